@@ -1,0 +1,43 @@
+import type { Frames } from '../frames/frame.js'
+import type { Options, OptionTable } from './arguments.js'
+import type { ExitCode } from './exit.js'
+import type { Log } from './messages.js'
+
+/** One executable. Its file reads like its man page: arguments, input, chain, run. */
+export interface Tool {
+  readonly name: string
+  /** Decides which common options it takes and who shows progress. */
+  readonly role: 'source' | 'transform' | 'sink' | 'report'
+  /** What stands behind the options in the usage line: `[SIZE]`, `PATH…`. */
+  readonly usage: string
+  /** One line, lower case, for --help and the overview. */
+  readonly summary: string
+  readonly options: OptionTable
+  /** Fewest and most operands. */
+  readonly operands: readonly [number, number]
+  run(context: Context): Promise<ExitCode>
+}
+
+export interface Context {
+  readonly operands: readonly string[]
+  readonly options: Options
+  readonly log: Log
+  readonly io: Io
+}
+
+/** The edges of a tool: frames at standard input and output. */
+export interface Io {
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP. */
+  readonly interrupted: AbortSignal
+  /** Frames of standard input; this program has added itself to each START. */
+  frames(): Frames
+  /** Transforms: writes frames to standard output; the status follows from each END. */
+  send(frames: Frames): Promise<ExitCode>
+  /**
+   * Sources: sends one transmission, `evidence` between START and END. `evidence` yields STREAM … CLOSE
+   * and frames of the whole transmission; ids are its own, from 1. Interrupts, failures (a thrown
+   * ToolError) and a stream left open are closed and labelled here. The status is 2 when a range was
+   * unreadable or a stream closed as failed.
+   */
+  transmit(evidence: Frames): Promise<ExitCode>
+}

@@ -1,0 +1,38 @@
+import type { Bytes } from './byte-source.js'
+
+/** A half-open range of addresses that belongs to an image. */
+export interface Run {
+  readonly start: bigint
+  readonly length: bigint
+}
+
+/** What every memory image offers: the runs it covers, and the bytes at an address inside one. */
+export interface AddressSpace {
+  /** Ascending, not overlapping, not touching. */
+  readonly runs: readonly Run[]
+  /**
+   * Reads exactly `length` bytes at `address`, which must lie within one run.
+   * @throws {FormatError} with the address when the image cannot give them
+   */
+  read(address: bigint, length: number): Promise<Bytes>
+}
+
+/**
+ * Sorts runs and joins those that touch; empty ones vanish.
+ * @throws {RangeError} naming the address at which two runs overlap
+ */
+export function mergeRuns(runs: Iterable<Run>): Run[] {
+  const sorted = [...runs]
+    .filter((run) => run.length > 0n)
+    .sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0))
+  const merged: { start: bigint; length: bigint }[] = []
+  for (const run of sorted) {
+    const last = merged.at(-1)
+    const end = last && last.start + last.length
+    if (last && end !== undefined && run.start < end)
+      throw new RangeError(`runs overlap at 0x${run.start.toString(16)}`)
+    if (last && run.start === end) last.length += run.length
+    else merged.push({ start: run.start, length: run.length })
+  }
+  return merged
+}

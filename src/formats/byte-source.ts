@@ -1,0 +1,29 @@
+/** Bytes as they travel inside pmem: a view, never a copy, unless a docstring says otherwise. */
+export type Bytes = Uint8Array
+
+/** Random access to bytes that are already there: a file, a device, a stream inside a volume. */
+export interface ByteSource {
+  /** What a message calls it. */
+  readonly name: string
+  /** Size in bytes. */
+  readonly size: bigint
+  /**
+   * Reads up to `length` bytes at `offset`; shorter only where the source ends.
+   * @throws the operating system's error, or a FormatError from a source that is itself a format
+   */
+  read(offset: bigint, length: number): Promise<Bytes>
+  close(): Promise<void>
+}
+
+/** Sequential output. Offsets are counted, never patched, so a pipe serves as well as a file. */
+export interface ByteSink {
+  /** What a message calls it. */
+  readonly name: string
+  /** Bytes accepted so far: the offset at which the next write lands. */
+  readonly position: bigint
+  /**
+   * Writes the pieces in order, one after another. They may be reused once the promise is fulfilled.
+   * @throws the operating system's error; `position` then still tells what was written whole
+   */
+  write(...pieces: Bytes[]): Promise<void>
+}
