@@ -29,8 +29,11 @@ export interface Context {
 export interface Io {
   /** Aborted by the first SIGINT, SIGTERM or SIGHUP. */
   readonly interrupted: AbortSignal
-  /** Frames of standard input; this program has added itself to each START. */
-  frames(): Frames
+  /**
+   * Frames of standard input; this program has added itself to each START.
+   * @param batchesAlive for how many further batches the views of a batch stay valid
+   */
+  frames(batchesAlive?: number): Frames
   /** Transforms: writes frames to standard output; the status follows from each END. */
   send(frames: Frames): Promise<ExitCode>
   /**
@@ -40,4 +43,6 @@ export interface Io {
    * unreadable or a stream closed as failed.
    */
   transmit(evidence: Frames): Promise<ExitCode>
+  /** Reports: writes text to standard output, whole. */
+  print(text: string): Promise<void>
 }

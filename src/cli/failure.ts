@@ -1,0 +1,35 @@
+import { FormatError } from '../formats/format-error.js'
+import { EXIT, type ExitCode, ToolError } from './exit.js'
+
+/** What the operating system's errors mean to a user. */
+const SYSTEM_ERRORS: Record<string, [ExitCode, string]> = {
+  ENOENT: [EXIT.noInput, 'no such file or directory'],
+  ENOTDIR: [EXIT.noInput, 'not a directory'],
+  EISDIR: [EXIT.noInput, 'is a directory'],
+  EACCES: [EXIT.permission, 'permission denied'],
+  EPERM: [EXIT.permission, 'operation not permitted'],
+  EROFS: [EXIT.cannotCreate, 'read-only file system'],
+  EEXIST: [EXIT.cannotCreate, 'file exists'],
+  ENOSPC: [EXIT.io, 'no space left on device'],
+  EDQUOT: [EXIT.io, 'disk quota exceeded'],
+  EFBIG: [EXIT.io, 'file too large'],
+  EIO: [EXIT.io, 'input/output error'],
+  EPIPE: [EXIT.io, 'the reader closed the pipe'],
+}
+
+/** Any thrown value as the failure of a tool: its own, a format's, the operating system's, or a defect. */
+export function asToolError(error: unknown): ToolError {
+  if (error instanceof ToolError) return error
+  if (error instanceof FormatError) return new ToolError(EXIT.data, error.message, { cause: error })
+  const system = error as NodeJS.ErrnoException
+  if (error instanceof Error && typeof system.code === 'string' && system.syscall !== undefined) {
+    const [code, words] = SYSTEM_ERRORS[system.code] ?? [EXIT.io, system.code]
+    return new ToolError(code, system.path ? `${system.path}: ${words}` : words, { cause: error })
+  }
+  return new ToolError(EXIT.internal, `internal error: ${error instanceof Error ? error.message : error}`, {
+    hint: 'PMEM_DEBUG=1 shows where; please report it',
+    cause: error,
+  })
+}
+
+export const isClosedPipe = (error: unknown): boolean => (error as NodeJS.ErrnoException)?.code === 'EPIPE'

@@ -1,0 +1,183 @@
+import os from 'node:os'
+import { isatty } from 'node:tty'
+import { BATCHES_ALIVE, decode } from '../frames/decode.js'
+import { createEncoder } from '../frames/encode.js'
+import type { Batch, EndBody, Frame, Frames, Program, Status } from '../frames/frame.js'
+import { FrameError } from '../frames/frame-error.js'
+import { FORMAT } from '../frames/payloads.js'
+import { openPipeInput } from '../frames/pipe-input.js'
+import { openPipeOutput, type WritePieces } from '../frames/pipe-output.js'
+import { EXIT, type ExitCode, ToolError } from './exit.js'
+import { asToolError, isClosedPipe } from './failure.js'
+import type { Log } from './messages.js'
+import type { Io, Tool } from './tool.js'
+
+/** A sink that was told to stop waits this long for END. */
+const GRACE_MS = 5000
+
+/** Standard input and output of one run of a tool, as frames. */
+export function createIo(
+  tool: Tool,
+  program: Program,
+  interrupted: AbortSignal,
+  log: Log,
+  crc: boolean,
+): Io & { close(): void } {
+  let closeInput = () => {}
+
+  async function* frames(batchesAlive = BATCHES_ALIVE): Frames {
+    if (isatty(0))
+      throw new ToolError(EXIT.usage, 'standard input is a terminal', {
+        hint: `frames come from a source: pmem-read-process self | ${tool.name} …`,
+      })
+    const input = openPipeInput(0, 'standard input')
+    closeInput = () => input.close()
+    let stopped = false
+    if (tool.role === 'sink')
+      interrupted.addEventListener('abort', () => {
+        if (interrupted.reason !== 'SIGTERM') return
+        setTimeout(() => {
+          stopped = true
+          input.close()
+        }, GRACE_MS).unref()
+      })
+    try {
+      for await (const batch of decode(input, batchesAlive)) {
+        for (const [index, frame] of batch.entries()) {
+          if (frame.type === 'start') batch[index] = signed(frame, program)
+          // Only the decoder makes an END that did not come over the wire.
+          else if (frame.type === 'end' && !frame.raw) {
+            if (stopped) frame.body.status = 'interrupted'
+            log.error(frame.body.error ?? 'the input was cut')
+          }
+        }
+        yield batch
+      }
+    } finally {
+      input.close()
+    }
+  }
+
+  async function send(outgoing: Frames): Promise<ExitCode> {
+    let exit: ExitCode = EXIT.complete
+    const writer = openWriter(crc)
+    try {
+      for await (const batch of outgoing) {
+        for (const frame of batch)
+          if (frame.type === 'end' && frame.body.status !== 'complete') exit = EXIT.incomplete
+        await writer.put(batch)
+      }
+    } catch (error) {
+      if (isClosedPipe(error)) throw error
+      await writer.put(writer.closing(error instanceof FrameError ? 'truncated' : 'failed', messageOf(error)))
+      await writer.drain()
+      throw error
+    }
+    await writer.drain()
+    return exit
+  }
+
+  async function transmit(evidence: Frames): Promise<ExitCode> {
+    const writer = openWriter(crc)
+    let unreadable = false
+    let failure: unknown
+    await writer.put([startOf(program)])
+    try {
+      for await (const batch of evidence) {
+        for (const frame of batch)
+          if (
+            (frame.type === 'fill' && frame.fill === 'unreadable') ||
+            (frame.type === 'close' && frame.body.status === 'failed')
+          )
+            unreadable = true
+        await writer.put(batch)
+        if (interrupted.aborted) break
+      }
+    } catch (error) {
+      if (isClosedPipe(error)) throw error
+      failure = error
+    }
+    const status = failure ? 'failed' : interrupted.aborted ? 'interrupted' : 'complete'
+    const error = failure ? messageOf(failure) : interrupted.aborted ? String(interrupted.reason) : undefined
+    await writer.put(writer.closing(status, error))
+    await writer.drain()
+    if (failure) throw failure
+    return unreadable ? EXIT.unreadable : EXIT.complete
+  }
+
+  return {
+    interrupted,
+    frames,
+    send,
+    transmit,
+    print: (text) => openPipeOutput(1)([Buffer.from(text, 'utf8')]),
+    close: () => closeInput(),
+  }
+}
+
+/**
+ * Writes batches to standard output, one behind the frames that are being made: while a batch is written,
+ * the next one is read. It knows what is open, and so how to close it.
+ */
+function openWriter(crc: boolean) {
+  if (isatty(1))
+    throw new ToolError(EXIT.usage, 'standard output is a terminal, and frames are binary', {
+      hint: 'pipe them into a sink, or into pmem-frames to see them',
+    })
+  const write: WritePieces = openPipeOutput(1)
+  const encoder = createEncoder(crc)
+  let pending: Promise<void> = Promise.resolve()
+  let inside = false
+  let open: { id: number; bytes: bigint } | undefined
+
+  return {
+    async put(batch: Batch): Promise<void> {
+      for (const frame of batch) {
+        if (frame.type === 'start') inside = true
+        else if (frame.type === 'end') inside = false
+        else if (frame.type === 'stream') open = { id: frame.stream, bytes: 0n }
+        else if (frame.type === 'close') open = undefined
+        else if (open && (frame.type === 'data' || frame.type === 'fill')) open.bytes += frame.length
+      }
+      const pieces = encoder.encode(batch)
+      await pending
+      pending = write(pieces)
+      // A failure is met at the next put or at drain; until then it is not unhandled.
+      pending.catch(() => {})
+    },
+    drain: () => pending,
+    /** CLOSE of what is open, and END. */
+    closing(status: Status, error?: string): Batch {
+      const batch: Batch = []
+      const why = error === undefined ? {} : { error }
+      if (!inside) batch.push(startOf())
+      if (open)
+        batch.push({
+          type: 'close',
+          stream: open.id,
+          time: 0n,
+          body: {
+            status: status === 'truncated' ? 'failed' : status,
+            ...why,
+            bytes: Number(open.bytes),
+          },
+        })
+      const body: EndBody = { status, ...why, frames: 0, bytes: 0 }
+      batch.push({ type: 'end', stream: 0, time: 0n, body })
+      return batch
+    },
+  }
+}
+
+function startOf(...programs: Program[]): Frame {
+  const body = { format: FORMAT, host: os.hostname(), started: new Date().toISOString(), programs }
+  return { type: 'start', stream: 0, time: BigInt(Date.now()) * 1_000_000n, body }
+}
+
+/** START with this program added to the chain of those that handled the bytes. */
+function signed(frame: Extract<Frame, { type: 'start' }>, program: Program): Frame {
+  const { raw: _, ...start } = frame
+  return { ...start, body: { ...frame.body, programs: [...frame.body.programs, program] } }
+}
+
+const messageOf = (error: unknown) => asToolError(error).message

@@ -1,0 +1,93 @@
+import { inspect } from 'node:util'
+import { openPipeOutput } from '../frames/pipe-output.js'
+import { type OptionTable, parseArguments } from './arguments.js'
+import { EXIT, type ExitCode, ToolError } from './exit.js'
+import { asToolError, isClosedPipe } from './failure.js'
+import { createIo } from './io.js'
+import { createLog } from './messages.js'
+import { watchSignals } from './signals.js'
+import type { Context, Tool } from './tool.js'
+import { VERSION } from './version.js'
+
+const COMMON: OptionTable = {
+  help: { short: 'h', help: 'show this help' },
+  version: { help: 'show the version' },
+  verbose: { short: 'v', help: 'say what is done' },
+  debug: { short: 'd', help: 'say more' },
+  quiet: { short: 'q', help: 'only errors' },
+  log: { value: 'FORMAT', help: 'json: messages and progress as JSON lines' },
+}
+const OF_ROLE: Record<Tool['role'], OptionTable> = {
+  source: { crc: { help: 'give every payload a CRC-32' } },
+  transform: { crc: { help: 'give every payload a CRC-32' } },
+  sink: {
+    truncate: { short: 't', help: 'replace what is there' },
+    stream: { value: 'NAME', repeat: true, help: 'take only this stream' },
+    expect: { value: 'N', help: 'demand N transmissions' },
+  },
+  report: {},
+}
+
+/** Runs the tool of a module as this process. Launchers in bin/ call it. */
+export async function launch(module: Promise<{ tool: Tool }>): Promise<never> {
+  const { tool } = await module
+  process.exit(await runTool(tool, process.argv.slice(2)))
+}
+
+async function runTool(tool: Tool, words: readonly string[]): Promise<ExitCode> {
+  const table = { ...COMMON, ...OF_ROLE[tool.role], ...tool.options }
+  const beforeEnd = words.slice(0, words.includes('--') ? words.indexOf('--') : words.length)
+  let log = createLog(tool.name, {})
+  try {
+    if (beforeEnd.some((word) => word === '--help' || word === '-h')) return await show(helpText(tool, table))
+    if (beforeEnd.includes('--version')) return await show(`${tool.name} ${VERSION}\n`)
+
+    const { options, operands } = parseArguments(words, table, tool.operands)
+    const format = options.value('log')
+    if (format !== undefined && format !== 'json')
+      throw new ToolError(EXIT.usage, `--log ${format}: only json is known`)
+    log = createLog(tool.name, {
+      quiet: options.flag('quiet'),
+      verbose: options.flag('verbose'),
+      debug: options.flag('debug'),
+      json: format === 'json',
+    })
+    return await run(tool, { operands, options, log }, words)
+  } catch (error) {
+    log.clearProgress()
+    if (isClosedPipe(error) && tool.role !== 'sink') return EXIT.pipe
+    const failure = asToolError(error)
+    const usage = failure.exitCode === EXIT.usage ? usageLine(tool) : undefined
+    log.error(failure.message, failure.hint ?? usage)
+    if (process.env.PMEM_DEBUG) process.stderr.write(`${inspect(failure.cause ?? failure)}\n`)
+    return failure.exitCode
+  }
+}
+
+async function run(tool: Tool, given: Omit<Context, 'io'>, words: readonly string[]): Promise<ExitCode> {
+  const signals = watchSignals()
+  const program = { name: tool.name, version: VERSION, arguments: [...words] }
+  const crc = tool.role !== 'sink' && tool.role !== 'report' && given.options.flag('crc')
+  const io = createIo(tool, program, signals.interrupted, given.log, crc)
+  const exit = await tool.run({ ...given, io })
+  // Sources stop at a signal and pass it on; transforms and sinks have gone on until END.
+  if (tool.role === 'source' && signals.interrupted.aborted) await signals.die()
+  return exit
+}
+
+async function show(text: string): Promise<ExitCode> {
+  await openPipeOutput(1)([Buffer.from(text, 'utf8')])
+  return EXIT.complete
+}
+
+const usageLine = (tool: Tool) => `usage: ${`${tool.name} [OPTIONS] ${tool.usage}`.trim()}`
+
+function helpText(tool: Tool, table: OptionTable): string {
+  const rows = Object.entries(table).map(([name, spec]): [string, string] => {
+    const long = spec.value === undefined ? `--${name}` : `--${name} ${spec.value}`
+    return [`${spec.short ? `-${spec.short}, ` : '    '}${long}`, spec.help]
+  })
+  const width = Math.max(...rows.map(([left]) => left.length))
+  const list = rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join('')
+  return `${tool.name}: ${tool.summary}\n\n${usageLine(tool)}\n\n${list}\nman ${tool.name} says more.\n`
+}

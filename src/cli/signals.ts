@@ -1,0 +1,30 @@
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+export type Signal = (typeof SIGNALS)[number]
+
+export interface Signals {
+  /** Aborted by the first signal; its reason is the signal's name. */
+  readonly interrupted: AbortSignal
+  /** Ends the process by the signal that interrupted it, so that a shell list stops too. */
+  die(): Promise<never>
+}
+
+/** Catches the first SIGINT, SIGTERM or SIGHUP; a second one of any kind ends the process at once. */
+export function watchSignals(): Signals {
+  const controller = new AbortController()
+  for (const signal of SIGNALS)
+    process.on(signal, () => {
+      if (controller.signal.aborted) void endBy(signal)
+      else controller.abort(signal)
+    })
+  return {
+    interrupted: controller.signal,
+    die: () => endBy(controller.signal.reason as Signal),
+  }
+}
+
+function endBy(signal: Signal): Promise<never> {
+  for (const each of SIGNALS) process.removeAllListeners(each)
+  process.kill(process.pid, signal)
+  // The signal arrives at once; nothing else may run before it.
+  return new Promise(() => setInterval(() => {}, 1000))
+}
