@@ -27,8 +27,10 @@ export function openPipeInput(fd: number, name: string): ByteInput & { close(): 
       // Another user's pipe, or no /proc: the descriptor itself serves, made non-blocking by the socket.
     }
   }
-  let target: Buffer
-  let arrived: (count: number) => void
+  const waitedFor = Buffer.alloc(64 << 10)
+  /** What came while waiting and has not been taken yet. */
+  let rest = waitedFor.subarray(0, 0)
+  let arrived: () => void
   let failed: (error: Error) => void
   let ended = false
   const waiter = new Socket({
@@ -37,22 +39,22 @@ export function openPipeInput(fd: number, name: string): ByteInput & { close(): 
     writable: false,
     manualStart: true,
     onread: {
-      buffer: () => target,
+      buffer: waitedFor,
       callback: (count: number) => {
-        arrived(count)
+        rest = waitedFor.subarray(0, count)
+        arrived()
         return false
       },
     },
   } as ConstructorParameters<typeof Socket>[0])
   waiter.on('end', () => {
     ended = true
-    arrived?.(0)
+    arrived?.()
   })
   waiter.on('error', (error) => failed?.(error))
 
-  const wait = (into: Buffer) =>
-    new Promise<number>((resolve, reject) => {
-      target = into
+  const wait = () =>
+    new Promise<void>((resolve, reject) => {
       arrived = resolve
       failed = reject
       waiter.resume()
@@ -62,15 +64,18 @@ export function openPipeInput(fd: number, name: string): ByteInput & { close(): 
     name,
     async read(into) {
       let filled = 0
-      while (filled < into.length && !ended) {
-        const rest = into.subarray(filled)
-        let count = readNow(own, rest)
-        if (count === undefined) {
-          if (filled >= WORTHWHILE) break
-          count = await wait(rest)
+      while (filled < into.length) {
+        if (rest.length > 0) {
+          const count = rest.copy(into, filled)
+          rest = rest.subarray(count)
+          filled += count
+          continue
         }
-        if (count === 0) ended = true
-        filled += count
+        const count = ended ? 0 : readNow(own, into.subarray(filled))
+        if (count === 0) break
+        if (count !== undefined) filled += count
+        else if (filled >= WORTHWHILE) break
+        else await wait()
       }
       return filled
     },
