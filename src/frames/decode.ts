@@ -90,7 +90,7 @@ export async function* decode(input: ByteInput, batchesAlive = BATCHES_ALIVE): F
           throw new FrameError('not frames: no frame header at the start', 0n)
         // The payload before a bad header may hold the START of another writer: search from there.
         const error = `damaged at 0x${offsetOf(at).toString(16)}`
-        at = held ? held.at + HEADER_SIZE : at + 1
+        at = (held?.at ?? at) + 1
         held = undefined
         truncate(error)
         searching = true
@@ -145,15 +145,16 @@ export async function* decode(input: ByteInput, batchesAlive = BATCHES_ALIVE): F
     if (held) held.at -= from
   }
 
-  /** What the input's end makes of what is left. */
+  /** The input is over: END may count now; anything else was cut, and may hide another writer's START. */
   function finish(): void {
-    const end = offsetOf(filled)
-    const cut = filled > at && !searching
-    if (!cut && held?.header.type === END_TYPE) deliverHeld()
-    else if (cut || held || transmission || end === 0n) {
+    while (!searching && !(at === filled && held?.header.type === END_TYPE)) {
+      truncate(`input ended at 0x${offsetOf(filled).toString(16)} before END`)
+      at = Math.min((held?.at ?? at) + 1, filled)
       held = undefined
-      truncate(`input ended at 0x${end.toString(16)} before END`)
+      searching = true
+      parse()
     }
+    deliverHeld()
   }
 
   for (let ended = false; ; ) {
