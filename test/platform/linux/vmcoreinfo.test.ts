@@ -1,0 +1,114 @@
+import test from 'ava'
+import fc from 'fast-check'
+import { readKcoreHeaders, readKcoreNotes } from '../../../src/platform/linux/kcore.js'
+import {
+  kernelFacts,
+  parseVmcoreinfo,
+  parseVmcoreinfoLocation,
+} from '../../../src/platform/linux/vmcoreinfo.js'
+import { BOOTS, fixture, readerOf } from './fixture.js'
+
+function factsOf(boot: string, change: (text: string) => string = (text) => text) {
+  const read = readerOf(fixture(`${boot}.kcore`))
+  const kcore = readKcoreHeaders(read)
+  const note = readKcoreNotes(read, kcore).find(({ name }) => name === 'VMCOREINFO')!
+  return kernelFacts(parseVmcoreinfo(change(Buffer.from(note.desc).toString('latin1'))), kcore)
+}
+
+// init_top_pgt and _stext are from /proc/kallsyms of the same boots.
+test('a five-level kernel: shift, physical base and page table root', (t) => {
+  t.deepEqual(factsOf('l5'), {
+    release: '6.1.0-56-amd64',
+    buildId: 'eb4fbcd037e7253717950bf2b93bd5566f47c56f',
+    pageSize: 4096n,
+    kaslrShift: 0xffffffffade00000n - 0xffffffff81000000n,
+    physBase: -591396864n,
+    pageTableRoot: 0xffffffffaf810000n - 0xffffffffade00000n + 0xaa00000n,
+    pagingLevels: 5,
+  })
+})
+
+test('a four-level kernel', (t) => {
+  const { pagingLevels, kaslrShift, pageTableRoot } = factsOf('l4')
+  t.is(pagingLevels, 4)
+  t.is(kaslrShift, 0xffffffff8ae00000n - 0xffffffff81000000n)
+  t.is(pageTableRoot, 0xffffffff8c810000n - 0xffffffff8ae00000n + 0x15c00000n)
+})
+
+test('a page table root above 4 GiB', (t) => {
+  t.is(factsOf('split').pageTableRoot, 0xffffffff9a010000n - 0xffffffff98600000n + 0x104e00000n)
+})
+
+test('kernels that do not give phys_base have it in the segment of their image', (t) => {
+  for (const boot of BOOTS)
+    t.deepEqual(
+      factsOf(boot, (text) => text.replace(/NUMBER\(phys_base\)=.*\n/, '')),
+      factsOf(boot),
+    )
+})
+
+test('an old name of the page table and no word about five levels', (t) => {
+  const facts = factsOf('l4', (text) =>
+    text
+      .replace('SYMBOL(init_top_pgt)', 'SYMBOL(init_level4_pgt)')
+      .replace(/SYMBOL\(swapper_pg_dir\).*\n/, '')
+      .replace(/NUMBER\(pgtable_l5_enabled\).*\n/, ''),
+  )
+  t.deepEqual(facts, factsOf('l4'))
+})
+
+test('arm64: the root through kimage_voffset, levels from the bits of an address', (t) => {
+  const text = [
+    'OSRELEASE=6.1.0-56-arm64',
+    'PAGESIZE=65536',
+    'SYMBOL(swapper_pg_dir)=ffffd3a0c2f10000',
+    'NUMBER(VA_BITS)=52',
+    'NUMBER(kimage_voffset)=0xffffd3a080000000',
+    'NUMBER(PHYS_OFFSET)=0x40000000',
+    'NUMBER(TCR_EL1_T1SZ)=0x10',
+    'KERNELOFFSET=53a0b8000000',
+  ].join('\n')
+  const kcore = { machine: 183, segments: [], notes: undefined }
+  t.deepEqual(kernelFacts(parseVmcoreinfo(text), kcore), {
+    release: '6.1.0-56-arm64',
+    pageSize: 65536n,
+    kaslrShift: 0x53a0b8000000n,
+    kimageVoffset: 0xffffd3a080000000n,
+    pageTableRoot: 0x42f10000n,
+    pagingLevels: 3,
+  })
+})
+
+test('an empty VMCOREINFO tells nothing', (t) => {
+  t.deepEqual(kernelFacts(parseVmcoreinfo(''), { machine: 62, segments: [], notes: undefined }), {})
+})
+
+test('lines are split at the first equals sign; the text ends at its NUL', (t) => {
+  t.deepEqual(
+    [...parseVmcoreinfo('A=1=2\nnonsense\n=x\nB=\0C=3\n')],
+    [
+      ['A', '1=2'],
+      ['B', ''],
+    ],
+  )
+})
+
+test('numbers that are none are left out', (t) => {
+  const kcore = { machine: 62, segments: [], notes: undefined }
+  fc.assert(
+    fc.property(fc.string(), fc.string(), (number, symbol) => {
+      const info = parseVmcoreinfo(
+        `PAGESIZE=${number}\nNUMBER(phys_base)=${number}\nSYMBOL(init_top_pgt)=${symbol}\n`,
+      )
+      for (const value of Object.values(kernelFacts(info, kcore)))
+        t.true(['bigint', 'number'].includes(typeof value))
+    }),
+  )
+  t.pass()
+})
+
+test('where the note lies: both numbers are hexadecimal, the size without 0x', (t) => {
+  t.deepEqual(parseVmcoreinfoLocation('0x0000000001378000 1024\n'), { address: 0x1378000n, size: 0x1024 })
+  t.is(parseVmcoreinfoLocation(''), undefined)
+  t.is(parseVmcoreinfoLocation('0x1000 fffffffff\n'), undefined)
+})
