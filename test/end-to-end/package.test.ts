@@ -1,0 +1,54 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import test from 'ava'
+
+interface Lock {
+  packages: Record<string, { dev?: boolean; peer?: boolean; hasInstallScript?: boolean; resolved?: string }>
+}
+
+const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as {
+  bin: Record<string, string>
+  dependencies: Record<string, string>
+  devDependencies: Record<string, string>
+}
+const lock = JSON.parse(readFileSync('package-lock.json', 'utf8')) as Lock
+
+test('every launcher is installed, and nothing else', (t) => {
+  const launchers = readdirSync('bin').map((name) => [name, `bin/${name}`])
+  t.deepEqual(Object.entries(manifest.bin).sort(), launchers.sort())
+})
+
+test('versions are pinned', (t) => {
+  for (const version of Object.values({ ...manifest.dependencies, ...manifest.devDependencies }))
+    t.regex(version, /^\d+\.\d+\.\d+$/)
+})
+
+test('no production dependency runs an install script, and the lock names no registry', (t) => {
+  for (const [name, entry] of Object.entries(lock.packages)) {
+    t.false(entry.hasInstallScript === true && !entry.dev && !entry.peer, name)
+    t.is(entry.resolved, undefined, name)
+  }
+})
+
+test('the packed tarball, installed globally, runs every tool', (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'pmem-package-'))
+  try {
+    const packed = execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], {
+      encoding: 'utf8',
+    })
+    const tarball = path.join(folder, packed.trim().split('\n').at(-1)!)
+    execFileSync('npm', ['install', '--silent', '--ignore-scripts', '-g', '--prefix', folder, tarball])
+    for (const tool of Object.keys(manifest.bin)) {
+      const shown = execFileSync(path.join(folder, 'bin', tool), ['--help'], { encoding: 'utf8' })
+      t.true(shown.startsWith(`${tool}: `), tool)
+    }
+    const frames = path.join(folder, 'bin', 'pmem-frames')
+    const source = path.join(folder, 'bin', 'file-cat')
+    const listed = execFileSync('sh', ['-c', `'${source}' package.json | '${frames}'`], { encoding: 'utf8' })
+    t.regex(listed, /package\.json/)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
