@@ -1,8 +1,8 @@
+import type { CodecName } from '../codecs/codec.js'
 import type { Bytes } from '../formats/byte-source.js'
 
 /** Codec numbers of DATA frames (pmem-frames(5), header offset 5). */
-export const CODECS = ['none', 'zlib', 'deflate', 'snappy', 'lz4'] as const
-export type CodecName = (typeof CODECS)[number]
+export const CODECS: readonly CodecName[] = ['none', 'zlib', 'deflate', 'snappy', 'lz4']
 
 /** Fill kinds of FILL frames, same byte of the header. */
 export const FILLS = ['zero', 'unreadable', 'unknown', 'byte'] as const

@@ -1,0 +1,185 @@
+import zlib from 'node:zlib'
+import lz4 from 'lz4-napi'
+import snappy from 'snappy'
+
+/**
+ * The codecs a chunk may be stored with, both directions:
+ * `zlib` RFC 1950; `deflate` RFC 1951, only read; `snappy` the raw block, no framing;
+ * `lz4` the raw block, without frame and without a length before it.
+ */
+export type CodecName = 'none' | 'zlib' | 'deflate' | 'snappy' | 'lz4'
+/** Codecs that are written. */
+export type WritableCodec = Exclude<CodecName, 'deflate'>
+
+/** Stored bytes that are not what their codec demands. The caller knows where they stood and says so. */
+export class CodecError extends Error {
+  override readonly name = 'CodecError'
+  constructor(
+    readonly codec: CodecName,
+    reason: string,
+    cause?: unknown,
+  ) {
+    super(`${codec}: ${reason}`, cause === undefined ? undefined : { cause })
+  }
+}
+
+interface Codec {
+  /** Absent where the codec is only read. */
+  compress?(bytes: Uint8Array, level: number): Uint8Array
+  /** At most `limit` bytes, however many the stored form claims or holds. */
+  decompress(stored: Uint8Array, limit: number): Uint8Array
+}
+
+/** Level 1 costs less than half the time of 6 for 1 to 3 % more bytes (docs/decisions.md). */
+export const ZLIB_LEVEL = 1
+
+/** Room beyond the expected output, so that the library finishes in one piece and copies nothing. */
+const INFLATE_SLACK = 64
+
+/** Most that snappy and lz4 (u32 lengths) can say; also more than any chunk or frame. */
+const U32_MAX = 0xffff_ffff
+
+const TABLE: Record<CodecName, Codec> = {
+  none: {
+    compress: (bytes) => bytes,
+    decompress(stored, limit) {
+      if (stored.length > limit) throw new CodecError('none', tooLong(limit))
+      return stored
+    },
+  },
+
+  zlib: {
+    compress: (bytes, level) => zlib.deflateSync(bytes, { level, chunkSize: bytes.length + 1024 }),
+    decompress: (stored, limit) => inflate('zlib', zlib.inflateSync, stored, limit),
+  },
+
+  deflate: {
+    decompress: (stored, limit) => inflate('deflate', zlib.inflateRawSync, stored, limit),
+  },
+
+  snappy: {
+    compress: (bytes) => snappy.compressSync(bytes, { copyOutputData: true }),
+    decompress(stored, limit) {
+      if (snappyLength(stored) > limit) throw new CodecError('snappy', tooLong(limit))
+      try {
+        return bufferOf(snappy.uncompressSync(stored, { asBuffer: true, copyOutputData: true }))
+      } catch (cause) {
+        throw damaged('snappy', cause)
+      }
+    },
+  },
+
+  lz4: {
+    // The package works on blocks with their u32 length in front.
+    compress: (bytes) => lz4.compressSync(asBuffer(bytes)).subarray(4),
+    decompress(stored, limit) {
+      const prefixed = scratch(4 + stored.length)
+      prefixed.writeUInt32LE(limit)
+      prefixed.set(stored, 4)
+      try {
+        return lz4.uncompressSync(prefixed)
+      } catch (cause) {
+        throw damaged('lz4', cause)
+      }
+    },
+  },
+}
+
+/**
+ * Compresses one chunk.
+ * @param level zlib 1 to 9; other codecs have none
+ * @returns the stored form, which may be longer than `bytes`; with `none`, `bytes` itself
+ */
+export function compress(codec: WritableCodec, bytes: Uint8Array, level = ZLIB_LEVEL): Uint8Array {
+  return TABLE[codec].compress!(bytes, level)
+}
+
+/**
+ * Decodes one stored chunk of exactly `size` bytes.
+ * @returns a buffer of its own; with `none`, `stored` itself
+ * @throws {CodecError} when `stored` is damaged or holds fewer or more than `size` bytes
+ */
+export function decompress(codec: CodecName, stored: Uint8Array, size: number): Uint8Array {
+  const bytes = decompressUpTo(codec, stored, size)
+  if (bytes.length !== size)
+    throw new CodecError(codec, `chunk holds ${bytes.length} bytes where ${size} were expected`)
+  return bytes
+}
+
+/**
+ * Decodes one stored chunk of at most `limit` bytes: some writers do not pad the last chunk of a stream.
+ * Never more than `limit` bytes are allocated for it, whatever it claims.
+ * @throws {CodecError} when `stored` is damaged or holds more than `limit` bytes
+ */
+export function decompressUpTo(codec: CodecName, stored: Uint8Array, limit: number): Uint8Array {
+  if (!Number.isInteger(limit) || limit < 0 || limit > U32_MAX)
+    throw new RangeError(`chunk size ${limit} is out of range`)
+  return TABLE[codec].decompress(stored, limit)
+}
+
+function inflate(
+  codec: CodecName,
+  inflateSync: typeof zlib.inflateSync,
+  stored: Uint8Array,
+  limit: number,
+): Uint8Array {
+  try {
+    const result: unknown = inflateSync(stored, {
+      chunkSize: limit + INFLATE_SLACK,
+      maxOutputLength: Math.max(limit, 1),
+      info: true,
+    })
+    const { buffer, engine } = result as { buffer: Buffer; engine: { bytesWritten: number } }
+    if (engine.bytesWritten !== stored.length)
+      throw new CodecError(codec, `${stored.length - engine.bytesWritten} bytes follow the compressed data`)
+    if (buffer.length > limit) throw new CodecError(codec, tooLong(limit))
+    return buffer
+  } catch (cause) {
+    if (cause instanceof CodecError) throw cause
+    if (codeOf(cause) === 'ERR_BUFFER_TOO_LARGE') throw new CodecError(codec, tooLong(limit), cause)
+    throw damaged(codec, cause)
+  }
+}
+
+/** The length that stands before a snappy block: LEB128, at most 32 bits. */
+function snappyLength(stored: Uint8Array): number {
+  let length = 0
+  for (let i = 0; i < 5; i++) {
+    const byte = stored[i]
+    if (byte === undefined) break
+    length += (byte & 0x7f) * 2 ** (7 * i)
+    if (byte < 0x80) {
+      if (length > U32_MAX) break
+      return length
+    }
+  }
+  throw new CodecError('snappy', 'damaged: no length in front')
+}
+
+let lz4Scratch = Buffer.alloc(0)
+function scratch(length: number): Buffer {
+  if (lz4Scratch.length < length) lz4Scratch = Buffer.allocUnsafeSlow(Math.max(length, 2 * lz4Scratch.length))
+  return lz4Scratch.subarray(0, length)
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function bufferOf(output: string | Buffer): Buffer {
+  if (typeof output === 'string') throw new TypeError('snappy gave text for bytes')
+  return output
+}
+
+function tooLong(limit: number): string {
+  return `chunk holds more than ${limit} bytes`
+}
+
+function damaged(codec: CodecName, cause: unknown): CodecError {
+  const reason = cause instanceof Error ? cause.message.replace(/^snappy: /, '') : String(cause)
+  return new CodecError(codec, `damaged: ${reason}`, cause)
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}
