@@ -1,0 +1,198 @@
+import { availableParallelism } from 'node:os'
+import { setImmediate } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import { type ChunkJob, type ChunkReply, type ChunkSettings, runChunkJob } from './chunk-job.js'
+import type { CodecName } from './codec.js'
+
+/** A chunk as it is stored. */
+export type StoredChunk =
+  | { readonly zero: true }
+  /** `codec` is `none` where compression did not make it shorter. */
+  | { readonly zero: false; readonly codec: CodecName; readonly bytes: Uint8Array }
+
+export interface ChunkCompressorOptions extends ChunkSettings {
+  /** Threads that compress; 1 means this one, alone. */
+  readonly threads: number
+  /** A result stays valid until this many further ones have been given. */
+  readonly keep: number
+}
+
+/** Compresses chunks on several threads. Memory is bounded by jobs in flight, whatever flows through. */
+export interface ChunkCompressor {
+  /** Most chunks of one job. */
+  readonly jobChunks: number
+  /** Most jobs submitted whose promise is not settled yet. */
+  readonly depth: number
+  /**
+   * Compresses the chunks of one job. Their bytes must not change before the promise settles. Views over
+   * a SharedArrayBuffer are read where they lie, others are copied. Promises settle in the order of submission.
+   * @returns one entry for each chunk
+   * @throws RangeError for more chunks or longer ones than agreed, or more jobs in flight than `depth`
+   */
+  submit(chunks: readonly Uint8Array[]): Promise<StoredChunk[]>
+  /** Ends the threads; jobs in flight are rejected. */
+  close(): Promise<void>
+}
+
+/** More threads than this outrun any pipe, and each costs some twenty megabytes. */
+export const MOST_THREADS = 8
+/** One thread for each core that this process may use. */
+export function defaultThreads(): number {
+  return Math.min(availableParallelism(), MOST_THREADS)
+}
+
+const JOB_BYTES = 1 << 20
+/** Starting threads takes longer than this many jobs, so short input never pays for it. */
+const JOBS_BEFORE_THREADS = 2
+/** One job running and one waiting keep a thread busy. */
+const JOBS_PER_THREAD = 2
+/** Jobs in flight beyond one for each thread: those that wait, or that are done and wait for their turn. */
+const SPARE_JOBS = 2
+
+interface Pending {
+  resolve(lengths: readonly number[]): void
+  reject(error: Error): void
+}
+interface Thread {
+  readonly worker: Worker
+  readonly jobs: Map<number, Pending>
+  online: boolean
+}
+
+/** Opens a compressor. Threads start once there is work for them. */
+export function openChunkCompressor(options: ChunkCompressorOptions): ChunkCompressor {
+  const { codec, chunkSize } = options
+  const settings: ChunkSettings = { codec, chunkSize, ...(options.level && { level: options.level }) }
+  const jobChunks = Math.max(1, Math.floor(JOB_BYTES / chunkSize))
+  const depth = options.threads > 1 ? options.threads + SPARE_JOBS : 1
+  const slabs: SharedArrayBuffer[] = Array(depth + options.keep)
+  const threads: Thread[] = []
+  let submitted = 0
+  let settled = 0
+  let previous: Promise<unknown> = Promise.resolve()
+  let failure: Error | undefined
+
+  function startThreads() {
+    for (let i = 0; i < options.threads; i++) threads.push(startThread())
+  }
+
+  function startThread(): Thread {
+    const worker = new Worker(new URL('./chunk-worker.js', import.meta.url), { workerData: settings })
+    const thread: Thread = { worker, jobs: new Map(), online: false }
+    worker.on('online', () => {
+      thread.online = true
+    })
+    worker.on('message', (reply: ChunkReply) => {
+      const pending = thread.jobs.get(reply.id)!
+      thread.jobs.delete(reply.id)
+      if ('error' in reply) pending.reject(new Error(reply.error))
+      else pending.resolve(reply.lengths)
+    })
+    worker.on('error', fail)
+    worker.on('exit', () => fail(new Error('a compression thread ended before its work was done')))
+    return thread
+  }
+
+  function fail(error: Error) {
+    failure ??= error
+    for (const thread of threads) {
+      for (const pending of thread.jobs.values()) pending.reject(failure)
+      thread.jobs.clear()
+    }
+  }
+
+  /** The thread with the least to do, if one is up and has not enough yet. */
+  function freeThread(): Thread | undefined {
+    let best: Thread | undefined
+    for (const thread of threads)
+      if (thread.online && thread.jobs.size < (best?.jobs.size ?? JOBS_PER_THREAD)) best = thread
+    return best
+  }
+
+  async function runHere(job: ChunkJob): Promise<readonly number[]> {
+    const lengths = runChunkJob(settings, job)
+    // Threads come up, signals arrive and lz4's buffers are freed only when the event loop turns.
+    await setImmediate()
+    return lengths
+  }
+
+  async function lengthsOf(job: ChunkJob): Promise<readonly number[]> {
+    if (options.threads > 1 && job.id === JOBS_BEFORE_THREADS) startThreads()
+    const thread = freeThread()
+    if (thread === undefined) return runHere(job)
+    return new Promise((resolve, reject) => {
+      thread.jobs.set(job.id, { resolve, reject })
+      thread.worker.postMessage(job)
+    })
+  }
+
+  function slabOf(id: number): SharedArrayBuffer {
+    const turn = id % slabs.length
+    slabs[turn] ??= new SharedArrayBuffer(jobChunks * chunkSize)
+    return slabs[turn]
+  }
+
+  async function inTurn<T>(before: Promise<unknown>, work: () => Promise<T>): Promise<T> {
+    const result = work()
+    try {
+      await Promise.allSettled([before, result])
+      return await result
+    } finally {
+      settled++
+    }
+  }
+
+  async function run(chunks: readonly Uint8Array[], job: ChunkJob): Promise<StoredChunk[]> {
+    const lengths = await lengthsOf(job)
+    return lengths.map((length, i) => {
+      if (length === 0) return { zero: true }
+      const bytes = Buffer.from(job.slab, i * chunkSize, length)
+      return { zero: false, codec: length === chunks[i]!.length ? 'none' : codec, bytes }
+    })
+  }
+
+  return {
+    jobChunks,
+    depth,
+    submit(chunks) {
+      if (failure) return Promise.reject(failure)
+      if (submitted - settled >= depth) throw new RangeError(`more than ${depth} jobs in flight`)
+      if (chunks.length > jobChunks) throw new RangeError(`more than ${jobChunks} chunks in a job`)
+      const job = layOut(submitted, slabOf(submitted), chunks, chunkSize)
+      submitted++
+      const result = inTurn(previous, () => run(chunks, job))
+      previous = result
+      // Whoever stops early leaves jobs behind; closing then rejects promises that nobody waits for.
+      result.catch(() => {})
+      return result
+    },
+    async close() {
+      failure ??= new Error('the compressor is closed')
+      await Promise.all(threads.map(({ worker }) => worker.terminate()))
+    },
+  }
+}
+
+/** Names the place of each chunk for a thread; what no thread can see is copied into the job's slab. */
+function layOut(
+  id: number,
+  slab: SharedArrayBuffer,
+  chunks: readonly Uint8Array[],
+  chunkSize: number,
+): ChunkJob {
+  const inputs: SharedArrayBuffer[] = []
+  const places: number[] = []
+  for (const [i, chunk] of chunks.entries()) {
+    if (chunk.length > chunkSize) throw new RangeError(`a chunk of ${chunk.length} bytes, not ${chunkSize}`)
+    let { buffer, byteOffset } = chunk
+    if (!(buffer instanceof SharedArrayBuffer)) {
+      byteOffset = i * chunkSize
+      new Uint8Array(slab).set(chunk, byteOffset)
+      buffer = slab
+    }
+    let input = inputs.indexOf(buffer)
+    if (input < 0) input = inputs.push(buffer) - 1
+    places.push(input, byteOffset, chunk.length)
+  }
+  return { id, slab, inputs, places }
+}

@@ -1,0 +1,32 @@
+import { randomBytes } from 'node:crypto'
+import fc from 'fast-check'
+
+/** Bytes as memory has them: zeros, text, pointers, noise, and mixtures. */
+export function sample(kind: 'zero' | 'text' | 'pointers' | 'noise' | 'mixed', size: number): Buffer {
+  switch (kind) {
+    case 'zero':
+      return Buffer.alloc(size)
+    case 'text':
+      return Buffer.alloc(size, 'the quick brown fox jumps over the lazy dog, again and again; ')
+    case 'pointers': {
+      const bytes = Buffer.alloc(size)
+      for (let at = 0; at + 8 <= size; at += 8) bytes.writeUInt32LE((at * 40503) >>> 0, at)
+      return bytes
+    }
+    case 'noise':
+      return randomBytes(size)
+    case 'mixed':
+      return Buffer.concat([sample('text', size >> 1), randomBytes(size - (size >> 1))])
+  }
+}
+export const SAMPLE_KINDS = ['zero', 'text', 'pointers', 'noise', 'mixed'] as const
+
+/** Chunks of up to `most` bytes: what fast-check makes up, and samples. */
+export function chunks(most: number): fc.Arbitrary<Uint8Array> {
+  return fc.oneof(
+    fc.uint8Array({ minLength: 1, maxLength: Math.min(most, 600) }),
+    fc
+      .record({ kind: fc.constantFrom(...SAMPLE_KINDS), size: fc.integer({ min: 1, max: most }) })
+      .map(({ kind, size }) => sample(kind, size)),
+  )
+}
