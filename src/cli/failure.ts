@@ -23,13 +23,21 @@ export function asToolError(error: unknown): ToolError {
   if (error instanceof FormatError) return new ToolError(EXIT.data, error.message, { cause: error })
   const system = error as NodeJS.ErrnoException
   if (error instanceof Error && typeof system.code === 'string' && system.syscall !== undefined) {
-    const [code, words] = SYSTEM_ERRORS[system.code] ?? [EXIT.io, system.code]
+    const code = SYSTEM_ERRORS[system.code]?.[0] ?? EXIT.io
+    const words = reasonOf(error)
     return new ToolError(code, system.path ? `${system.path}: ${words}` : words, { cause: error })
   }
   return new ToolError(EXIT.internal, `internal error: ${error instanceof Error ? error.message : error}`, {
     hint: 'PMEM_DEBUG=1 shows where; please report it',
     cause: error,
   })
+}
+
+/** Why something failed, without the name of what: for messages that name it their own way. */
+export function reasonOf(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException)?.code
+  if (typeof code === 'string') return SYSTEM_ERRORS[code]?.[1] ?? code
+  return error instanceof Error ? error.message : String(error)
 }
 
 export const isClosedPipe = (error: unknown): boolean => (error as NodeJS.ErrnoException)?.code === 'EPIPE'
