@@ -1,0 +1,59 @@
+/*
+ * Facts about a stream as the Turtle of a META frame. Terms of AFF4 and AFF4-L where they have one, else our own.
+ */
+
+/** Terms of this project, for facts that AFF4 has no term for. */
+export const PMEM = 'https://pmem.dev/ns#'
+
+const PREFIXES = `@prefix aff4: <http://aff4.org/Schema#> .
+@prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
+@prefix pmem: <${PMEM}> .
+`
+
+/** A value as it stands in Turtle. */
+export type Literal = string
+
+/**
+ * The Turtle of one stream: `<>` with its types and what is known about it.
+ * @param properties prefixed names and their values; those without a value are left out
+ */
+export function describe(
+  types: readonly string[],
+  properties: Readonly<Record<string, Literal | undefined>>,
+): string {
+  const known = Object.entries(properties).filter(([, value]) => value !== undefined)
+  return `${PREFIXES}<> a ${types.join(', ')}${known.map(([name, value]) => ` ;\n  ${name} ${value}`).join('')} .\n`
+}
+
+const ESCAPES: Record<string, string> = { '"': '\\"', '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+
+export function text(value: string): Literal {
+  // Characters that Turtle forbids in a short string, and those that would confuse a terminal.
+  const escaped = value.replace(
+    /["\\]|\p{Cc}/gu,
+    (character) =>
+      ESCAPES[character] ?? `\\u${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`,
+  )
+  return `"${escaped}"`
+}
+
+/** For AFF4's own numbers, which its readers want typed. */
+export function long(value: bigint | number): Literal {
+  return `"${value}"^^xsd:long`
+}
+
+export function base64(value: Uint8Array): Literal {
+  return `"${Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64')}"^^xsd:base64Binary`
+}
+
+const SECOND = 1_000_000_000n
+
+/** @param time nanoseconds since the Unix epoch */
+export function dateTime(time: bigint): Literal {
+  const fraction = ((time % SECOND) + SECOND) % SECOND
+  const seconds = (time - fraction) / SECOND
+  // Years from 10000 on have a sign in ISO 8601 as JavaScript writes it, but none in XML Schema.
+  const [whole] = new Date(Number(seconds) * 1000).toISOString().replace(/^\+0*/, '').split('.')
+  const digits = fraction === 0n ? '' : `.${fraction.toString().padStart(9, '0').replace(/0+$/, '')}`
+  return `"${whole}${digits}Z"^^xsd:dateTime`
+}
