@@ -1,0 +1,21 @@
+import { readdirSync } from 'node:fs'
+
+/**
+ * Names in a directory as bytes, in byte order.
+ * @throws the operating system's error, at once
+ */
+export function listDirectory(path: Buffer): Generator<Buffer> {
+  // One character for each byte: exact, sorted as bytes, and a fraction of what as many buffers take.
+  return asBytes(readdirSync(path.length > 0 ? path : '.', 'latin1').sort())
+}
+
+function* asBytes(names: readonly string[]): Generator<Buffer> {
+  for (const name of names) yield Buffer.from(name, 'latin1')
+}
+
+/** `directory/name`; an empty directory is the working directory and adds nothing. */
+export function joinPath(directory: Buffer, name: Buffer): Buffer {
+  if (directory.length === 0) return name
+  const slash = directory[directory.length - 1] === 0x2f ? '' : '/'
+  return Buffer.concat([directory, Buffer.from(slash), name])
+}

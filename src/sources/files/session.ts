@@ -1,0 +1,77 @@
+import type { BigIntStats } from 'node:fs'
+import { ToolError } from '../../cli/exit.js'
+import { reasonOf } from '../../cli/failure.js'
+import type { Log } from '../../cli/messages.js'
+import type { NoteBody, StreamBody } from '../../frames/frame.js'
+import type { Outbox } from '../outbox.js'
+import { createStreamFrames, now, type StreamFrames } from '../stream-frames.js'
+import { displayPath } from './name.js'
+
+/** One run over the operands: where its frames go, and how it fares. */
+export interface Session {
+  readonly outbox: Outbox
+  /** Named in notes. */
+  readonly program: string
+  readonly log: Log
+  readonly interrupted: AbortSignal
+  /** Fulfilled when interrupted: to race with what may never come. */
+  readonly stopped: Promise<undefined>
+  /** Whether the file system of a st_dev shows the kernel's state instead of stored bytes. */
+  isPseudo(device: bigint): boolean
+  /** Standard output, where that is a file: what is being written is not read. */
+  readonly output: BigIntStats | undefined
+  /** Streams begun so far; the next one's id is one more. */
+  streams: number
+  /** Told when something that was asked for has no stream, or lost its tail. */
+  onMissing(): void
+}
+
+/** Begins a stream with its facts. */
+export function beginStream(session: Session, body: StreamBody, turtle: string): StreamFrames {
+  const stream = ++session.streams
+  session.outbox.push({ type: 'stream', stream, time: now(), body })
+  session.outbox.push({ type: 'meta', stream, time: now(), turtle })
+  return createStreamFrames(session.outbox, stream, session.program)
+}
+
+/** Ends the stream that is open, as failed where there is a reason. */
+export function endStream({ outbox, streams }: Session, frames: StreamFrames, failure?: unknown): void {
+  frames.finish()
+  const status = failure === undefined ? 'complete' : 'failed'
+  const error = failure === undefined ? {} : { error: reasonOf(failure) }
+  const body = { status, ...error, bytes: Number(frames.tally.covered) } as const
+  outbox.push({ type: 'close', stream: streams, time: now(), body })
+}
+
+/** A NOTE in the stream that is open, and the same on standard error. */
+export function noteStream(
+  { log }: Session,
+  frames: StreamFrames,
+  level: 'warning' | 'error',
+  path: Buffer,
+  message: string,
+): void {
+  const whole = `${displayPath(path)}: ${message}`
+  frames.note(level, whole)
+  if (level === 'error') log.error(whole)
+  else log.warn(whole)
+}
+
+/** What was asked for and has no stream. */
+export function miss(session: Session, path: Buffer, error: unknown): void {
+  const message = `${displayPath(path)}: ${reasonOf(error)}`
+  noteTransmission(session, 'error', message)
+  session.log.error(message, error instanceof ToolError ? error.hint : undefined)
+  session.onMissing()
+}
+
+/** What is left out on purpose. */
+export function skip(session: Session, path: Buffer, why: string): void {
+  const message = `${displayPath(path)}: skipped: ${why}`
+  noteTransmission(session, 'info', message)
+  session.log.verbose(message)
+}
+
+function noteTransmission({ outbox, program }: Session, level: NoteBody['level'], message: string): void {
+  outbox.push({ type: 'note', stream: 0, time: now(), body: { level, program, message } })
+}
