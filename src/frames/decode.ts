@@ -44,6 +44,9 @@ export async function* decode(input: ByteInput, batchesAlive = BATCHES_ALIVE): F
   let transmission: Transmission | undefined
   let yielded = false
   let searching = false
+  /** The last thing said was our END `truncated`: what is dropped on the way to the next frame that counts
+   * needs no second one. */
+  let marked = false
   let batch: Batch = []
 
   const offsetOf = (position: number) => base + BigInt(position)
@@ -55,6 +58,7 @@ export async function* decode(input: ByteInput, batchesAlive = BATCHES_ALIVE): F
     transmission.accept(frame, offsetOf(position))
     if (frame.type === 'end') transmission = undefined
     batch.push(frame)
+    marked = false
   }
 
   function deliverHeld(): void {
@@ -67,17 +71,17 @@ export async function* decode(input: ByteInput, batchesAlive = BATCHES_ALIVE): F
   }
 
   function truncate(error: string): void {
+    if (marked) return
     if (!transmission) batch.push(syntheticStart())
-    const open = transmission?.openStream
-    if (open !== undefined)
-      batch.push({ type: 'close', stream: open, time: 0n, body: { status: 'failed', error, bytes: 0 } })
-    batch.push({
-      type: 'end',
-      stream: 0,
-      time: 0n,
-      body: { status: 'truncated', error, frames: 0, bytes: 0 },
-    })
+    const open = transmission?.open
+    if (open) {
+      const body = { status: 'failed' as const, error, bytes: Number(open.bytes) }
+      batch.push({ type: 'close', stream: open.id, time: 0n, body })
+    }
+    const body = { status: 'truncated' as const, error, frames: 0, bytes: 0 }
+    batch.push({ type: 'end', stream: 0, time: 0n, body })
     transmission = undefined
+    marked = true
   }
 
   /** Takes whole frames out of the slab; returns how many bytes from `keepFrom()` on are needed next. */
@@ -118,7 +122,7 @@ export async function* decode(input: ByteInput, batchesAlive = BATCHES_ALIVE): F
       }
       at = found
       if (filled - at < HEADER_SIZE) return false
-      if (isHeader(slab, at) && slab[at + 4] === START_TYPE) {
+      if (slab[at + 4] === START_TYPE && isHeader(slab, at)) {
         searching = false
         return true
       }
@@ -133,7 +137,8 @@ export async function* decode(input: ByteInput, batchesAlive = BATCHES_ALIVE): F
     const from = keepFrom()
     if (from + needed <= slab.length && filled < slab.length) return
     if (yielded) turn = (turn + 1) % slabs.length
-    const size = Math.max(SLAB, needed)
+    // Room to spare: a run of large frames that are dropped again must not move a whole slab for each.
+    const size = Math.max(SLAB, needed + SLAB / 2)
     // A slab that nobody holds views of is compacted in place.
     const next = slabs[turn]!.length >= size ? slabs[turn]! : Buffer.from(new SharedArrayBuffer(size))
     slab.copy(next, 0, from, filled)

@@ -6,7 +6,7 @@ import { encodePayload } from './payloads.js'
 export interface Encoder {
   /**
    * The batch as pieces to be written in order. Pieces are views: of the frames' payloads, and of a block
-   * that holds this batch's headers. END is given this side's own counts.
+   * that holds this batch's headers. An END whose counts no longer hold is given this side's own.
    * @throws {RangeError} when a payload exceeds 16 MiB
    */
   encode(batch: readonly Frame[]): Bytes[]
@@ -14,8 +14,8 @@ export interface Encoder {
 
 /**
  * Frames to bytes. A frame with its `raw` form goes out as it came in, and neighbours in memory go out as
- * one piece.
- * @param crc give every payload its CRC-32
+ * one piece. Control payloads, which are small and steer everything, always have their CRC-32.
+ * @param crc give the payloads of DATA theirs too
  */
 export function createEncoder(crc = false): Encoder {
   let frames = 0
@@ -23,17 +23,17 @@ export function createEncoder(crc = false): Encoder {
   return {
     encode(batch) {
       const pieces: Bytes[] = []
-      const headers = Buffer.allocUnsafe(
-        batch.filter((frame) => !isVerbatim(frame, crc)).length * HEADER_SIZE,
-      )
+      const fresh = batch.filter((frame) => frame.type === 'end' || !isVerbatim(frame, crc)).length
+      const headers = Buffer.allocUnsafe(fresh * HEADER_SIZE)
       let headersUsed = 0
       for (const frame of batch) {
         if (frame.type === 'start') frames = bytes = 0
-        if (isVerbatim(frame, crc)) {
+        const recount = frame.type === 'end' && (frame.body.frames !== frames || frame.body.bytes !== bytes)
+        if (isVerbatim(frame, crc) && !recount) {
           append(pieces, frame.raw!)
           bytes += frame.raw!.length - HEADER_SIZE
         } else {
-          const sent = frame.type === 'end' ? { ...frame, body: { ...frame.body, frames, bytes } } : frame
+          const sent = recount ? { ...frame, body: { ...frame.body, frames, bytes } } : frame
           const payload = encodePayload(sent)
           writeHeader(sent, payload, crc, headers, headersUsed)
           append(pieces, headers.subarray(headersUsed, headersUsed + HEADER_SIZE))
@@ -49,7 +49,7 @@ export function createEncoder(crc = false): Encoder {
 }
 
 function isVerbatim(frame: Frame, crc: boolean): boolean {
-  return frame.raw !== undefined && frame.type !== 'end' && !(crc && (frame.raw[6]! & FLAG_CRC) === 0)
+  return frame.raw !== undefined && !(crc && (frame.raw[6]! & FLAG_CRC) === 0)
 }
 
 function append(pieces: Bytes[], piece: Bytes): void {
@@ -67,7 +67,7 @@ function writeHeader(frame: Frame, payload: Bytes, crc: boolean, into: Buffer, a
   if (payload.length > MAX_PAYLOAD)
     throw new RangeError(`${frame.type}: a payload of ${payload.length} bytes exceeds 16 MiB`)
   const ranged = frame.type === 'data' || frame.type === 'fill'
-  const carries = crc || (frame.type === 'data' && frame.crc !== undefined)
+  const carries = crc || frame.type !== 'data' || frame.crc !== undefined
   encodeHeader(
     {
       type: TYPES.indexOf(frame.type) + 1,

@@ -13,13 +13,16 @@ import {
   type StreamBody,
 } from './frame.js'
 import { FrameError } from './frame-error.js'
-import { FLAG_CRC, FLAG_PADDED, HEADER_SIZE, type Header, MAX_PAYLOAD, TYPES } from './header.js'
+import { FLAG_CRC, FLAG_PADDED, HEADER_SIZE, type Header, MAX_PAYLOAD, payloadCrc, TYPES } from './header.js'
 
 /** The format of frames that this code speaks: START's `format`. */
 export const FORMAT = 1
 
 /** Addresses have 64 bits. */
 const ADDRESS_LIMIT = 1n << 64n
+
+/** How deep a JSON payload may nest: what is deeper could be read, but not be written again. */
+const DEEPEST = 64
 
 /**
  * Judges the fields of a header before anything is allocated for its payload.
@@ -56,14 +59,17 @@ export function checkHeader(header: Header, at: bigint): void {
 }
 
 /**
- * Builds the frame of a header and its payload. DATA keeps a view, control payloads are parsed.
+ * Builds the frame of a header and its payload. DATA keeps a view, whose CRC is checked by who consumes it;
+ * control payloads are consumed here.
  * @param raw header and payload, adjacent
- * @throws {FrameError} at `at` when a control payload is not what its type demands
+ * @throws {FrameError} at `at` when a control payload is not what its type or its CRC demands
  */
 export function decodePayload(header: Header, raw: Buffer, at: bigint): Frame {
   const payload = raw.subarray(HEADER_SIZE)
   const { stream, time, offset, length } = header
   const type = TYPES[header.type - 1]!
+  if (type !== 'data' && header.flags & FLAG_CRC && payloadCrc(payload) !== header.payloadCrc)
+    throw new FrameError(`${type}: payload does not match its CRC`, at)
   switch (type) {
     case 'data': {
       const codec = CODECS[header.codec]!
@@ -109,12 +115,12 @@ export function encodePayload(frame: Frame): Bytes {
   }
 }
 
-const decoder = new TextDecoder('utf-8', { fatal: true })
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 function utf8(payload: Buffer, type: string, at: bigint): string {
   try {
     // TextDecoder refuses views of shared memory, and control payloads are small.
-    return decoder.decode(Uint8Array.from(payload))
+    return decoder.decode(new Uint8Array(payload))
   } catch {
     throw new FrameError(`${type}: payload is not UTF-8`, at)
   }
@@ -133,14 +139,22 @@ function checked<T extends Json>(
     if (error instanceof FrameError) throw error
     throw new FrameError(`${type}: payload is not JSON`, at)
   }
-  if (typeof body !== 'object' || body === null || Array.isArray(body) || !accept(body as Json))
+  if (!nestsWithin(body, DEEPEST)) throw new FrameError(`${type}: payload nests too deep`, at)
+  if (!isObject(body) || !accept(body))
     throw new FrameError(`${type}: payload lacks what this frame must say`, at)
-  return body as T
+  return body
 }
 
+function nestsWithin(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return levels > 0 && Object.values(value).every((inner) => nestsWithin(inner, levels - 1))
+}
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 const isString = (value: unknown): value is string => typeof value === 'string'
 const isOptional = (value: unknown, is: (value: unknown) => boolean) => value === undefined || is(value)
-const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
 const isAddress = (value: unknown) => {
   try {
     parseAddress(value)
@@ -150,38 +164,45 @@ const isAddress = (value: unknown) => {
   }
 }
 
-const isProgram = (value: unknown) => {
-  const program = value as Json | null
-  return (
-    typeof program === 'object' &&
-    program !== null &&
-    isString(program.name) &&
-    isString(program.version) &&
-    Array.isArray(program.arguments) &&
-    program.arguments.every(isString)
-  )
-}
+const isProgram = (value: unknown) =>
+  isObject(value) &&
+  isString(value.name) &&
+  isString(value.version) &&
+  Array.isArray(value.arguments) &&
+  value.arguments.every(isString)
 const isStart = (body: Json): body is StartBody =>
-  body.format === FORMAT && Array.isArray(body.programs) && body.programs.every(isProgram)
+  body.format === FORMAT &&
+  isOptional(body.host, isString) &&
+  isOptional(body.started, isString) &&
+  Array.isArray(body.programs) &&
+  body.programs.every(isProgram)
+const isChunkSize = (value: unknown) => isCount(value) && value > 0 && value <= MAX_PAYLOAD
 const isRange = (value: unknown) => Array.isArray(value) && value.length === 2 && value.every(isAddress)
 const isStream = (body: Json): body is StreamBody =>
   isString(body.name) &&
   body.name !== '' &&
+  isOptional(body.nameBytes, isString) &&
   ['map', 'image', 'folder', 'link'].includes(body.kind as string) &&
   isOptional(body.category, isString) &&
   isOptional(body.size, isAddress) &&
   isOptional(body.ordered, (value) => typeof value === 'boolean') &&
-  isOptional(body.chunkSize, (value) => isCount(value) && (value as number) > 0) &&
-  isOptional(body.ranges, (value) => Array.isArray(value) && value.every(isRange))
+  isOptional(body.chunkSize, isChunkSize) &&
+  isOptional(body.ranges, (value) => Array.isArray(value) && value.every(isRange)) &&
+  isOptional(body.properties, isObject)
 const isDigest = (body: Json): body is DigestBody =>
   isString(body.algorithm) && isString(body.value) && (body.covers === 'linear' || body.covers === 'ranges')
 const isNote = (body: Json): body is NoteBody =>
   ['info', 'warning', 'error'].includes(body.level as string) &&
   isString(body.program) &&
-  isString(body.message)
+  isString(body.message) &&
+  isOptional(body.offset, isAddress) &&
+  isOptional(body.length, isAddress)
 const isClose = (body: Json): body is CloseBody =>
-  ['complete', 'interrupted', 'failed'].includes(body.status as string) && isCount(body.bytes)
+  ['complete', 'interrupted', 'failed'].includes(body.status as string) &&
+  isOptional(body.error, isString) &&
+  isCount(body.bytes)
 const isEnd = (body: Json): body is EndBody =>
   ['complete', 'interrupted', 'failed', 'truncated'].includes(body.status as string) &&
+  isOptional(body.error, isString) &&
   isCount(body.frames) &&
   isCount(body.bytes)

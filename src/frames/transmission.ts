@@ -4,8 +4,8 @@ import { HEADER_SIZE } from './header.js'
 
 /** Where a transmission stands: what may come next, and what END must count. */
 export interface Transmission {
-  /** Id of the stream that is open, undefined between streams. */
-  readonly openStream: number | undefined
+  /** The stream that is open and its bytes of DATA so far; undefined between streams. */
+  readonly open: Readonly<{ id: number; bytes: bigint }> | undefined
   /**
    * Takes the next frame of this transmission, START first.
    * @throws {FrameError} when the grammar forbids it
@@ -21,7 +21,7 @@ export interface Transmission {
 export function createTransmission(): Transmission {
   const seen = new Set<number>()
   let state: 'before' | 'inside' | 'over' = 'before'
-  let open: { id: number; body: StreamBody; next: bigint; covered: boolean } | undefined
+  let open: { id: number; body: StreamBody; next: bigint; covered: boolean; bytes: bigint } | undefined
   let frames = 0
   let bytes = 0
   let streams = 0
@@ -42,7 +42,7 @@ export function createTransmission(): Transmission {
         if (seen.has(frame.stream)) refuse(`stream id ${frame.stream} was given before`)
         seen.add(frame.stream)
         streams++
-        open = { id: frame.stream, body: frame.body, next: 0n, covered: false }
+        open = { id: frame.stream, body: frame.body, next: 0n, covered: false, bytes: 0n }
         break
       case 'data':
       case 'fill': {
@@ -57,6 +57,7 @@ export function createTransmission(): Transmission {
           open.next = frame.offset + frame.length
         }
         open.covered = true
+        if (frame.type === 'data') open.bytes += frame.length
         break
       }
       case 'digest':
@@ -87,8 +88,8 @@ export function createTransmission(): Transmission {
   }
   return {
     accept,
-    get openStream() {
-      return open?.id
+    get open() {
+      return open
     },
   }
 }
