@@ -36,8 +36,11 @@ export function asToolError(error: unknown): ToolError {
 /** Why something failed, without the name of what: for messages that name it their own way. */
 export function reasonOf(error: unknown): string {
   const code = (error as NodeJS.ErrnoException)?.code
-  if (typeof code === 'string') return SYSTEM_ERRORS[code]?.[1] ?? code
+  if (typeof code === 'string') return SYSTEM_ERRORS[code]?.[1] ?? wordsOf(error as Error) ?? code
   return error instanceof Error ? error.message : String(error)
 }
+
+/** Node's messages: `EINVAL: invalid argument, read`. */
+const wordsOf = ({ message }: Error) => /^E[A-Z0-9]+: ([^,]+)/.exec(message)?.[1]
 
 export const isClosedPipe = (error: unknown): boolean => (error as NodeJS.ErrnoException)?.code === 'EPIPE'

@@ -8,7 +8,7 @@ import { FORMAT } from '../frames/payloads.js'
 import { openPipeInput } from '../frames/pipe-input.js'
 import { openPipeOutput, type WritePieces } from '../frames/pipe-output.js'
 import { EXIT, type ExitCode, ToolError } from './exit.js'
-import { asToolError, isClosedPipe } from './failure.js'
+import { asToolError, isClosedPipe, reasonOf } from './failure.js'
 import type { Log } from './messages.js'
 import type { Io, Tool } from './tool.js'
 
@@ -110,8 +110,21 @@ export function createIo(
     frames,
     send,
     transmit,
-    print: (text) => openPipeOutput(1)([Buffer.from(text, 'utf8')]),
+    print: (text) => standardOutput()([Buffer.from(text, 'utf8')]),
     close: () => closeInput(),
+  }
+}
+
+/** Names standard output in its failures; a closed pipe is none. */
+function standardOutput(): WritePieces {
+  const write = openPipeOutput(1)
+  return async (pieces) => {
+    try {
+      await write(pieces)
+    } catch (error) {
+      if (isClosedPipe(error)) throw error
+      throw new ToolError(EXIT.io, `standard output: ${reasonOf(error)}`, { cause: error })
+    }
   }
 }
 
@@ -124,7 +137,7 @@ function openWriter(crc: boolean) {
     throw new ToolError(EXIT.usage, 'standard output is a terminal, and frames are binary', {
       hint: 'pipe them into a sink, or into pmem-frames to see them',
     })
-  const write: WritePieces = openPipeOutput(1)
+  const write = standardOutput()
   const encoder = createEncoder(crc)
   let pending: Promise<void> = Promise.resolve()
   let inside = false
