@@ -197,10 +197,12 @@ const isNote = (body: Json): body is NoteBody =>
   isString(body.message) &&
   isOptional(body.offset, isAddress) &&
   isOptional(body.length, isAddress)
+/** Bytes of address space may pass 2^53; the number then is as near as a double comes. */
+const isAmount = (value: unknown) => Number.isInteger(value) && (value as number) >= 0
 const isClose = (body: Json): body is CloseBody =>
   ['complete', 'interrupted', 'failed'].includes(body.status as string) &&
   isOptional(body.error, isString) &&
-  isCount(body.bytes)
+  isAmount(body.bytes)
 const isEnd = (body: Json): body is EndBody =>
   ['complete', 'interrupted', 'failed', 'truncated'].includes(body.status as string) &&
   isOptional(body.error, isString) &&
