@@ -1,0 +1,103 @@
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import test from 'ava'
+
+/** What each tool is given to work on, and what it reads from standard input. */
+const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; operands: string }> = {
+  'aff4-cat': { role: 'source', operands: 'large.aff4' },
+  'aff4-sink': { role: 'sink', operands: 'out.aff4' },
+  'aff4-view': { role: 'report', operands: 'large.aff4' },
+  'elf-sink': { role: 'sink', operands: 'out.elf' },
+  'file-cat': { role: 'source', operands: 'large' },
+  'pmem-chunk': { role: 'transform', operands: '4k' },
+  'pmem-compress': { role: 'transform', operands: 'zlib' },
+  'pmem-decompress': { role: 'transform', operands: '' },
+  'pmem-frames': { role: 'report', operands: '' },
+  'pmem-hash': { role: 'transform', operands: 'sha256' },
+  'pmem-read': { role: 'source', operands: '' },
+  'pmem-read-kcore': { role: 'source', operands: '' },
+  'pmem-read-process': { role: 'source', operands: 'self' },
+  'raw-sink': { role: 'sink', operands: 'out.raw' },
+}
+/** They may be refused before they write anything. */
+const NEED_PRIVILEGES = ['pmem-read', 'pmem-read-kcore']
+
+const tools = readdirSync('bin')
+const folder = mkdtempSync(path.join(tmpdir(), 'pmem-manners-'))
+const env = { ...process.env, PATH: `${path.resolve('bin')}:${process.env.PATH}` }
+const sh = (script: string) => spawnSync('bash', ['-c', script], { cwd: folder, env, encoding: 'utf8' })
+
+test.before((t) => {
+  // More than pipes hold, and nothing that a codec could make small.
+  writeFileSync(path.join(folder, 'large'), randomBytes(8 << 20))
+  t.is(sh('file-cat large > large.frames').status, 0)
+  if (tools.includes('aff4-cat')) t.is(sh('aff4-sink large.aff4 < large.frames').stderr, '')
+})
+test.after.always(() => rmSync(folder, { recursive: true }))
+
+test('every launcher is held to these manners', (t) => {
+  t.deepEqual(
+    tools.filter((tool) => !(tool in TOOLS)),
+    [],
+  )
+})
+
+for (const [tool, { role, operands }] of Object.entries(TOOLS).filter(([tool]) => tools.includes(tool))) {
+  const run = `${tool} ${operands}`
+  const readsFrames = role === 'transform' || role === 'sink' || tool === 'pmem-frames'
+  const writesFrames = role === 'source' || role === 'transform'
+  const input = readsFrames ? '< large.frames' : ''
+
+  test(`${tool} names an option that it does not know, and shows its usage`, (t) => {
+    const { status, stdout, stderr } = sh(`${run} --nonsense`)
+    t.is(status, 64)
+    t.is(stdout, '')
+    t.regex(stderr, new RegExp(`^${tool}: --nonsense: unknown option\nhint: usage: ${tool} .*\n$`))
+  })
+
+  if (operands !== '' && tool !== 'pmem-chunk')
+    test(`${tool} says that an operand is missing`, (t) => {
+      const { status, stderr } = sh(`${tool} ${input}`)
+      t.is(status, 64)
+      t.regex(stderr, new RegExp(`^${tool}: .*missing\nhint: usage: ${tool} .*\n$`))
+    })
+
+  if (readsFrames)
+    test(`${tool} does not wait for frames from a terminal`, (t) => {
+      const { status, stdout } = sh(`script -qec '${run} > seen' /dev/null`)
+      t.is(status, 64)
+      t.regex(stdout, new RegExp(`${tool}: standard input is a terminal\r?\nhint: `))
+    })
+
+  if (writesFrames && !NEED_PRIVILEGES.includes(tool)) {
+    test(`${tool} writes no frames to a terminal`, (t) => {
+      const { status, stdout } = sh(`script -qec '${run} ${input}' /dev/null`)
+      t.is(status, 64)
+      t.regex(stdout, new RegExp(`^${tool}: standard output is a terminal.*\r?\nhint: .*\r?\n$`))
+    })
+
+    test(`${tool} ends quietly when nobody reads on`, (t) => {
+      const { stdout, stderr } = sh(`${run} ${input} | head -c 10 > /dev/null; echo \${PIPESTATUS[0]}`)
+      t.is(stdout, '141\n')
+      t.is(stderr, '')
+    })
+  }
+
+  if (role !== 'sink' && !NEED_PRIVILEGES.includes(tool))
+    test(`${tool} says in one line that its output is full`, (t) => {
+      const { status, stderr } = sh(`${run} ${input} > /dev/full`)
+      t.is(status, 74)
+      t.is(stderr, `${tool}: standard output: no space left on device\n`)
+    })
+
+  if (role === 'sink')
+    test(`${tool} keeps what stands at its output, and says how to replace it`, (t) => {
+      sh(`echo evidence > kept-${operands}`)
+      const { status, stderr } = sh(`${tool} kept-${operands} ${input}; cat kept-${operands}`)
+      t.is(status, 0)
+      t.regex(stderr, new RegExp(`^${tool}: kept-${operands}: .*\nhint: .*\n$`))
+    })
+}
