@@ -7,27 +7,25 @@ import type { CodecName } from './codec.js'
 /** A chunk as it is stored. */
 export type StoredChunk =
   | { readonly zero: true }
-  /** `codec` is `none` where compression did not make it shorter. */
+  /** Where compression does not make it shorter, `codec` is `none` and `bytes` the chunk as it was given. */
   | { readonly zero: false; readonly codec: CodecName; readonly bytes: Uint8Array }
 
 export interface ChunkCompressorOptions extends ChunkSettings {
   /** Threads that compress; 1 means this one, alone. */
   readonly threads: number
-  /** A result stays valid until this many further ones have been given. */
+  /** Compressed bytes stay valid until this many further results have been given. */
   readonly keep: number
 }
 
 /** Compresses chunks on several threads. Memory is bounded by jobs in flight, whatever flows through. */
 export interface ChunkCompressor {
-  /** Most chunks of one job. */
-  readonly jobChunks: number
   /** Most jobs submitted whose promise is not settled yet. */
   readonly depth: number
   /**
    * Compresses the chunks of one job. Their bytes must not change before the promise settles. Views over
    * a SharedArrayBuffer are read where they lie, others are copied. Promises settle in the order of submission.
    * @returns one entry for each chunk
-   * @throws RangeError for more chunks or longer ones than agreed, or more jobs in flight than `depth`
+   * @throws {RangeError} when `depth` jobs are in flight already
    */
   submit(chunks: readonly Uint8Array[]): Promise<StoredChunk[]>
   /** Ends the threads; jobs in flight are rejected. */
@@ -41,7 +39,8 @@ export function defaultThreads(): number {
   return Math.min(availableParallelism(), MOST_THREADS)
 }
 
-const JOB_BYTES = 1 << 20
+/** What a job should hold: enough to outweigh the messages, little enough to keep all threads busy. */
+export const JOB_BYTES = 1 << 20
 /** Starting threads takes longer than this many jobs, so short input never pays for it. */
 const JOBS_BEFORE_THREADS = 2
 /** One job running and one waiting keep a thread busy. */
@@ -61,9 +60,8 @@ interface Thread {
 
 /** Opens a compressor. Threads start once there is work for them. */
 export function openChunkCompressor(options: ChunkCompressorOptions): ChunkCompressor {
-  const { codec, chunkSize } = options
-  const settings: ChunkSettings = { codec, chunkSize, ...(options.level && { level: options.level }) }
-  const jobChunks = Math.max(1, Math.floor(JOB_BYTES / chunkSize))
+  const { codec, level } = options
+  const settings: ChunkSettings = { codec, ...(level !== undefined && { level }) }
   const depth = options.threads > 1 ? options.threads + SPARE_JOBS : 1
   const slabs: SharedArrayBuffer[] = Array(depth + options.keep)
   const threads: Thread[] = []
@@ -126,10 +124,11 @@ export function openChunkCompressor(options: ChunkCompressorOptions): ChunkCompr
     })
   }
 
-  function slabOf(id: number): SharedArrayBuffer {
+  function slabOf(id: number, bytes: number): SharedArrayBuffer {
     const turn = id % slabs.length
-    slabs[turn] ??= new SharedArrayBuffer(jobChunks * chunkSize)
-    return slabs[turn]
+    if ((slabs[turn]?.byteLength ?? 0) < bytes)
+      slabs[turn] = new SharedArrayBuffer(Math.max(bytes, JOB_BYTES))
+    return slabs[turn]!
   }
 
   async function inTurn<T>(before: Promise<unknown>, work: () => Promise<T>): Promise<T> {
@@ -144,21 +143,23 @@ export function openChunkCompressor(options: ChunkCompressorOptions): ChunkCompr
 
   async function run(chunks: readonly Uint8Array[], job: ChunkJob): Promise<StoredChunk[]> {
     const lengths = await lengthsOf(job)
-    return lengths.map((length, i) => {
-      if (length === 0) return { zero: true }
-      const bytes = Buffer.from(job.slab, i * chunkSize, length)
-      return { zero: false, codec: length === chunks[i]!.length ? 'none' : codec, bytes }
+    let slot = 0
+    return chunks.map((chunk, i) => {
+      const at = slot
+      slot += chunk.length
+      if (lengths[i] === 0) return { zero: true }
+      if (lengths[i] === chunk.length) return { zero: false, codec: 'none', bytes: chunk }
+      return { zero: false, codec, bytes: Buffer.from(job.slab, at, lengths[i]) }
     })
   }
 
   return {
-    jobChunks,
     depth,
     submit(chunks) {
       if (failure) return Promise.reject(failure)
       if (submitted - settled >= depth) throw new RangeError(`more than ${depth} jobs in flight`)
-      if (chunks.length > jobChunks) throw new RangeError(`more than ${jobChunks} chunks in a job`)
-      const job = layOut(submitted, slabOf(submitted), chunks, chunkSize)
+      const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+      const job = layOut(submitted, slabOf(submitted, bytes), chunks)
       submitted++
       const result = inTurn(previous, () => run(chunks, job))
       previous = result
@@ -174,25 +175,21 @@ export function openChunkCompressor(options: ChunkCompressorOptions): ChunkCompr
 }
 
 /** Names the place of each chunk for a thread; what no thread can see is copied into the job's slab. */
-function layOut(
-  id: number,
-  slab: SharedArrayBuffer,
-  chunks: readonly Uint8Array[],
-  chunkSize: number,
-): ChunkJob {
+function layOut(id: number, slab: SharedArrayBuffer, chunks: readonly Uint8Array[]): ChunkJob {
   const inputs: SharedArrayBuffer[] = []
   const places: number[] = []
-  for (const [i, chunk] of chunks.entries()) {
-    if (chunk.length > chunkSize) throw new RangeError(`a chunk of ${chunk.length} bytes, not ${chunkSize}`)
+  let slot = 0
+  for (const chunk of chunks) {
     let { buffer, byteOffset } = chunk
     if (!(buffer instanceof SharedArrayBuffer)) {
-      byteOffset = i * chunkSize
-      new Uint8Array(slab).set(chunk, byteOffset)
+      new Uint8Array(slab).set(chunk, slot)
       buffer = slab
+      byteOffset = slot
     }
     let input = inputs.indexOf(buffer)
     if (input < 0) input = inputs.push(buffer) - 1
     places.push(input, byteOffset, chunk.length)
+    slot += chunk.length
   }
   return { id, slab, inputs, places }
 }

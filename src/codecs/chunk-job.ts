@@ -7,14 +7,12 @@ import { isZero } from './zero.js'
 export interface ChunkSettings {
   readonly codec: WritableCodec
   readonly level?: number
-  /** A slot of a slab; no chunk is longer. */
-  readonly chunkSize: number
 }
 
 /** Chunks to compress, as one message to a worker: about a megabyte, so that the message costs nothing. */
 export interface ChunkJob {
   readonly id: number
-  /** Receives the stored forms, chunk `i` at slot `i`. May itself hold the input. */
+  /** Receives the compressed forms, each where its chunk would lie if all were laid end to end. */
   readonly slab: SharedArrayBuffer
   readonly inputs: readonly SharedArrayBuffer[]
   /** For each chunk three numbers: index into `inputs`, offset, length. */
@@ -22,29 +20,29 @@ export interface ChunkJob {
 }
 
 export type ChunkReply =
-  /** The stored length of each chunk: 0 for zeros, the chunk's own length for raw bytes. */
   | { readonly id: number; readonly lengths: readonly number[] }
   | { readonly id: number; readonly error: string }
 
-/** Compresses the chunks of one job into its slab and gives their stored lengths. */
-export function runChunkJob({ codec, level, chunkSize }: ChunkSettings, job: ChunkJob): number[] {
+/**
+ * Compresses the chunks of one job into its slab.
+ * @returns the stored length of each: 0 for zeros, the chunk's own where it stays as it is
+ */
+export function runChunkJob({ codec, level }: ChunkSettings, job: ChunkJob): number[] {
   const slab = Buffer.from(job.slab)
   const lengths: number[] = []
+  let slot = 0
   let given = 0
-  for (let i = 0; i < job.places.length / 3; i++) {
-    const input = job.inputs[job.places[3 * i]!]!
-    const chunk = Buffer.from(input, job.places[3 * i + 1], job.places[3 * i + 2])
-    if (isZero(chunk)) {
-      lengths.push(0)
-      continue
+  for (let i = 0; i < job.places.length; i += 3) {
+    const chunk = Buffer.from(job.inputs[job.places[i]!]!, job.places[i + 1], job.places[i + 2])
+    if (isZero(chunk)) lengths.push(0)
+    else {
+      const stored = compress(codec, chunk, level)
+      given += chunk.length
+      // A stored length equal to the chunk's means raw bytes to every AFF4 reader, so it must be.
+      if (stored.length < chunk.length) slab.set(stored, slot)
+      lengths.push(Math.min(stored.length, chunk.length))
     }
-    const compressed = compress(codec, chunk, level)
-    given += chunk.length
-    // A stored length equal to the chunk's means raw bytes to every AFF4 reader, so it must be.
-    const stored = compressed.length < chunk.length ? compressed : chunk
-    const inPlace = stored === chunk && input === job.slab && chunk.byteOffset === i * chunkSize
-    if (!inPlace) slab.set(stored, i * chunkSize)
-    lengths.push(stored.length)
+    slot += chunk.length
   }
   sweepAfter(given)
   return lengths

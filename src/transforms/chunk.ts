@@ -1,0 +1,162 @@
+import { EXIT, ToolError } from '../cli/exit.js'
+import { parseSize } from '../cli/sizes.js'
+import type { Tool } from '../cli/tool.js'
+import type { Bytes } from '../formats/byte-source.js'
+import { chunkContent } from '../frames/chunk-content.js'
+import { BATCHES_ALIVE } from '../frames/decode.js'
+import type { Batch, DataFrame, Frames, StreamBody, StreamFrame } from '../frames/frame.js'
+import { MAX_PAYLOAD } from '../frames/header.js'
+import { type ChunkPool, createChunkPool } from './chunk-pool.js'
+
+/** What AFF4 readers expect, and what other imagers write. */
+export const DEFAULT_CHUNK = 32 << 10
+/** Most bytes put together anew that wait in one batch. */
+const POOL_BYTES = 1 << 20
+
+/** pmem-chunk: cuts DATA into chunks of one size. */
+export const tool: Tool = {
+  name: 'pmem-chunk',
+  role: 'transform',
+  usage: '[SIZE]',
+  summary: 'cut data into chunks of one size (32k)',
+  options: {},
+  operands: [0, 1],
+  run({ operands, io }) {
+    const size = operands[0] === undefined ? DEFAULT_CHUNK : parseChunkSize(operands[0])
+    return io.send(chunk(() => size)(io.frames()))
+  },
+}
+
+/**
+ * Reads the size of a chunk: one that a frame can carry.
+ * @throws {ToolError} usage
+ */
+export function parseChunkSize(text: string): number {
+  const size = parseSize(text)
+  if (size === 0n || size > BigInt(MAX_PAYLOAD))
+    throw new ToolError(EXIT.usage, `${text}: a chunk has 1 byte to 16 MiB`)
+  return Number(size)
+}
+
+/**
+ * Cuts the DATA of each stream into chunks, counted from the start of each run of addresses: all have the
+ * stream's chunk size, the last of a run being padded with zeros. What is a chunk already goes through as it
+ * came, compressed or not; other compressed data are decoded first.
+ * @param sizeFor the chunk size of a stream
+ * @param batchesAlive for how many further batches views stay valid, those of `frames` and those given
+ */
+export function chunk(
+  sizeFor: (body: StreamBody) => number,
+  batchesAlive = BATCHES_ALIVE,
+): (frames: Frames) => Frames {
+  return async function* (frames) {
+    let cutter: Cutter | undefined
+    let pool = createChunkPool(0, batchesAlive)
+    let out: Batch = []
+
+    function* deliver(): Generator<Batch> {
+      // An empty batch too: whoever asks for the next one gives up the views of those before.
+      const full = out
+      out = []
+      yield full
+      pool.turn()
+    }
+
+    try {
+      for await (const batch of frames) {
+        for (const frame of batch) {
+          if (frame.type === 'stream') {
+            cutter = undefined
+            if (!hasBytes(frame)) out.push(frame)
+            else {
+              const size = sizeFor(frame.body)
+              if (size !== pool.size) pool = createChunkPool(size, batchesAlive)
+              cutter = createCutter(frame.body.chunkSize, pool)
+              out.push(withChunkSize(frame, size))
+            }
+          } else if (frame.type === 'data' && cutter) {
+            for (const piece of cutter.cut(frame)) {
+              out.push(piece)
+              if (pool.lent * pool.size >= POOL_BYTES) yield* deliver()
+            }
+          } else {
+            // A NOTE or META between two halves of a chunk goes before it.
+            if (frame.type === 'fill' || frame.type === 'close') out.push(...(cutter?.finish() ?? []))
+            out.push(frame)
+          }
+        }
+        yield* deliver()
+      }
+    } catch (error) {
+      out.push(...(cutter?.finish() ?? []))
+      yield* deliver()
+      throw error
+    }
+  }
+}
+
+const hasBytes = ({ body }: StreamFrame) => body.kind === 'map' || body.kind === 'image'
+
+function withChunkSize(frame: StreamFrame, chunkSize: number): StreamFrame {
+  if (frame.body.chunkSize === chunkSize) return frame
+  const { raw: _, ...rest } = frame
+  return { ...rest, body: { ...frame.body, chunkSize } }
+}
+
+interface Cutter {
+  /** The chunks that `frame` completes. */
+  cut(frame: DataFrame): Iterable<DataFrame>
+  /** What has been begun, as a padded chunk. */
+  finish(): DataFrame[]
+}
+
+/** @param given the chunk size that the stream comes with */
+function createCutter(given: number | undefined, pool: ChunkPool): Cutter {
+  const { size } = pool
+  /** A chunk of which only the beginning has come. */
+  let begun: { head: Head; offset: bigint; bytes: Buffer; filled: number } | undefined
+
+  function finish(): DataFrame[] {
+    if (!begun) return []
+    const { head, offset, bytes, filled } = begun
+    begun = undefined
+    bytes.fill(0, filled)
+    pool.lend(bytes)
+    return [{ ...head, offset, length: BigInt(filled), padded: filled < size, payload: bytes }]
+  }
+
+  function* cut(frame: DataFrame): Generator<DataFrame> {
+    if (begun && frame.offset !== begun.offset + BigInt(begun.filled)) yield* finish()
+    if (!begun && isChunk(frame, size, given)) {
+      yield frame
+      return
+    }
+    const content: Bytes = chunkContent(frame, given)
+    const head = headOf(frame)
+    let at = 0
+    while (at < content.length) {
+      if (!begun && content.length - at >= size) {
+        const payload = content.subarray(at, at + size)
+        yield { ...head, offset: frame.offset + BigInt(at), length: BigInt(size), padded: false, payload }
+        at += size
+        continue
+      }
+      begun ??= { head, offset: frame.offset + BigInt(at), bytes: pool.take(), filled: 0 }
+      const piece = content.subarray(at, at + size - begun.filled)
+      begun.bytes.set(piece, begun.filled)
+      begun.filled += piece.length
+      at += piece.length
+      if (begun.filled === size) yield* finish()
+    }
+  }
+  return { cut, finish }
+}
+
+/** Whether a frame is a chunk of its stream as it stands. */
+function isChunk(frame: DataFrame, size: number, given: number | undefined): boolean {
+  if (frame.codec !== 'none') return given === size
+  return frame.payload.length === size && (!frame.padded || given === size)
+}
+
+type Head = ReturnType<typeof headOf>
+const headOf = ({ stream, time }: DataFrame) => ({ type: 'data', stream, time, codec: 'none' }) as const
