@@ -126,9 +126,10 @@ export function openChunkCompressor(options: ChunkCompressorOptions): ChunkCompr
 
   function slabOf(id: number, bytes: number): SharedArrayBuffer {
     const turn = id % slabs.length
-    if ((slabs[turn]?.byteLength ?? 0) < bytes)
-      slabs[turn] = new SharedArrayBuffer(Math.max(bytes, JOB_BYTES))
-    return slabs[turn]!
+    let slab = slabs[turn]
+    if (!slab || slab.byteLength < bytes) slab = new SharedArrayBuffer(Math.max(bytes, JOB_BYTES))
+    slabs[turn] = slab
+    return slab
   }
 
   async function inTurn<T>(before: Promise<unknown>, work: () => Promise<T>): Promise<T> {
