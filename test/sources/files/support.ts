@@ -28,7 +28,7 @@ export interface Hole {
 export interface Stream {
   readonly body: StreamBody
   turtle: string
-  /** Its bytes; those of holes are zero. */
+  /** Its bytes, those of holes zero; none of a stream beyond 1 GiB. */
   content: Buffer
   /** In order, neighbours of one kind joined. Without those that read as zeros. */
   holes: Hole[]
@@ -114,10 +114,9 @@ function sort(frames: readonly Frame[]): { streams: Stream[]; notes: NoteBody[] 
     else if (frame.type === 'fill') {
       if (frame.fill !== 'zero')
         addHole(stream!.holes, frame.fill, Number(frame.offset), Number(frame.length))
-      // Content is wanted of small streams only.
-      if (frame.length < 1n << 28n) pieces.push(Buffer.alloc(Number(frame.length)))
+      if (!isLarge(stream!)) pieces.push(Buffer.alloc(Number(frame.length)))
     } else if (frame.type === 'close') {
-      stream!.content = Buffer.concat(pieces)
+      if (!isLarge(stream!)) stream!.content = Buffer.concat(pieces)
       stream!.close = frame.body
     }
   }
@@ -137,6 +136,8 @@ export function factsOf(turtle: string): Record<string, string> {
     facts[predicate.value.replace(/^.*[#/]/, '')] = object.value
   return facts
 }
+
+const isLarge = ({ body }: Stream) => body.size !== undefined && parseAddress(body.size) > 1n << 30n
 
 export const sizeOf = ({ body }: Stream): bigint => parseAddress(body.size)
 
