@@ -6,8 +6,6 @@ export interface ChunkPool {
   take(): Buffer
   /** It goes downstream with the batch that is being made. */
   lend(buffer: Buffer): void
-  /** How many are lent with that batch. */
-  readonly lent: number
   /** The batch has been sent; what was lent with one `batchesAlive` before it is free again. */
   turn(): void
 }
@@ -20,9 +18,6 @@ export function createChunkPool(size: number, batchesAlive: number): ChunkPool {
     size,
     take: () => free.pop() ?? Buffer.from(new SharedArrayBuffer(size)),
     lend: (buffer) => void batches[0]!.push(buffer),
-    get lent() {
-      return batches[0]!.length
-    },
     turn() {
       batches.unshift([])
       if (batches.length > batchesAlive + 1) free.push(...batches.pop()!)

@@ -10,8 +10,8 @@ import { type ChunkPool, createChunkPool } from './chunk-pool.js'
 
 /** What AFF4 readers expect, and what other imagers write. */
 export const DEFAULT_CHUNK = 32 << 10
-/** Most bytes put together anew that wait in one batch. */
-const POOL_BYTES = 1 << 20
+/** A batch ends once it holds this many bytes that were decoded or put together for it. */
+const MADE_BYTES = 1 << 20
 
 /** pmem-chunk: cuts DATA into chunks of one size. */
 export const tool: Tool = {
@@ -53,11 +53,13 @@ export function chunk(
     let cutter: Cutter | undefined
     let pool = createChunkPool(0, batchesAlive)
     let out: Batch = []
+    let made = 0
 
     function* deliver(): Generator<Batch> {
       // An empty batch too: whoever asks for the next one gives up the views of those before.
       const full = out
       out = []
+      made = 0
       yield full
       pool.turn()
     }
@@ -65,30 +67,28 @@ export function chunk(
     try {
       for await (const batch of frames) {
         for (const frame of batch) {
-          if (frame.type === 'stream') {
+          if (frame.type === 'data' && cutter) {
+            made += cutter.cut(frame, out)
+            if (made >= MADE_BYTES) yield* deliver()
+            continue
+          }
+          // A NOTE or META between two halves of a chunk goes before it.
+          if (frame.type === 'fill' || frame.type === 'close') made += cutter?.finish(out) ?? 0
+          if (frame.type !== 'stream') out.push(frame)
+          else if (!hasBytes(frame)) {
             cutter = undefined
-            if (!hasBytes(frame)) out.push(frame)
-            else {
-              const size = sizeFor(frame.body)
-              if (size !== pool.size) pool = createChunkPool(size, batchesAlive)
-              cutter = createCutter(frame.body.chunkSize, pool)
-              out.push(withChunkSize(frame, size))
-            }
-          } else if (frame.type === 'data' && cutter) {
-            for (const piece of cutter.cut(frame)) {
-              out.push(piece)
-              if (pool.lent * pool.size >= POOL_BYTES) yield* deliver()
-            }
-          } else {
-            // A NOTE or META between two halves of a chunk goes before it.
-            if (frame.type === 'fill' || frame.type === 'close') out.push(...(cutter?.finish() ?? []))
             out.push(frame)
+          } else {
+            const size = sizeFor(frame.body)
+            if (size !== pool.size) pool = createChunkPool(size, batchesAlive)
+            cutter = createCutter(frame.body.chunkSize, pool)
+            out.push(withChunkSize(frame, size))
           }
         }
         yield* deliver()
       }
     } catch (error) {
-      out.push(...(cutter?.finish() ?? []))
+      cutter?.finish(out)
       yield* deliver()
       throw error
     }
@@ -103,11 +103,12 @@ function withChunkSize(frame: StreamFrame, chunkSize: number): StreamFrame {
   return { ...rest, body: { ...frame.body, chunkSize } }
 }
 
+/** Both give how many bytes they decoded or put together. */
 interface Cutter {
-  /** The chunks that `frame` completes. */
-  cut(frame: DataFrame): Iterable<DataFrame>
-  /** What has been begun, as a padded chunk. */
-  finish(): DataFrame[]
+  /** Appends the chunks that `frame` completes. */
+  cut(frame: DataFrame, out: Batch): number
+  /** Appends what has been begun, as a padded chunk. */
+  finish(out: Batch): number
 }
 
 /** @param given the chunk size that the stream comes with */
@@ -116,28 +117,32 @@ function createCutter(given: number | undefined, pool: ChunkPool): Cutter {
   /** A chunk of which only the beginning has come. */
   let begun: { head: Head; offset: bigint; bytes: Buffer; filled: number } | undefined
 
-  function finish(): DataFrame[] {
-    if (!begun) return []
+  function finish(out: Batch): number {
+    if (!begun) return 0
     const { head, offset, bytes, filled } = begun
     begun = undefined
     bytes.fill(0, filled)
     pool.lend(bytes)
-    return [{ ...head, offset, length: BigInt(filled), padded: filled < size, payload: bytes }]
+    out.push({ ...head, offset, length: BigInt(filled), padded: filled < size, payload: bytes })
+    return size
   }
 
-  function* cut(frame: DataFrame): Generator<DataFrame> {
-    if (begun && frame.offset !== begun.offset + BigInt(begun.filled)) yield* finish()
+  function cut(frame: DataFrame, out: Batch): number {
+    let made = 0
+    if (begun && frame.offset !== begun.offset + BigInt(begun.filled)) made += finish(out)
     if (!begun && isChunk(frame, size, given)) {
-      yield frame
-      return
+      out.push(frame)
+      return made
     }
     const content: Bytes = chunkContent(frame, given)
+    if (frame.codec !== 'none') made += content.length
     const head = headOf(frame)
+    const length = BigInt(size)
     let at = 0
     while (at < content.length) {
       if (!begun && content.length - at >= size) {
         const payload = content.subarray(at, at + size)
-        yield { ...head, offset: frame.offset + BigInt(at), length: BigInt(size), padded: false, payload }
+        out.push({ ...head, offset: frame.offset + BigInt(at), length, padded: false, payload })
         at += size
         continue
       }
@@ -146,8 +151,9 @@ function createCutter(given: number | undefined, pool: ChunkPool): Cutter {
       begun.bytes.set(piece, begun.filled)
       begun.filled += piece.length
       at += piece.length
-      if (begun.filled === size) yield* finish()
+      if (begun.filled === size) made += finish(out)
     }
+    return made
   }
   return { cut, finish }
 }
