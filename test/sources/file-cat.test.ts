@@ -296,6 +296,16 @@ test('files that only reading sizes are read to their end, and endless ones are 
   t.like(memory, { close: { status: 'failed', error: 'input/output error', bytes: 0 } })
 })
 
+test('a walk leaves what may have no end', async (t) => {
+  const run = await fileCat(['/proc/thread-self'])
+  t.is(run.status, 2)
+  const map = run.streams.find(({ body }) => body.name.endsWith('/pagemap'))
+  t.regex(map?.close?.error ?? '', /may have no end/)
+  t.true(
+    run.streams.some(({ body, close }) => body.name.endsWith('/cmdline') && close?.status === 'complete'),
+  )
+})
+
 test('standard input and a named pipe are streams too', async (t) => {
   const root = folder(t)
   const short = await fileCat(['-'], { input: 'from a pipe' })
