@@ -104,7 +104,11 @@ function openFile(target: string, replace: boolean): Output {
       }
     },
     async truncate(size) {
-      fs.ftruncateSync(open(), Number(size))
+      try {
+        fs.ftruncateSync(open(), Number(size))
+      } catch (error) {
+        throw error instanceof ToolError ? error : failed(error)
+      }
       position = size
     },
     async finish(outcome) {
@@ -112,7 +116,7 @@ function openFile(target: string, replace: boolean): Output {
       try {
         fs.fsyncSync(fd)
         fs.closeSync(fd)
-        if (outcome.status !== 'complete') return partial
+        if (outcome.status !== 'complete') return keepUnlessEmpty(partial)
         if (!replace && statOf(target))
           throw new ToolError(EXIT.cannotCreate, `${target}: appeared meanwhile`)
         fs.renameSync(partial, target)
@@ -123,6 +127,13 @@ function openFile(target: string, replace: boolean): Output {
       }
     },
   }
+}
+
+/** An output that was refused before its first byte leaves no file. */
+function keepUnlessEmpty(name: string): string | undefined {
+  if (fs.statSync(name).size > 0) return name
+  fs.rmSync(name)
+  return undefined
 }
 
 /** Devices, FIFOs and standard output are written as they are. */
