@@ -124,10 +124,11 @@ export function encodeCoreHeaders(
 /**
  * The whole of an ELF64 core but its memory, known before the first byte of memory: headers and notes first,
  * then each segment's bytes at the next page.
+ * @param spare bytes left free behind the notes, for headers that will say more when they are written again
  * @throws {RangeError} with more than MAX_PROGRAM_HEADERS - 1 segments
  */
-export function elfCoreLayout(facts: CoreFacts, segments: readonly CoreSegment[]): CoreLayout {
-  const headerSize = Number(TABLE_OFFSET) + tableSize(segments.length, encodeNotes(facts.notes))
+export function elfCoreLayout(facts: CoreFacts, segments: readonly CoreSegment[], spare = 0): CoreLayout {
+  const headerSize = Number(TABLE_OFFSET) + tableSize(segments.length, encodeNotes(facts.notes)) + spare
   let size = alignToPage(BigInt(headerSize))
   const placed = segments.map((segment) => {
     const offset = alignToPage(size)

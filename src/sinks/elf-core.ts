@@ -1,0 +1,183 @@
+import { EXIT, ToolError } from '../cli/exit.js'
+import type { Output } from '../cli/output.js'
+import type { Run } from '../formats/address-space.js'
+import type { SymbolicContent } from '../formats/aff4/symbolic.js'
+import { fillSymbolic } from '../formats/aff4/symbolic.js'
+import type { Bytes } from '../formats/byte-source.js'
+import {
+  alignToPage,
+  elfCoreLayout,
+  encodeCoreHeaders,
+  MAX_PROGRAM_HEADERS,
+  TABLE_OFFSET,
+} from '../formats/elf/core-layout.js'
+import type { ElfNote } from '../formats/elf/notes.js'
+import { FLAG_INCOMPLETE } from '../formats/elf/structs.js'
+import { within } from './coverage.js'
+import { growingSegments, type Placed, settledSegments } from './elf-segments.js'
+import { refuseUnlessHeld } from './file-size.js'
+import { largeWrites } from './large-writes.js'
+
+/** Where memory begins when nobody tells the ranges ahead: room for a thousand of them. */
+const UNANNOUNCED_START = 64n << 10n
+/** Room for what the note about the input says more once the input is over. */
+const SPARE = 2048
+
+/** What stands in a core besides the bytes of its memory. */
+export interface CoreDescription {
+  /** e_machine. */
+  readonly machine: number
+  readonly notes: readonly ElfNote[]
+  /** Virtual address of an address of the stream; undefined where the stream's addresses are virtual. */
+  readonly virtual: ((physical: bigint) => bigint) | undefined
+}
+
+/** An ELF core while its memory comes. Addresses are those of the stream. */
+export interface CoreWriter {
+  /** The bytes may be views of a batch. */
+  put(address: bigint, bytes: Bytes): void | Promise<void>
+  fill(address: bigint, length: bigint, content: SymbolicContent): void | Promise<void>
+  /** Waits until no write holds a view of a batch. */
+  release(): void | Promise<void>
+  /**
+   * Waits until all is written, and writes the headers again where the output allows it: for the ranges
+   * that came, and marked unless `complete`.
+   * @param ranges what came, ascending
+   * @returns what of it is in the file: after a failed write, not all
+   */
+  finish(description: CoreDescription, ranges: readonly Run[], complete: boolean): Promise<readonly Run[]>
+}
+
+/**
+ * Begins a core: with the final headers where the ranges are known ahead, else with room for them.
+ * @throws {ToolError} when they aren't, and the output can't be written again
+ */
+export async function beginCore(
+  output: Output,
+  description: CoreDescription,
+  announced: readonly Run[] | undefined,
+): Promise<CoreWriter> {
+  if (announced && announced.length >= MAX_PROGRAM_HEADERS)
+    throw new ToolError(EXIT.data, `${announced.length} ranges are too many for an ELF core`, {
+      hint: 'raw-sink and aff4-sink take any number',
+    })
+  if (!announced && !output.seekable)
+    throw new ToolError(EXIT.data, `${output.name}: the stream does not tell its ranges ahead`, {
+      hint: 'an ELF core begins with them: write it to a regular file',
+    })
+  const { machine, notes } = description
+  // What is cut off by a power failure is marked, too.
+  const flags = output.seekable ? FLAG_INCOMPLETE : 0
+  const layout = elfCoreLayout(
+    { machine, flags, notes },
+    (announced ?? []).map(segmentOf(description)),
+    SPARE,
+  )
+  const memoryStart = announced ? BigInt(layout.header.length) : UNANNOUNCED_START
+  const segments = announced
+    ? settledSegments(announced.map((run, i) => ({ ...run, shift: layout.segments[i]!.offset - run.start })))
+    : growingSegments(memoryStart)
+  await output.write()
+  await refuseUnlessHeld(output, layout.size, 'aff4-sink takes any address, and no space for what is zero')
+  await output.write(layout.header)
+  const writes = largeWrites(output)
+  /** End of what is on its way to an output that takes bytes only in sequence. */
+  let end = BigInt(layout.header.length)
+
+  async function reach(offset: bigint): Promise<void> {
+    if (!output.seekable && offset > end) await writes.make(end, offset - end, (into) => into.fill(0))
+    end = offset
+  }
+
+  async function putPieces(address: bigint, bytes: Bytes): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const { offset, length } = segments.place(address + BigInt(done), BigInt(bytes.length - done))
+      await reach(offset)
+      await writes.put(offset, bytes.subarray(done, done + Number(length)))
+      end = offset + length
+      done += Number(length)
+    }
+  }
+
+  /** What of the segments came and is in the file. */
+  function* keptOf(ranges: readonly Run[]): Generator<Placed> {
+    const { lostFrom } = writes
+    for (const piece of within(segments.placed(), ranges)) {
+      const left = lostFrom === undefined ? piece.length : lostFrom - piece.start - piece.shift
+      if (left > 0n) yield { ...piece, length: left < piece.length ? left : piece.length }
+    }
+  }
+
+  return {
+    put(address, bytes) {
+      const size = BigInt(bytes.length)
+      const { offset, length } = segments.place(address, size)
+      if (length < size || (!output.seekable && offset !== end)) return putPieces(address, bytes)
+      end = offset + size
+      return writes.put(offset, bytes)
+    },
+    async fill(address, total, content) {
+      for (let done = 0n; done < total; ) {
+        const here = address + done
+        const { offset, length } = segments.place(here, total - done)
+        await reach(offset)
+        // What nobody writes reads as zeros.
+        if (output.seekable && (content === 'zero' || content === 0)) await writes.release()
+        else
+          await writes.make(offset, length, (into, distance) => fillSymbolic(content, here + distance, into))
+        end = offset + length
+        done += length
+      }
+    },
+    release: writes.release,
+    async finish(description, ranges, complete) {
+      if (!output.seekable) {
+        if (complete) await reach(layout.size)
+        await writes.settle()
+        return ranges
+      }
+      await writes.settle()
+      const kept = [...keptOf(ranges)]
+      await writeHeaders(output, description, kept, memoryStart, complete)
+      return kept
+    },
+  }
+}
+
+/** Ahead of memory where they fit, else behind it. */
+async function writeHeaders(
+  output: Output,
+  description: CoreDescription,
+  kept: readonly Placed[],
+  memoryStart: bigint,
+  complete: boolean,
+): Promise<void> {
+  const segments = kept.map((piece) => ({
+    ...segmentOf(description)(piece),
+    offset: piece.start + piece.shift,
+  }))
+  const facts = { ...description, flags: complete ? 0 : FLAG_INCOMPLETE }
+  const memoryEnd = segments.reduce(
+    (end, { offset, length }) => (offset + length > end ? offset + length : end),
+    memoryStart,
+  )
+  const ahead = encodeCoreHeaders(facts, segments)
+  if (TABLE_OFFSET + BigInt(ahead.table.length) <= memoryStart) {
+    const block = new Uint8Array(Number(memoryStart))
+    block.set(ahead.ehdr)
+    block.set(ahead.table, ahead.ehdr.length)
+    await output.truncate(memoryEnd)
+    await output.writeAt(0n, block)
+  } else {
+    const behind = alignToPage(memoryEnd)
+    const { ehdr, table } = encodeCoreHeaders(facts, segments, behind)
+    await output.truncate(behind)
+    await output.writeAt(behind, table)
+    await output.writeAt(0n, ehdr)
+  }
+}
+
+const segmentOf =
+  ({ virtual }: CoreDescription) =>
+  ({ start, length }: Run) =>
+    virtual ? { paddr: start, vaddr: virtual(start), length } : { paddr: 0n, vaddr: start, length }

@@ -1,0 +1,72 @@
+import type { Run } from '../formats/address-space.js'
+import { alignToPage, MAX_PROGRAM_HEADERS } from '../formats/elf/core-layout.js'
+import { FormatError } from '../formats/format-error.js'
+
+/** Addresses whose bytes stand together in the file. */
+export interface Placed extends Run {
+  /** File offset minus address. */
+  readonly shift: bigint
+}
+
+/** Which part of a core's file holds which addresses. */
+export interface Segments {
+  /**
+   * Where the bytes from `address` on go, and how many of `length` go there.
+   * @throws {FormatError} when there is no place for them
+   */
+  place(address: bigint, length: bigint): { offset: bigint; length: bigint }
+  /** Ascending. */
+  placed(): Placed[]
+}
+
+/** Places that were settled before the first byte. */
+export function settledSegments(placed: Placed[]): Segments {
+  let index = 0
+  return {
+    place(address, length) {
+      const here = placed[index]
+      if (!here || address < here.start || address >= here.start + here.length) index = find(placed, address)
+      const { start, length: size, shift } = placed[index]!
+      const left = start + size - address
+      return { offset: address + shift, length: left < length ? left : length }
+    },
+    placed: () => placed,
+  }
+}
+
+function find(placed: readonly Placed[], address: bigint): number {
+  let [low, high] = [0, placed.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (placed[middle]!.start <= address) low = middle + 1
+    else high = middle
+  }
+  const found = placed[low - 1]
+  if (!found || address >= found.start + found.length)
+    throw new FormatError(
+      `address 0x${address.toString(16)} is in none of the ranges that its STREAM announces`,
+    )
+  return low - 1
+}
+
+/** Places made as bytes come, one behind the other from the file offset `first` on. */
+export function growingSegments(first: bigint): Segments {
+  const placed: { start: bigint; length: bigint; shift: bigint }[] = []
+  let end = first
+  return {
+    place(address, length) {
+      const last = placed.at(-1)
+      if (last && last.start + last.length === address) last.length += length
+      else {
+        if (placed.length + 1 >= MAX_PROGRAM_HEADERS)
+          throw new FormatError(`more than ${placed.length} ranges, and an ELF core takes no more`)
+        end = alignToPage(end)
+        placed.push({ start: address, length, shift: end - address })
+      }
+      const offset = end
+      end += length
+      return { offset, length }
+    },
+    placed: () => placed.sort((a, b) => (a.start < b.start ? -1 : 1)),
+  }
+}

@@ -1,0 +1,329 @@
+import { execFile } from 'node:child_process'
+import fs from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import test, { type ExecutionContext } from 'ava'
+import fc from 'fast-check'
+import { openElfCore } from '../../src/formats/elf/core-reader.js'
+import { decodeMapfile } from '../../src/formats/mapfile.js'
+import type { Frame, StreamBody } from '../../src/frames/frame.js'
+import { bufferSource } from '../formats/buffer-source.js'
+import { DIRECT_MAP, TINY_KERNEL_RUNS, tinyKernel } from '../formats/tiny-kernel.js'
+import { cut, data, fill, memory, ranges, runTool, scratch, stream, transmission } from './pipeline.js'
+
+const run = promisify(execFile)
+const PAGE = 0x1000
+const A = Buffer.alloc(PAGE, 'A')
+const B = Buffer.alloc(PAGE, 'B')
+const body = memory({ ranges: ranges([0x1000n, 0x2000n], [0x5000n, 0x1000n]) })
+const frames: Frame[] = [data(0x1000n, Buffer.concat([A, B])), data(0x5000n, A)]
+
+const meta = (turtle: string): Frame => ({
+  type: 'meta',
+  stream: 1,
+  time: 0n,
+  turtle: `@prefix pmem: <https://pmem.dev/ns#> .\n<> ${turtle} .\n`,
+})
+
+/** What readelf makes of a core; a warning of its fails the test. */
+async function readelf(t: ExecutionContext, file: string): Promise<string> {
+  const { stdout, stderr } = await run('readelf', ['-hlWn', file], { maxBuffer: 1 << 24 })
+  t.is(stderr, '')
+  return stdout
+}
+
+const loads = (listing: string): string[][] =>
+  [...listing.matchAll(/^ +LOAD +(\S+) (\S+) (\S+) (\S+) (\S+) (\S+) +(\S+)$/gm)].map((match) =>
+    match.slice(1),
+  )
+
+const openCore = async (file: string) => openElfCore(bufferSource(await readFile(file)))
+
+/** The JSON of our own note. */
+async function pmemNote(file: string): Promise<Record<string, unknown>> {
+  const { notes } = await openCore(file)
+  return JSON.parse(Buffer.from(notes.find(({ name }) => name === 'PMEM')!.desc).toString())
+}
+
+test('announced ranges become segments that readelf and gdb read at their addresses', async (t) => {
+  const out = path.join(await scratch(t), 'memory.core')
+  const { status, stderr } = await runTool('elf-sink', [out], transmission(stream(body, frames)))
+  t.is(status, 0, stderr)
+  const listing = await readelf(t, out)
+  t.regex(listing, /NOTE.*\n +LOAD/)
+  t.deepEqual(
+    loads(listing).map(([, vaddr, paddr, filesz, memsz, , align]) => [vaddr, paddr, filesz, memsz, align]),
+    [
+      ['0x0000000000001000', '0x0000000000001000', '0x002000', '0x002000', '0'],
+      ['0x0000000000005000', '0x0000000000005000', '0x001000', '0x001000', '0'],
+    ],
+  )
+  for (const [offset] of loads(listing)) t.is(Number(offset) % PAGE, 0)
+  const look = ['x/2c 0x1fff', 'x/s 0x5ffe'].flatMap((command) => ['-ex', command])
+  const gdb = await run('gdb', ['-nx', '-batch', '-ex', `core-file ${out}`, ...look])
+  t.regex(gdb.stdout, /0x1fff:\s+65 'A'\s+66 'B'/)
+  t.regex(gdb.stdout, /0x5ffe:\s+"AA/)
+  t.like(await pmemNote(out), { stream: 'PhysicalMemory', status: 'complete', host: 'test' })
+  t.false(fs.existsSync(`${out}.map`))
+})
+
+test('a pipe is given the same core, headers first, without a claim about how it ends', async (t) => {
+  const folder = await scratch(t)
+  const [file, piped] = [path.join(folder, 'file.core'), path.join(folder, 'piped.core')]
+  const input = transmission(stream(body, frames))
+  await runTool('elf-sink', [file], input)
+  const { status, stdout } = await runTool('elf-sink', ['-'], input)
+  t.is(status, 0)
+  fs.writeFileSync(piped, stdout)
+  t.deepEqual(loads(await readelf(t, piped)), loads(await readelf(t, file)))
+  const core = await openCore(piped)
+  t.false(core.incomplete)
+  t.deepEqual(Buffer.from(await core.read(0x1000n, 2 * PAGE)), Buffer.concat([A, B]))
+  t.is((await pmemNote(piped)).status, undefined)
+})
+
+test('makedumpfile takes a core with VMCOREINFO and a direct map from META for a kernel', async (t) => {
+  const folder = await scratch(t)
+  const { memory: physical, vmcoreinfo } = tinyKernel()
+  const facts = meta(
+    `pmem:vmcoreinfo """${vmcoreinfo}""" ; pmem:directMapBase "0x${DIRECT_MAP.toString(16)}"; pmem:elfMachine "62"`,
+  )
+  const pages = TINY_KERNEL_RUNS.map(({ start, length }) =>
+    data(start, physical.subarray(Number(start), Number(start + length))),
+  )
+  const announced = { ranges: ranges(...TINY_KERNEL_RUNS.map((r): [bigint, bigint] => [r.start, r.length])) }
+  for (const [name, about] of [
+    ['announced', announced],
+    ['unannounced', {}],
+  ] as const) {
+    const [core, dump] = [path.join(folder, `${name}.core`), path.join(folder, `${name}.dump`)]
+    const input = transmission(stream(memory(about), [facts, ...pages]))
+    t.is((await runTool('elf-sink', [core], input)).status, 0)
+    t.is(loads(await readelf(t, core))[0]?.[1], '0xffff888000001000')
+    await run('makedumpfile', ['-d', '0', core, dump])
+    t.true((await readFile(dump)).includes(physical.subarray(0x7000, 0x8000)))
+  }
+})
+
+test('ranges that nobody announced are found on the way into a file', async (t) => {
+  const out = path.join(await scratch(t), 'memory.core')
+  const input = transmission(
+    stream(memory(), [...frames, fill(0x6000n, 0x4000_0000n, 'zero'), data(0x9000_0000n, B)]),
+  )
+  t.is((await runTool('elf-sink', [out], input)).status, 0)
+  t.deepEqual(
+    loads(await readelf(t, out)).map(([, , paddr, filesz]) => [Number(paddr), Number(filesz)]),
+    [
+      [0x1000, 0x2000],
+      [0x5000, 0x4000_1000],
+      [0x9000_0000, 0x1000],
+    ],
+  )
+  t.true(fs.statSync(out).blocks * 512 < 1 << 20)
+})
+
+test('ranges that nobody announced are refused for a pipe, with the way out', async (t) => {
+  const { status, stdout, stderr } = await runTool('elf-sink', ['-'], transmission(stream(memory(), frames)))
+  t.is(status, 65)
+  t.is(stdout.length, 0)
+  t.regex(stderr, /standard output: the stream does not tell its ranges ahead\nhint: .*regular file/)
+})
+
+test('unreadable ranges are padded with the text and listed beside the core', async (t) => {
+  const out = path.join(await scratch(t), 'memory.core')
+  const bad = [
+    data(0x1000n, A),
+    fill(0x2000n, 0x1000n, 'unreadable'),
+    fill(0x5000n, 0x800n, 'unknown'),
+    fill(0x5800n, 0x400n, 'byte', 7),
+    fill(0x5c00n, 0x400n, 'zero'),
+  ]
+  const { status } = await runTool('elf-sink', [out], transmission(stream(body, bad)))
+  t.is(status, 2)
+  await readelf(t, out)
+  const core = await openCore(out)
+  t.is(Buffer.from(await core.read(0x2000n, 14)).toString(), 'READABLEDATAUN')
+  t.is(Buffer.from(await core.read(0x5000n, 7)).toString(), 'WNUNKNO')
+  t.deepEqual([...(await core.read(0x5bffn, 2))], [7, 0])
+  t.deepEqual(
+    decodeMapfile(await readFile(`${out}.map`)).blocks.map(({ start, status }) => [Number(start), status]),
+    [
+      [0, '?'],
+      [0x1000, '+'],
+      [0x2000, '-'],
+      [0x3000, '?'],
+      [0x5800, '+'],
+    ],
+  )
+  t.like(await pmemNote(out), { status: 'complete', unreadable: true })
+})
+
+test('an input that was cut leaves a core of what came, marked as incomplete', async (t) => {
+  const folder = await scratch(t)
+  const partial = path.join(folder, 'memory.partial.core')
+  for (const about of [body, memory()]) {
+    const input = cut(about, [...frames, fill(0x6000n, 0x1000n, 'zero')].slice(0, about === body ? 2 : 3))
+    const { status } = await runTool('elf-sink', ['-t', path.join(folder, 'memory.core')], input)
+    t.is(status, 3)
+    const listing = await readelf(t, partial)
+    t.regex(listing, /Flags: +0x1/)
+    const kept = about === body ? 1 : 2
+    t.is(loads(listing).length, kept)
+    const core = await openCore(partial)
+    t.true(core.incomplete)
+    t.deepEqual(core.missing, [])
+    t.deepEqual(Buffer.from(await core.read(0x1000n, 2 * PAGE)), Buffer.concat([A, B]))
+    t.like(await pmemNote(partial), { status: 'truncated' })
+    t.is(decodeMapfile(await readFile(`${partial}.map`)).status, '?')
+  }
+})
+
+test('a pipe that was cut is a core whose rest is missing', async (t) => {
+  const { status, stdout } = await runTool('elf-sink', ['-'], cut(body, frames))
+  t.is(status, 3)
+  const core = await openElfCore(bufferSource(stdout))
+  t.true(core.incomplete)
+  t.deepEqual(core.missing, [{ start: 0x5000n, length: 0x1000n }])
+})
+
+test('a core that is not finished yet is already marked as incomplete', async (t) => {
+  const out = path.join(await scratch(t), 'memory.core')
+  let seen: Buffer | undefined
+  const large = Buffer.alloc(0x400000, 'x')
+  const whole = transmission(
+    stream(memory({ ranges: ranges([0n, 0x800000n]) }), [data(0n, large), data(0x400000n, large)]),
+  )
+  async function* slowly() {
+    yield whole.subarray(0, 0x600000)
+    const partial = out.replace('.core', '.partial.core')
+    while (!fs.existsSync(partial) || fs.statSync(partial).size === 0)
+      await new Promise((wake) => setTimeout(wake, 20))
+    seen = fs.readFileSync(partial)
+    yield whole.subarray(0x600000)
+  }
+  t.is((await runTool('elf-sink', [out], slowly())).status, 0)
+  t.is(seen?.readUInt32LE(48), 1)
+  t.is(fs.readFileSync(out).readUInt32LE(48), 0)
+})
+
+for (const announced of [true, false])
+  test(`70,000 ranges, ${announced ? 'announced' : 'found on the way'}`, async (t) => {
+    const out = path.join(await scratch(t), 'memory.core')
+    const starts = Array.from({ length: 70_000 }, (_, i) => BigInt(i) * 0x2000n)
+    const about = memory(
+      announced ? { ranges: ranges(...starts.map((start): [bigint, bigint] => [start, 16n])) } : {},
+    )
+    const sent = starts.map((start, i) => data(start, Buffer.from(`range ${i}`.padEnd(16))))
+    t.is((await runTool('elf-sink', [out], transmission(stream(about, sent)))).status, 0)
+    const listing = await readelf(t, out)
+    t.regex(listing, /Number of program headers: +65535 \(70001\)/)
+    t.is(loads(listing).length, 70_000)
+    const core = await openCore(out)
+    t.is(Buffer.from(await core.read(69_999n * 0x2000n, 16)).toString(), 'range 69999     ')
+  })
+
+test('more than a file can hold is refused before a byte, and leaves no file', async (t) => {
+  const folder = await scratch(t)
+  const vast = memory({ ranges: ranges([0n, 1n << 62n]) })
+  const { status, stderr } = await runTool(
+    'elf-sink',
+    [path.join(folder, 'x.core')],
+    transmission(stream(vast, [data(0n, A)])),
+  )
+  t.is(status, 73)
+  t.regex(stderr, /no files of 4.0 EiB.*\nhint: aff4-sink/)
+  t.deepEqual(fs.readdirSync(folder), [])
+})
+
+test('data outside the announced ranges is refused at its address', async (t) => {
+  const { status, stderr } = await runTool('elf-sink', ['-'], transmission(stream(body, [data(0x4000n, A)])))
+  t.is(status, 65)
+  t.regex(stderr, /address 0x4000 is in none of the ranges/)
+})
+
+test('ranges in no order end up ascending', async (t) => {
+  const folder = await scratch(t)
+  const backwards = [data(0x5000n, A), data(0x2000n, B), data(0x1000n, A)]
+  for (const about of [{}, { ranges: body.ranges! }]) {
+    const out = path.join(folder, `${Object.keys(about).length}.core`)
+    const input = transmission(stream(memory({ ...about, ordered: false }), backwards))
+    t.is((await runTool('elf-sink', [out], input)).status, 0)
+    await readelf(t, out)
+    const core = await openCore(out)
+    t.deepEqual(core.runs, [
+      { start: 0x1000n, length: 0x2000n },
+      { start: 0x5000n, length: 0x1000n },
+    ])
+    t.deepEqual(Buffer.from(await core.read(0x1000n, 2 * PAGE)), Buffer.concat([A, B]))
+  }
+})
+
+test('the core of a process is read at its virtual addresses', async (t) => {
+  const out = path.join(await scratch(t), 'process.core')
+  const [code, vsyscall] = [0x5555_5555_4000n, 0xffff_ffff_ff60_0000n]
+  const about: StreamBody = memory({
+    category: 'memory:virtual',
+    ranges: ranges([code, 0x1000n], [vsyscall, 0x1000n]),
+  })
+  t.is(
+    (await runTool('elf-sink', [out], transmission(stream(about, [data(code, A), data(vsyscall, B)]))))
+      .status,
+    0,
+  )
+  t.deepEqual(
+    loads(await readelf(t, out)).map(([, vaddr, paddr]) => [BigInt(vaddr!), BigInt(paddr!)]),
+    [
+      [code, 0n],
+      [vsyscall, 0n],
+    ],
+  )
+  t.is((await openCore(out)).addresses, 'virtual')
+  const look = [`x/c ${code}`, `x/c ${vsyscall}`].flatMap((command) => ['-ex', command])
+  const { stdout } = await run('gdb', ['-nx', '-batch', '-ex', `core-file ${out}`, ...look])
+  t.regex(stdout, /0x555555554000:\s+65 'A'/)
+  t.regex(stdout, /0xffffffffff600000:\s+66 'B'/)
+})
+
+test('whatever comes reads back, to a file and to a pipe', async (t) => {
+  const folder = await scratch(t)
+  const part = fc.record({
+    gap: fc.constantFrom(0, 0, 0x1000, 0x12345),
+    size: fc.oneof(fc.integer({ min: 1, max: 0x3000 }), fc.constantFrom(0x40000, 0x120000)),
+    kind: fc.constantFrom('data', 'data', 'data', 'zero'),
+  })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(part, { minLength: 1, maxLength: 6 }),
+      fc.bigInt({ min: 0n, max: 1n << 52n }),
+      async (parts, base) => {
+        let at = base
+        const sent: Frame[] = []
+        const runs: [bigint, bigint][] = []
+        const contents: Buffer[] = []
+        for (const [i, { gap, size, kind }] of parts.entries()) {
+          at += BigInt(gap)
+          const content = Buffer.alloc(size, kind === 'data' ? i + 1 : 0)
+          sent.push(kind === 'data' ? data(at, content) : fill(at, BigInt(size), 'zero'))
+          runs.push([at, BigInt(size)])
+          contents.push(content)
+          at += BigInt(size)
+        }
+        const announced = transmission(stream(memory({ ranges: ranges(...runs) }), sent))
+        const out = path.join(folder, 'out.core')
+        const cores = [(await runTool('elf-sink', ['-'], announced)).stdout]
+        for (const input of [announced, transmission(stream(memory(), sent))]) {
+          t.is((await runTool('elf-sink', ['-t', out], input)).status, 0)
+          cores.push(await readFile(out))
+        }
+        for (const bytes of cores) {
+          const core = await openElfCore(bufferSource(bytes))
+          t.false(core.incomplete)
+          for (const [i, [start, length]] of runs.entries())
+            t.true(contents[i]!.equals(await core.read(start, Number(length))))
+        }
+      },
+    ),
+    { numRuns: 10 },
+  )
+})
