@@ -217,13 +217,15 @@ function createAssembler() {
     return batch
   }
 
-  function addZeros({ stream, time, offset, length }: DataFrame): Batch {
+  function addZeros(frame: DataFrame | FillFrame): Batch {
+    const { stream, time, offset, length } = frame
     if (zeros && zeros.offset + zeros.length === offset) {
-      zeros.length += length
+      const { raw: _, ...grown } = zeros
+      zeros = { ...grown, length: grown.length + length }
       return []
     }
     const before = rest()
-    zeros = { type: 'fill', fill: 'zero', stream, time, offset, length }
+    zeros = frame.type === 'fill' ? frame : { type: 'fill', fill: 'zero', stream, time, offset, length }
     return before
   }
 
@@ -233,6 +235,7 @@ function createAssembler() {
     for (const frame of frames) {
       const chunk = frame.type === 'data' && frame.codec === 'none' ? stored[next++]! : undefined
       if (frame.type === 'data' && chunk?.zero) out.push(...addZeros(frame))
+      else if (frame.type === 'fill' && frame.fill === 'zero') out.push(...addZeros(frame))
       else {
         if (zeros) out.push(...rest())
         out.push(frame.type === 'data' && chunk && !chunk.zero ? withStored(frame, chunk) : frame)

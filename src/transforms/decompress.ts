@@ -1,6 +1,9 @@
 import type { Tool } from '../cli/tool.js'
 import { chunkContent } from '../frames/chunk-content.js'
-import type { DataFrame, Frame, Frames, StreamFrame } from '../frames/frame.js'
+import type { Batch, DataFrame, Frames, StreamFrame } from '../frames/frame.js'
+
+/** A batch ends once it holds this many decoded bytes: a few stored ones can stand for many. */
+const DECODED_BYTES = 1 << 20
 
 /** pmem-decompress: DATA is sent on as it reads, raw and without padding. */
 export const tool: Tool = {
@@ -16,18 +19,31 @@ export const tool: Tool = {
 /** Decodes what is compressed; raw frames without padding pass as they are. */
 export async function* decompress(frames: Frames): Frames {
   let chunkSize: number | undefined
-  for await (const batch of frames)
-    yield batch.map((frame): Frame => {
-      if (frame.type === 'stream') {
-        chunkSize = frame.body.chunkSize
-        return chunkSize === undefined ? frame : unchunked(frame)
+  for await (const batch of frames) {
+    let out: Batch = []
+    let decoded = 0
+    try {
+      for (const frame of batch) {
+        if (frame.type === 'stream') chunkSize = frame.body.chunkSize
+        if (frame.type === 'stream' && chunkSize !== undefined) out.push(unchunked(frame))
+        else if (frame.type === 'data' && (frame.codec !== 'none' || frame.padded)) {
+          out.push(plain(frame, chunkSize))
+          decoded += Number(frame.length)
+        } else out.push(frame)
+        if (decoded < DECODED_BYTES) continue
+        yield out
+        out = []
+        decoded = 0
       }
-      if (frame.type !== 'data' || (frame.codec === 'none' && !frame.padded)) return frame
-      return decoded(frame, chunkSize)
-    })
+    } catch (error) {
+      yield out
+      throw error
+    }
+    yield out
+  }
 }
 
-function decoded(frame: DataFrame, chunkSize: number | undefined): DataFrame {
+function plain(frame: DataFrame, chunkSize: number | undefined): DataFrame {
   const { raw: _, crc, ...rest } = frame
   return { ...rest, codec: 'none', padded: false, payload: chunkContent(frame, chunkSize) }
 }
