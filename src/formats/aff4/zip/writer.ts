@@ -1,0 +1,102 @@
+import { crc32 } from 'node:zlib'
+import type { ByteSink, Bytes } from '../../byte-source.js'
+import { type DirectoryEntry, encodeEntry, entryBytes } from './central-directory.js'
+import { END_SIZE, encodeEnd, LOCATOR_SIZE, ZIP64_END_SIZE } from './end-records.js'
+import { DEFLATED, encodeLocalHeader, LOCAL_HEADER_SIZE, STORED } from './local-header.js'
+
+/** A member whose content is known in full. */
+export interface NewMember {
+  readonly name: string
+  /** What is stored, one piece after another. */
+  readonly pieces: readonly Bytes[]
+  /** CRC-32 of the content, where the caller has it already. */
+  readonly crc?: number
+  /** The pieces are the deflated form of this. */
+  readonly inflated?: Bytes
+  /** False leaves it out of the directory: only who walks the local headers finds it. */
+  readonly listed?: boolean
+}
+
+/** A ZIP file that is written front to back: offsets are counted, nothing is patched. */
+export interface ZipWriter {
+  /** End of the last member that was written whole. After a failed write what follows may be cut off. */
+  readonly intact: bigint
+  /** How many bytes `finish` writes at most. */
+  readonly finishBytes: number
+  has(name: string): boolean
+  /**
+   * Writes members in one go. When that fails none of them counts.
+   * @throws what the sink throws
+   */
+  write(...members: NewMember[]): Promise<void>
+  /** Writes the directory and the end records. */
+  finish(comment: string): Promise<void>
+}
+
+/** How many bytes a member takes besides its content, at most, its entry in the directory included. */
+export const memberOverhead = (name: string): number =>
+  LOCAL_HEADER_SIZE + Buffer.byteLength(name, 'utf8') + 20 + entryBytes(name)
+
+export function createZipWriter(sink: ByteSink): ZipWriter {
+  const entries: DirectoryEntry[] = []
+  const names = new Set<string>()
+  let intact = sink.position
+  let finishBytes = ZIP64_END_SIZE + LOCATOR_SIZE + END_SIZE + 256
+
+  return {
+    get intact() {
+      return intact
+    },
+    get finishBytes() {
+      return finishBytes
+    },
+    has: (name) => names.has(name),
+    async write(...members) {
+      const pieces: Bytes[] = []
+      const written: DirectoryEntry[] = []
+      let position = sink.position
+      for (const member of members) {
+        const compressedSize = lengthOf(member.pieces)
+        const content = member.inflated ? [member.inflated] : member.pieces
+        const entry: DirectoryEntry = {
+          name: member.name,
+          method: member.inflated ? DEFLATED : STORED,
+          crc: member.crc ?? crcOf(content),
+          size: member.inflated ? BigInt(member.inflated.length) : compressedSize,
+          compressedSize,
+          headerOffset: position,
+        }
+        const header = encodeLocalHeader(entry)
+        pieces.push(header, ...member.pieces)
+        position += BigInt(header.length) + compressedSize
+        if (member.listed !== false) written.push(entry)
+      }
+      await sink.write(...pieces)
+      intact = sink.position
+      for (const entry of written) {
+        entries.push(entry)
+        names.add(entry.name)
+        finishBytes += entryBytes(entry.name)
+      }
+    },
+    async finish(comment) {
+      const directoryOffset = sink.position
+      const directory = entries.map(encodeEntry)
+      const end = { entries: BigInt(entries.length), directoryOffset, directorySize: lengthOf(directory) }
+      await sink.write(...directory, encodeEnd(end, comment))
+      intact = sink.position
+    },
+  }
+}
+
+function lengthOf(pieces: readonly Bytes[]): bigint {
+  let length = 0n
+  for (const piece of pieces) length += BigInt(piece.length)
+  return length
+}
+
+function crcOf(pieces: readonly Bytes[]): number {
+  let crc = 0
+  for (const piece of pieces) crc = crc32(piece, crc)
+  return crc
+}
