@@ -1,0 +1,69 @@
+import { createHash, hash } from 'node:crypto'
+import type { Bytes } from '../byte-source.js'
+import { DIGESTS, type DigestName } from './lexicon.js'
+
+/** The digest of the objects that carry digests themselves: AFF4 Standard v1.0a §6.2. */
+export const sha512 = (...pieces: readonly Bytes[]): Buffer => {
+  const sum = createHash('sha512')
+  for (const piece of pieces) sum.update(piece)
+  return sum.digest()
+}
+
+/** The digests of one bevy's chunks under one algorithm, back to back, as their segment holds them. */
+export interface BlockHashes {
+  readonly digest: DigestName
+  /** Adds the digest of the next chunk. `content` shorter than a chunk is padded with zeros. */
+  add(content: Bytes): void
+  /** The segment of the bevy so far. */
+  segment(): Bytes
+  /** The bevy was written: starts the next one. */
+  commit(): void
+  /** The bevy is dropped. */
+  drop(): void
+  /** SHA-512 over the segments of all bevies that were written: what `<stream>/blockhash.<alg>` carries. */
+  sum(): Buffer
+}
+
+export function createBlockHashes(digest: DigestName, chunkSize: number, chunks: number): BlockHashes {
+  const { node, size } = DIGESTS[digest]
+  const bevy = Buffer.alloc(size * chunks)
+  const all = createHash('sha512')
+  let used = 0
+  const segment = () => bevy.subarray(0, used)
+  return {
+    digest,
+    add(content) {
+      const value =
+        content.length === chunkSize
+          ? hash(node, content, 'buffer')
+          : createHash(node)
+              .update(content)
+              .update(Buffer.alloc(chunkSize - content.length))
+              .digest()
+      value.copy(bevy, used)
+      used += size
+    },
+    segment,
+    commit() {
+      all.update(segment())
+      used = 0
+    },
+    drop() {
+      used = 0
+    },
+    sum: () => all.copy().digest(),
+  }
+}
+
+const ORDER = Object.keys(DIGESTS)
+
+/**
+ * The block map hash (AFF4 Standard v1.0a §6.2): over the sums of a stream's block hashes in the order of the
+ * Standard, then the digests of the map's own segments.
+ */
+export function blockMapHash(blockHashes: readonly BlockHashes[], mapDigests: readonly Bytes[]): Buffer {
+  const sums = [...blockHashes]
+    .sort((a, b) => ORDER.indexOf(a.digest) - ORDER.indexOf(b.digest))
+    .map((hashes) => hashes.sum())
+  return sha512(...sums, ...mapDigests)
+}

@@ -1,0 +1,96 @@
+import { encodeIdx, MAP_ENTRY_SIZE, writeMapEntry } from './map.js'
+import type { MapEntries } from './map-entries.js'
+import { INFORMATION_TURTLE, memberName } from './names.js'
+import { formatTurtle, type Graph } from './turtle.js'
+import type { NewMember } from './zip/writer.js'
+
+/**
+ * Checkpoints stand before each bevy and say what has become known since the one before, so that a volume whose
+ * end was never written can be put together from its local headers: statements in
+ * `information.turtle/checkpoint/00000000`, entries of a map in `<map>/checkpoint/00000000.map`, further lines
+ * of its `idx` in `<map>/checkpoint/00000000.idx`. The directory doesn't list them.
+ */
+export interface Checkpoint {
+  readonly members: readonly NewMember[]
+  /** The members were written: the next checkpoint goes on from here. */
+  commit(): void
+}
+
+const NOTHING: Checkpoint = { members: [], commit() {} }
+
+const numbered = (folder: string, number: number, suffix: string) =>
+  `${folder}/checkpoint/${String(number).padStart(8, '0')}${suffix}`
+
+export function graphCheckpoints(graph: Graph, volume: string): () => Checkpoint {
+  let number = 0
+  let from = 0
+  return () => {
+    const to = graph.statements.length
+    if (to === from) return NOTHING
+    const turtle = Buffer.from(formatTurtle(graph.statements.slice(from), volume), 'utf8')
+    return {
+      members: [{ name: numbered(INFORMATION_TURTLE, number, ''), pieces: [turtle], listed: false }],
+      commit() {
+        number++
+        from = to
+      },
+    }
+  }
+}
+
+export function mapCheckpoints(
+  map: string,
+  volume: string,
+  entries: () => MapEntries,
+  targets: readonly string[],
+): () => Checkpoint {
+  let number = 0
+  let from = 0
+  /** Length of the last entry when it was written: it may have grown since. */
+  let lastLength = 0n
+  let targetsWritten = 0
+  const first = entries()
+  return () => {
+    const list = entries()
+    // Entries that were put in order are about to be written as the map itself.
+    if (list !== first) return NOTHING
+    const to = list.count
+    const pieces = list.bytes(from)
+    const last = to > 0 ? list.at(to - 1).length : 0n
+    if (from > 0) {
+      const grown = list.at(from - 1)
+      if (grown.length > lastLength) pieces.unshift(remainder(grown, lastLength))
+    }
+    if (pieces.length === 0) return NOTHING
+    const members: NewMember[] = []
+    const add = (suffix: string, content: NewMember['pieces']) =>
+      members.push({
+        name: memberName(numbered(map, number, suffix), volume),
+        pieces: content,
+        listed: false,
+      })
+    const targetCount = targets.length
+    if (targetCount > targetsWritten) add('.idx', [encodeIdx(targets.slice(targetsWritten))])
+    add('.map', pieces)
+    return {
+      members,
+      commit() {
+        number++
+        from = to
+        lastLength = last
+        targetsWritten = targetCount
+      },
+    }
+  }
+}
+
+function remainder(entry: ReturnType<MapEntries['at']>, done: bigint): Uint8Array {
+  const bytes = new Uint8Array(MAP_ENTRY_SIZE)
+  writeMapEntry(new DataView(bytes.buffer), 0, {
+    offset: entry.offset + done,
+    length: entry.length - done,
+    targetOffset: entry.targetOffset + done,
+    targetId: entry.targetId,
+  })
+  return bytes
+}

@@ -1,0 +1,229 @@
+import { createHash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
+import type { WritableCodec } from '../../codecs/codec.js'
+import type { Bytes } from '../byte-source.js'
+import { type BlockHashes, createBlockHashes } from './block-hashes.js'
+import {
+  bevyUrn,
+  blockHashUrn,
+  INDEX_ENTRY_SIZE,
+  indexUrn,
+  LARGEST_CHUNK_SIZE,
+  chunksPerBevy as usualChunksPerBevy,
+  writeIndexEntry,
+} from './image-stream.js'
+import {
+  aff4,
+  COMPRESSION_METHODS,
+  type DigestName,
+  digestLiteral,
+  int,
+  iri,
+  long,
+  RDF_TYPE,
+} from './lexicon.js'
+import type { OpenMap } from './map-writer.js'
+import { freshUrn, memberName } from './names.js'
+import { STATEMENT_BYTES, type VolumeParts } from './volume-parts.js'
+
+export interface ImageStreamOptions {
+  readonly urn?: string
+  /** Bytes of a chunk before compression. */
+  readonly chunkSize: number
+  readonly chunksPerBevy?: number
+  readonly blockHashes?: readonly DigestName[]
+}
+
+/** Chunks on their way into a volume, collected in memory a bevy at a time. */
+export interface ImageStreamWriter {
+  readonly urn: string
+  readonly chunkSize: number
+  /** The codec of the compressed chunks; undefined while there is none. */
+  readonly codec: WritableCodec | undefined
+  /** Bytes taken so far: where in the stream the next ones land. */
+  readonly position: bigint
+  /** The bevy holds as many chunks as it may: `flush` comes next. */
+  readonly full: boolean
+  /**
+   * Adds one compressed chunk, which decodes to `chunkSize` bytes. It is copied. The bevy must have room, and
+   * no raw chunk may be unfinished.
+   * @param decode gives the content; called only for block hashes
+   * @returns its offset in the stream
+   * @throws {RangeError} when the length would mark it as raw, or the stream's codec is another one
+   */
+  add(codec: WritableCodec, stored: Bytes, decode: () => Bytes): bigint
+  /**
+   * Adds raw bytes as they come, over the borders of chunks; they are copied.
+   * @returns how many the bevy had room for
+   */
+  append(bytes: Bytes): number
+  /** Completes a raw chunk with zeros, so that a compressed one can follow. */
+  pad(): void
+  /** Writes the bevy, before it its index and a checkpoint. May be called again after a failed write. */
+  flush(): Promise<void>
+  /**
+   * Flushes and describes the stream.
+   * @param size its length where that isn't a whole number of chunks
+   */
+  close(size?: bigint): Promise<void>
+}
+
+export interface OpenImageStream extends ImageStreamWriter {
+  readonly hashes: readonly BlockHashes[]
+  readonly closed: boolean
+  readonly finishBytes: number
+  /** Forgets what was not flushed. @returns the bytes of the stream that are in the volume */
+  drop(): bigint
+}
+
+export function createImageStream(
+  volume: VolumeParts,
+  options: ImageStreamOptions,
+  map?: OpenMap,
+): OpenImageStream {
+  const { urn = freshUrn(), chunkSize, chunksPerBevy = usualChunksPerBevy(chunkSize) } = options
+  if (!Number.isInteger(chunkSize) || chunkSize < 1 || chunkSize > LARGEST_CHUNK_SIZE)
+    throw new RangeError(`a chunk size of ${chunkSize}`)
+  const { graph } = volume
+  const capacity = chunkSize * chunksPerBevy
+  const hashes = (options.blockHashes ?? []).map((digest) =>
+    createBlockHashes(digest, chunkSize, chunksPerBevy),
+  )
+  const index = Buffer.alloc(INDEX_ENTRY_SIZE * chunksPerBevy)
+  const indexView = new DataView(index.buffer, index.byteOffset, index.length)
+  const indexSum = createHash('sha512')
+  let codec: WritableCodec | undefined
+  let bevy: Buffer | undefined
+  let bevyNumber = 0
+  /** Of this bevy: bytes stored, their CRC, whole chunks, bytes of a raw chunk that is not whole yet. */
+  let used = 0
+  let crc = 0
+  let chunks = 0
+  let partial = 0
+  let flushedChunks = 0
+  let closed = false
+
+  volume.declare(urn, 'ImageStream')
+  graph.add(urn, aff4('chunkSize'), int(chunkSize))
+  graph.add(urn, aff4('chunksInSegment'), int(chunksPerBevy))
+  graph.add(urn, aff4('version'), int(1))
+  if (map) graph.add(urn, aff4('target'), iri(map.urn))
+
+  const wholeBytes = () => BigInt(flushedChunks + chunks) * BigInt(chunkSize)
+
+  function completeChunk(at: number, length: number): void {
+    writeIndexEntry(indexView, chunks, at, length)
+    chunks++
+  }
+
+  function restart(): void {
+    used = crc = chunks = partial = 0
+  }
+
+  function setCodec(value: WritableCodec): void {
+    codec = value
+    graph.add(urn, aff4('compressionMethod'), iri(COMPRESSION_METHODS[value]))
+  }
+
+  const stream: OpenImageStream = {
+    urn,
+    chunkSize,
+    hashes,
+    get codec() {
+      return codec
+    },
+    get closed() {
+      return closed
+    },
+    get position() {
+      return wholeBytes() + BigInt(partial)
+    },
+    get full() {
+      return chunks === chunksPerBevy
+    },
+    get finishBytes() {
+      return closed ? 0 : (4 + hashes.length) * STATEMENT_BYTES
+    },
+    add(kind, stored, decode) {
+      if (stored.length === 0 || stored.length >= chunkSize || kind === 'none')
+        throw new RangeError(`${stored.length} bytes stored by ${kind} for a chunk of ${chunkSize}`)
+      if (codec === undefined) setCodec(kind)
+      else if (kind !== codec) throw new RangeError(`a chunk of ${kind} in a stream of ${codec}`)
+      if (partial > 0 || stream.full) throw new RangeError('no room for a chunk')
+      const offset = wholeBytes()
+      bevy ??= volume.takeBuffer(capacity)
+      bevy.set(stored, used)
+      crc = crc32(stored, crc)
+      if (hashes.length > 0) {
+        const content = decode()
+        for (const sums of hashes) sums.add(content)
+      }
+      completeChunk(used, stored.length)
+      used += stored.length
+      return offset
+    },
+    append(bytes) {
+      bevy ??= volume.takeBuffer(capacity)
+      const room = (chunksPerBevy - chunks) * chunkSize - partial
+      const taken = bytes.length > room ? bytes.subarray(0, room) : bytes
+      bevy.set(taken, used)
+      crc = crc32(taken, crc)
+      used += taken.length
+      partial += taken.length
+      while (partial >= chunkSize) {
+        const at = used - partial
+        for (const sums of hashes) sums.add(bevy.subarray(at, at + chunkSize))
+        completeChunk(at, chunkSize)
+        partial -= chunkSize
+      }
+      return taken.length
+    },
+    pad() {
+      if (partial > 0) stream.append(Buffer.alloc(chunkSize - partial))
+    },
+    async flush() {
+      stream.pad()
+      if (chunks === 0 || !bevy) return
+      const entries = index.subarray(0, chunks * INDEX_ENTRY_SIZE)
+      const checkpoint = volume.checkpoint()
+      await volume.zip.write(
+        ...checkpoint.members,
+        { name: memberName(indexUrn(urn, bevyNumber), volume.urn), pieces: [entries] },
+        ...hashes.map((sums) => ({
+          name: memberName(blockHashUrn(urn, bevyNumber, sums.digest), volume.urn),
+          pieces: [sums.segment()],
+        })),
+        { name: memberName(bevyUrn(urn, bevyNumber), volume.urn), pieces: [bevy.subarray(0, used)], crc },
+      )
+      checkpoint.commit()
+      indexSum.update(entries)
+      for (const sums of hashes) sums.commit()
+      bevyNumber++
+      flushedChunks += chunks
+      restart()
+    },
+    async close(size) {
+      if (closed) return
+      await stream.flush()
+      closed = true
+      if (bevy) volume.returnBuffer(bevy)
+      bevy = undefined
+      if (codec === undefined) setCodec('none')
+      graph.add(urn, aff4('size'), long(size ?? wholeBytes()))
+      const sha512 = (hex: string) => digestLiteral('SHA512', hex)
+      graph.add(urn, aff4('imageStreamIndexHash'), sha512(indexSum.digest('hex')))
+      for (const sums of hashes) {
+        const subject = `${urn}/blockhash.${sums.digest}`
+        graph.add(subject, RDF_TYPE, iri(aff4('BlockHashes')))
+        graph.add(subject, aff4('hash'), sha512(sums.sum().toString('hex')))
+      }
+    },
+    drop() {
+      for (const sums of hashes) sums.drop()
+      restart()
+      return wholeBytes()
+    },
+  }
+  map?.dependOn(stream)
+  return stream
+}

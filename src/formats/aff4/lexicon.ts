@@ -1,0 +1,95 @@
+import { DataFactory, type Literal, type NamedNode } from 'n3'
+import type { CodecName, WritableCodec } from '../../codecs/codec.js'
+
+/** Namespaces of AFF4 Standard v1.0, and our own for what the Standard has no word for. */
+export const NAMESPACES = {
+  rdf: 'http://www.w3.org/1999/02/22-rdf-syntax-ns#',
+  xsd: 'http://www.w3.org/2001/XMLSchema#',
+  aff4: 'http://aff4.org/Schema#',
+  pmem: 'urn:pmem:schema#',
+} as const
+
+export const RDF_TYPE = `${NAMESPACES.rdf}type`
+
+/** IRI of a term of the Standard: `aff4('size')`. */
+export const aff4 = (term: string): string => NAMESPACES.aff4 + term
+/** IRI of a term of ours. */
+export const pmem = (term: string): string => NAMESPACES.pmem + term
+
+export const iri = (value: string): NamedNode => DataFactory.namedNode(value)
+export const text = (value: string): Literal => DataFactory.literal(value)
+const typed = (value: string, datatype: string) => DataFactory.literal(value, iri(datatype))
+
+/** A count that fits 32 bits. */
+export const int = (value: number): Literal => typed(String(value), `${NAMESPACES.xsd}int`)
+/** A size or an offset. Readers know no unsigned type, so what passes 2^63 stands as an xsd:integer. */
+export const long = (value: bigint): Literal =>
+  typed(String(value), `${NAMESPACES.xsd}${value < 1n << 63n ? 'long' : 'integer'}`)
+export const dateTime = (value: Date): Literal => typed(value.toISOString(), `${NAMESPACES.xsd}dateTime`)
+/** A digest in hexadecimal; its datatype names the algorithm. */
+export const digestLiteral = (datatype: string, hex: string): Literal =>
+  typed(hex.toLowerCase(), aff4(datatype))
+
+/** Digest algorithms by the names that segments use, in the order of AFF4 Standard v1.0a §6.2. */
+export const DIGESTS = {
+  md5: { datatype: 'MD5', node: 'md5', size: 16 },
+  sha1: { datatype: 'SHA1', node: 'sha1', size: 20 },
+  sha256: { datatype: 'SHA256', node: 'sha256', size: 32 },
+  sha512: { datatype: 'SHA512', node: 'sha512', size: 64 },
+  blake2b: { datatype: 'Blake2b', node: 'blake2b512', size: 64 },
+} as const
+export type DigestName = keyof typeof DIGESTS
+
+/** AFF4 Standard v1.0 §3.3: what `compressionMethod` says of each. */
+export const COMPRESSION_METHODS: Record<WritableCodec, string> = {
+  none: aff4('NullCompressor'),
+  zlib: 'https://www.ietf.org/rfc/rfc1950.txt',
+  snappy: 'http://code.google.com/p/snappy/',
+  lz4: 'https://code.google.com/p/lz4/',
+}
+/** What volumes in the field say besides. */
+const OTHER_METHODS: Record<string, CodecName> = {
+  [aff4('compression/stored')]: 'none',
+  'https://github.com/google/snappy': 'snappy',
+  'https://tools.ietf.org/html/rfc1951': 'deflate',
+  'http://tools.ietf.org/html/rfc1951': 'deflate',
+}
+const METHODS = new Map<string, CodecName>([
+  ...Object.entries(COMPRESSION_METHODS).map(([codec, url]) => [url, codec as WritableCodec] as const),
+  ...Object.entries(OTHER_METHODS),
+])
+
+/** The codec of a `compressionMethod`; undefined when it is none that we know. */
+export const codecOf = (method: string): CodecName | undefined => METHODS.get(method)
+
+/**
+ * Properties by which objects of a volume are tied together and measured. They are true of one volume only:
+ * metadata that moves to another one leaves them behind.
+ */
+export const STRUCTURAL: ReadonlySet<string> = new Set(
+  [
+    'stored',
+    'contains',
+    'dataStream',
+    'dependentStream',
+    'target',
+    'size',
+    'hash',
+    'interface',
+    'creationTime',
+    'version',
+    'chunkSize',
+    'chunksInSegment',
+    'compressionMethod',
+    'mapGapDefaultStream',
+    'mapHash',
+    'mapPointHash',
+    'mapIdxHash',
+    'mapPathHash',
+    'blockMapHash',
+    'blockHashesHash',
+    'linearBlockHash',
+    'imageStreamHash',
+    'imageStreamIndexHash',
+  ].map(aff4),
+)

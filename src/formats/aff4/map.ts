@@ -1,0 +1,78 @@
+import type { Bytes } from '../byte-source.js'
+import { aff4 } from './lexicon.js'
+import type { SymbolicContent } from './symbolic.js'
+import { hex2 } from './turtle.js'
+
+/**
+ * A map (AFF4 Standard v1.0 §4) is two members: `idx`, a URN a line, and `map`, entries of 28 bytes:
+ *
+ *      0  8  offset in the map          16  8  offset in the target
+ *      8  8  length                     24  4  target: line of `idx`, from 0
+ */
+export const MAP_ENTRY_SIZE = 28
+
+export interface MapEntry {
+  readonly offset: bigint
+  readonly length: bigint
+  readonly targetOffset: bigint
+  /** URN of an image stream, or IRI of a symbolic one. */
+  readonly target: string
+}
+
+export const mapUrn = (map: string): string => `${map}/map`
+export const idxUrn = (map: string): string => `${map}/idx`
+
+export interface PackedEntry {
+  readonly offset: bigint
+  readonly length: bigint
+  readonly targetOffset: bigint
+  readonly targetId: number
+}
+
+export function writeMapEntry(view: DataView, at: number, entry: PackedEntry): void {
+  view.setBigUint64(at, entry.offset, true)
+  view.setBigUint64(at + 8, entry.length, true)
+  view.setBigUint64(at + 16, entry.targetOffset, true)
+  view.setUint32(at + 24, entry.targetId, true)
+}
+
+export function readMapEntry(view: DataView, at: number): PackedEntry {
+  return {
+    offset: view.getBigUint64(at, true),
+    length: view.getBigUint64(at + 8, true),
+    targetOffset: view.getBigUint64(at + 16, true),
+    targetId: view.getUint32(at + 24, true),
+  }
+}
+
+/** A target for each line; LF, because CRLF breaks readers. */
+export const encodeIdx = (targets: Iterable<string>): Bytes =>
+  Buffer.from([...targets].map((target) => `${target}\n`).join(''), 'utf8')
+
+export function decodeIdx(bytes: Bytes): string[] {
+  const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8').split(/\r?\n/)
+  if (lines.at(-1) === '') lines.pop()
+  return lines
+}
+
+const SYMBOLIC_BYTE = aff4('SymbolicStream')
+const NAMED: Record<Exclude<SymbolicContent, number>, string> = {
+  zero: aff4('Zero'),
+  unreadable: aff4('UnreadableData'),
+  unknown: aff4('UnknownData'),
+}
+
+/** The stream that holds nothing else (AFF4 Standard v1.0 §4.4). */
+export const symbolicUrn = (content: SymbolicContent): string =>
+  typeof content === 'number' ? SYMBOLIC_BYTE + hex2(content) : NAMED[content]
+
+/** What a symbolic stream holds; undefined for any other URN. */
+export function symbolicContent(urn: string): SymbolicContent | undefined {
+  for (const [content, name] of Object.entries(NAMED)) if (urn === name) return content as SymbolicContent
+  if (urn === aff4('FFDevice')) return 0xff
+  if (!urn.startsWith(SYMBOLIC_BYTE)) return undefined
+  const byte = urn.slice(SYMBOLIC_BYTE.length)
+  if (!/^[0-9A-Fa-f]{2}$/.test(byte)) return undefined
+  const value = Number.parseInt(byte, 16)
+  return value === 0 ? 'zero' : value
+}

@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto'
+import { hex2 } from './turtle.js'
+
+/** How URNs and the names of ZIP members belong together: AFF4 Standard v1.0 §5.1, and what readers do of it. */
+
+export const CONTAINER_DESCRIPTION = 'container.description'
+export const VERSION_TXT = 'version.txt'
+export const INFORMATION_TURTLE = 'information.turtle'
+
+const SCHEME = 'aff4://'
+const ESCAPED_SCHEME = 'aff4%3A%2F%2F'
+
+export const freshUrn = (): string => SCHEME + randomUUID()
+
+/** The member that holds a URN in a volume of version 1.0. */
+export function memberName(urn: string, volume: string): string {
+  const tail = tailOf(urn, volume)
+  if (tail !== undefined) return escapeName(tail.replace(/^\//, ''))
+  return urn.startsWith(SCHEME) ? ESCAPED_SCHEME + escapeName(urn.slice(SCHEME.length)) : escapeName(urn)
+}
+
+/** What follows the URN of the volume, its slash included; undefined for a URN that does not lie below it. */
+function tailOf(urn: string, volume: string): string | undefined {
+  return urn.startsWith(`${volume}/`) ? urn.slice(volume.length) : undefined
+}
+
+/** The characters that c-aff4 escapes, so that all readers find the member. */
+function escapeName(name: string): string {
+  return name
+    .replace(/[!$\\:*%?"<>|]/g, (character) => `%${hex2(character.charCodeAt(0))}`)
+    .replace(/\/\//g, '%2F%2F')
+}
+
+/** Percent escapes resolved; what is not one stands for itself. */
+export function decodeName(name: string): string {
+  if (!name.includes('%')) return name
+  const escaped = name.replace(/%(?![0-9A-Fa-f]{2})/g, '%25')
+  try {
+    return decodeURIComponent(escaped)
+  } catch {
+    return name
+  }
+}
+
+/**
+ * Finds members by URN, whatever the writer made of it: the tail below the volume's URN, escaped in upper or
+ * lower case, or the raw URN (AFF4-L).
+ */
+export function memberLookup<T>(
+  members: ReadonlyMap<string, T>,
+  volume: string,
+): (urn: string) => T | undefined {
+  let decoded: Map<string, T> | undefined
+  return (urn) => {
+    const tail = tailOf(urn, volume)
+    const candidates = [memberName(urn, volume), urn, ...(tail === undefined ? [] : [tail.slice(1), tail])]
+    for (const name of candidates) {
+      const member = members.get(name)
+      if (member !== undefined) return member
+    }
+    decoded ??= new Map([...members].map(([name, member]) => [decodeName(name), member]))
+    for (const name of candidates) {
+      const member = decoded.get(decodeName(name))
+      if (member !== undefined) return member
+    }
+    return undefined
+  }
+}
+
+/**
+ * The URN below a volume under which a file keeps its path, for people who look into the volume as a ZIP file:
+ * `/proc/kallsyms` becomes `<volume>/proc/kallsyms`, `C:\Windows` becomes `<volume>/C:/Windows`.
+ * @returns undefined for a path that would be nothing, or one of the volume's own members
+ */
+export function pathUrn(path: string, volume: string): string | undefined {
+  const slashed = /^([A-Za-z]:|\\\\)/.test(path) ? path.replaceAll('\\', '/') : path
+  const parts = slashed.split('/').filter((part) => part !== '' && part !== '.' && part !== '..')
+  if (parts.length === 0) return undefined
+  const own = [CONTAINER_DESCRIPTION, VERSION_TXT, INFORMATION_TURTLE]
+  if (own.includes(parts[0]!) || parts[0]!.startsWith('aff4:')) return undefined
+  return `${volume}/${parts.map(escapePart).join('/')}`
+}
+
+/** What an IRI, or somebody's code that takes it apart, cannot bear. Letters of any script stay. */
+function escapePart(part: string): string {
+  return part.replace(/[\p{Cc} "%#?<>\\^`{|}[\]]/gu, (character) => `%${hex2(character.charCodeAt(0))}`)
+}

@@ -1,0 +1,170 @@
+import { type BlankNode, type Literal, type NamedNode, Parser, type Quad } from 'n3'
+import { FormatError } from '../format-error.js'
+import { NAMESPACES, RDF_TYPE } from './lexicon.js'
+
+export type Node = NamedNode | BlankNode | Literal
+/** A subject or predicate is its IRI, or `_:label`. */
+export interface Statement {
+  readonly subject: string
+  readonly predicate: string
+  readonly object: Node
+}
+
+/** The facts about the objects of a volume. A fact that is there already is not added again. */
+export interface Graph {
+  /** In the order of arrival. */
+  readonly statements: readonly Statement[]
+  /** How long `formatTurtle` of all statements is at most, in bytes. */
+  readonly turtleBytes: number
+  add(subject: string, predicate: string, ...objects: Node[]): void
+  /** Subjects, in the order of arrival. */
+  subjects(): Iterable<string>
+  predicates(subject: string): Iterable<string>
+  all(subject: string, predicate: string): Node[]
+  /** The value of the first object. */
+  value(subject: string, predicate: string): string | undefined
+  /** The first object as a whole number that is not negative; undefined when there is none that is one. */
+  integer(subject: string, predicate: string): bigint | undefined
+  isA(subject: string, type: string): boolean
+}
+
+export function createGraph(): Graph {
+  const statements: Statement[] = []
+  const index = new Map<string, Map<string, Map<string, Node>>>()
+  let turtleBytes = byteLength(prefixes('')) + 2
+
+  const find = (subject: string, predicate: string) => index.get(subject)?.get(predicate)
+  const graph: Graph = {
+    statements,
+    get turtleBytes() {
+      return turtleBytes
+    },
+    add(subject, predicate, ...objects) {
+      for (const object of objects) {
+        let predicates = index.get(subject)
+        if (!predicates) {
+          predicates = new Map()
+          index.set(subject, predicates)
+          turtleBytes += byteLength(formatName(subject)) + 8
+        }
+        let values = predicates.get(predicate)
+        if (!values) {
+          values = new Map()
+          predicates.set(predicate, values)
+        }
+        if (values.has(object.id)) continue
+        values.set(object.id, object)
+        turtleBytes += byteLength(formatName(predicate)) + byteLength(formatNode(object)) + 16
+        statements.push({ subject, predicate, object })
+      }
+    },
+    subjects: () => index.keys(),
+    predicates: (subject) => index.get(subject)?.keys() ?? [],
+    all: (subject, predicate) => [...(find(subject, predicate)?.values() ?? [])],
+    value: (subject, predicate) => find(subject, predicate)?.values().next().value?.value,
+    integer(subject, predicate) {
+      const value = graph.value(subject, predicate)
+      return value !== undefined && /^\+?[0-9]{1,20}$/.test(value) ? BigInt(value) : undefined
+    },
+    isA: (subject, type) => find(subject, RDF_TYPE)?.has(type) ?? false,
+  }
+  return graph
+}
+
+/**
+ * Reads Turtle.
+ * @param base what `<>` means
+ * @throws {FormatError} naming the line
+ */
+export function parseTurtle(turtle: string, base?: string): Statement[] {
+  let quads: Quad[]
+  try {
+    const parser = new Parser({ format: 'text/turtle', ...(base === undefined ? {} : { baseIRI: base }) })
+    quads = parser.parse(turtle.replace(/^\ufeff/, ''))
+  } catch (error) {
+    throw new FormatError(`turtle: ${(error as Error).message.replace(/\.$/, '')}`)
+  }
+  return quads.map(({ subject, predicate, object }) => ({
+    subject: subject.id,
+    predicate: predicate.id,
+    object: object as Node,
+  }))
+}
+
+/**
+ * Adds what Turtle says to a graph.
+ * @param base what `<>` means
+ * @throws {FormatError} naming the line
+ */
+export function addTurtle(graph: Graph, turtle: string, base: string): void {
+  for (const { subject, predicate, object } of parseTurtle(turtle, base))
+    graph.add(subject, predicate, object)
+}
+
+/** Writes statements in the subset of Turtle that every known reader of AFF4 takes; types stand first. */
+export function formatTurtle(statements: Iterable<Statement>, volume: string): string {
+  const subjects = new Map<string, Map<string, string[]>>()
+  for (const { subject, predicate, object } of statements) {
+    let predicates = subjects.get(subject)
+    if (!predicates) {
+      predicates = new Map()
+      subjects.set(subject, predicates)
+    }
+    const values = predicates.get(predicate)
+    if (values) values.push(formatNode(object))
+    else predicates.set(predicate, [formatNode(object)])
+  }
+  const parts = [prefixes(volume)]
+  for (const [subject, predicates] of subjects) {
+    const lines = [...predicates]
+      .map(([predicate, values]) => `${formatName(predicate)} ${values.join(' , ')}`)
+      .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
+    parts.push(`\n${formatName(subject)}\n        ${lines.join(' ;\n        ')} .\n`)
+  }
+  return parts.join('')
+}
+
+const rank = (line: string) => (line.startsWith('a ') ? 0 : 1)
+const byteLength = (value: string) => Buffer.byteLength(value, 'utf8')
+
+function prefixes(volume: string): string {
+  const named = Object.entries(NAMESPACES).map(([prefix, namespace]) => [`${prefix}:`, namespace])
+  return [[':', volume], ...named]
+    .map(([prefix, namespace]) => `@prefix ${prefix!.padEnd(6)} <${escapeIri(namespace!)}> .\n`)
+    .join('')
+}
+
+function formatName(name: string): string {
+  if (name === RDF_TYPE) return 'a'
+  if (name.startsWith('_:')) return name
+  for (const [prefix, namespace] of Object.entries(NAMESPACES))
+    if (name.startsWith(namespace) && /^[A-Za-z][A-Za-z0-9_]*$/.test(name.slice(namespace.length)))
+      return `${prefix}:${name.slice(namespace.length)}`
+  return `<${escapeIri(name)}>`
+}
+
+function formatNode(node: Node): string {
+  if (node.termType === 'BlankNode') return node.id
+  if (node.termType === 'NamedNode') return node.value === RDF_TYPE ? `<${RDF_TYPE}>` : formatName(node.value)
+  const quoted = `"${node.value.replace(/["\\\p{Cc}]/gu, escapeCharacter)}"`
+  if (node.language) return `${quoted}@${node.language}`
+  const datatype = node.datatype.value
+  return datatype === `${NAMESPACES.xsd}string` ? quoted : `${quoted}^^${formatName(datatype)}`
+}
+
+const SHORT_ESCAPES: Record<string, string> = {
+  '"': '\\"',
+  '\\': '\\\\',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+}
+const escapeCharacter = (character: string) =>
+  SHORT_ESCAPES[character] ?? `\\u${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}`
+
+/** What an IRI reference of Turtle cannot hold becomes percent-encoded. */
+function escapeIri(value: string): string {
+  return value.replace(/[\p{Cc} <>"{}|^`\\]/gu, (character) => `%${hex2(character.charCodeAt(0))}`)
+}
+
+export const hex2 = (byte: number): string => byte.toString(16).toUpperCase().padStart(2, '0')

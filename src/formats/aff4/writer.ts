@@ -1,0 +1,160 @@
+import { deflateSync } from 'fflate'
+import type { Run } from '../address-space.js'
+import type { ByteSink, Bytes } from '../byte-source.js'
+import { type Checkpoint, graphCheckpoints } from './checkpoint.js'
+import {
+  createImageStream,
+  type ImageStreamOptions,
+  type ImageStreamWriter,
+  type OpenImageStream,
+} from './image-stream-writer.js'
+import { aff4, dateTime, iri, RDF_TYPE } from './lexicon.js'
+import { createMapWriter, type MapOptions, type MapWriter, type OpenMap } from './map-writer.js'
+import { CONTAINER_DESCRIPTION, freshUrn, INFORMATION_TURTLE, memberName, VERSION_TXT } from './names.js'
+import { createGraph, formatTurtle, type Graph } from './turtle.js'
+import type { VolumeParts } from './volume-parts.js'
+import { createZipWriter, memberOverhead } from './zip/writer.js'
+
+/** Readers exist that refuse a smaller file. */
+const SMALLEST_VOLUME = 4096
+
+export interface VolumeOptions {
+  /** Name and version of the program, for version.txt. */
+  readonly tool: string
+  readonly urn?: string
+  /** When the volume was made. */
+  readonly now?: Date
+}
+
+/**
+ * An AFF4 Standard v1.0 volume that is written front to back. One `aff4:Image` a volume: readers open any of
+ * several.
+ *
+ * After a write failed: cut the output at `intact` where it can be cut, call `dropUnflushed`, and `finish`
+ * makes a volume of what was written before. It needs no more than `finishBytes` for that.
+ */
+export interface VolumeWriter {
+  readonly urn: string
+  /** What information.turtle will say. */
+  readonly graph: Graph
+  /** End of what was written whole. */
+  readonly intact: bigint
+  /** How many bytes `dropUnflushed` and `finish` write at most, and `finish` alone besides bevies. */
+  readonly finishBytes: number
+  /** Whether a URN has its member already. */
+  has(urn: string): boolean
+  /** Says that the volume holds an object, and of which types. */
+  declare(urn: string, ...types: string[]): void
+  /** Writes a small object as a member of its own, deflated where that is shorter. */
+  segment(urn: string, bytes: Bytes): Promise<void>
+  map(options?: MapOptions): MapWriter
+  /** @param map whose data the stream holds; without one the stream is an object of its own */
+  imageStream(options: ImageStreamOptions, map?: MapWriter): ImageStreamWriter
+  /** Forgets what is not in the file yet. @returns the ranges that maps have lost by it */
+  dropUnflushed(): Run[]
+  /** Closes what is open and writes turtle and directory. May be called again after a failed write. */
+  finish(): Promise<void>
+}
+
+/**
+ * Begins a volume.
+ * @throws what the sink throws
+ */
+export async function createVolume(sink: ByteSink, options: VolumeOptions): Promise<VolumeWriter> {
+  const { urn = freshUrn(), now = new Date(), tool } = options
+  const zip = createZipWriter(sink)
+  const graph = createGraph()
+  const maps = new Map<MapWriter, OpenMap>()
+  let streams: OpenImageStream[] = []
+  const freeBuffers: Buffer[] = []
+  const graphCheckpoint = graphCheckpoints(graph, urn)
+
+  const parts: VolumeParts = {
+    urn,
+    graph,
+    zip,
+    declare(object, ...types) {
+      graph.add(object, RDF_TYPE, ...types.map((type) => iri(aff4(type))))
+      graph.add(object, aff4('stored'), iri(urn))
+      graph.add(urn, aff4('contains'), iri(object))
+    },
+    checkpoint(): Checkpoint {
+      const open = [...maps.values()].filter((map) => !map.closed)
+      const all = [graphCheckpoint(), ...open.map((map) => map.checkpoint())]
+      return {
+        members: all.flatMap(({ members }) => members),
+        commit() {
+          for (const checkpoint of all) checkpoint.commit()
+        },
+      }
+    },
+    takeBuffer(size) {
+      const place = freeBuffers.findIndex((buffer) => buffer.length === size)
+      return place < 0 ? Buffer.allocUnsafeSlow(size) : freeBuffers.splice(place, 1)[0]!
+    },
+    returnBuffer: (buffer) => void freeBuffers.push(buffer),
+  }
+
+  graph.add(urn, RDF_TYPE, iri(aff4('ZipVolume')))
+  graph.add(urn, aff4('interface'), iri(aff4('Volume')))
+  graph.add(urn, aff4('creationTime'), dateTime(now))
+  const version = `major=1\nminor=0\ntool=${tool.replace(/[=\r\n]/g, ' ')}\n`
+  await zip.write(
+    { name: CONTAINER_DESCRIPTION, pieces: [Buffer.from(urn, 'utf8')] },
+    { name: VERSION_TXT, pieces: [Buffer.from(version, 'utf8')] },
+  )
+
+  const volume: VolumeWriter = {
+    urn,
+    graph,
+    get intact() {
+      return zip.intact
+    },
+    get finishBytes() {
+      let bytes = zip.finishBytes + graph.turtleBytes + memberOverhead(INFORMATION_TURTLE) + SMALLEST_VOLUME
+      for (const map of maps.values()) bytes += map.finishBytes
+      for (const stream of streams) bytes += stream.finishBytes
+      return bytes
+    },
+    has: (object) => zip.has(memberName(object, urn)),
+    declare: parts.declare,
+    async segment(object, bytes) {
+      const deflated = deflateSync(bytes)
+      const name = memberName(object, urn)
+      if (deflated.length < bytes.length) await zip.write({ name, pieces: [deflated], inflated: bytes })
+      else await zip.write({ name, pieces: [bytes] })
+    },
+    map(mapOptions = {}) {
+      for (const [key, { closed }] of maps) if (closed) maps.delete(key)
+      const map = createMapWriter(parts, mapOptions)
+      maps.set(map, map)
+      return map
+    },
+    imageStream(streamOptions, map) {
+      const stream = createImageStream(parts, streamOptions, map && maps.get(map))
+      streams = [...streams.filter(({ closed }) => !closed), stream]
+      return stream
+    },
+    dropUnflushed() {
+      const lost: Run[] = []
+      for (const stream of streams.filter((one) => !one.closed)) {
+        const flushed = stream.drop()
+        for (const map of maps.values()) if (!map.closed) lost.push(...map.drop(stream.urn, flushed))
+      }
+      return lost
+    },
+    async finish() {
+      for (const stream of streams) await stream.close()
+      for (const map of maps.values()) await map.close()
+      const turtle = Buffer.from(formatTurtle(graph.statements, urn), 'utf8')
+      await zip.write({ name: INFORMATION_TURTLE, pieces: [turtle, padding(turtle)] })
+      await zip.finish(urn)
+    },
+  }
+
+  function padding(turtle: Bytes): Bytes {
+    const least = Number(zip.intact) + turtle.length
+    return Buffer.alloc(Math.max(0, SMALLEST_VOLUME - least), '\n')
+  }
+  return volume
+}
