@@ -6,7 +6,7 @@ export const NAMESPACES = {
   rdf: 'http://www.w3.org/1999/02/22-rdf-syntax-ns#',
   xsd: 'http://www.w3.org/2001/XMLSchema#',
   aff4: 'http://aff4.org/Schema#',
-  pmem: 'urn:pmem:schema#',
+  pmem: 'https://pmem.dev/ns#',
 } as const
 
 export const RDF_TYPE = `${NAMESPACES.rdf}type`

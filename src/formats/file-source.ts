@@ -1,0 +1,26 @@
+import fs from 'node:fs'
+import type { ByteSource, Bytes } from './byte-source.js'
+
+/**
+ * A regular file as a ByteSource.
+ * @throws the operating system's error
+ */
+export function openFileSource(path: string): ByteSource {
+  const fd = fs.openSync(path, 'r')
+  const size = fs.fstatSync(fd, { bigint: true }).size
+  return {
+    name: path,
+    size,
+    async read(offset, length): Promise<Bytes> {
+      const bytes = Buffer.allocUnsafe(offset >= size ? 0 : Math.min(length, Number(size - offset)))
+      let filled = 0
+      while (filled < bytes.length) {
+        const count = fs.readSync(fd, bytes, filled, bytes.length - filled, offset + BigInt(filled))
+        if (count === 0) break
+        filled += count
+      }
+      return bytes.subarray(0, filled)
+    },
+    close: async () => fs.closeSync(fd),
+  }
+}

@@ -1,0 +1,45 @@
+import { randomFillSync } from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+import { EXIT, ToolError } from '../../cli/exit.js'
+import { asToolError } from '../../cli/failure.js'
+
+const STEP = 1 << 16
+
+/** Room on the file system of an output, for what must still be written when the disk is full. */
+export interface DiskReserve {
+  /**
+   * Makes sure that `bytes` are set aside.
+   * @throws {ToolError} when the disk has no room for them
+   */
+  hold(bytes: number): void
+  /** Gives the room back, to be written by somebody else. */
+  release(): void
+}
+
+/** A file without a name beside `target`: it is gone with the process, whatever ends that. */
+export function openDiskReserve(target: string): DiskReserve {
+  const name = path.join(path.dirname(target), `.${path.basename(target)}.reserve`)
+  const fill = Buffer.alloc(STEP)
+  let fd: number | undefined
+  let held = 0
+  return {
+    hold(bytes) {
+      try {
+        if (fd === undefined) {
+          fd = fs.openSync(name, 'w', 0o600)
+          fs.unlinkSync(name)
+        }
+        // Random bytes: a file system that compresses would set no room aside for zeros.
+        for (; held < bytes; held += STEP) fs.writeSync(fd, randomFillSync(fill), 0, STEP, held)
+      } catch (error) {
+        throw new ToolError(EXIT.io, `${target}: ${asToolError(error).message}`, { cause: error })
+      }
+    },
+    release() {
+      if (fd !== undefined) fs.closeSync(fd)
+      fd = undefined
+      held = 0
+    },
+  }
+}

@@ -1,0 +1,52 @@
+import { aff4, dateTime, int, iri, pmem, RDF_TYPE, STRUCTURAL, text } from '../../formats/aff4/lexicon.js'
+import { freshUrn } from '../../formats/aff4/names.js'
+import { parseTurtle } from '../../formats/aff4/turtle.js'
+import type { VolumeWriter } from '../../formats/aff4/writer.js'
+import type { MetaFrame, NoteFrame, StartBody } from '../../frames/frame.js'
+
+/** Who handled the bytes, when: the program chain of a transmission. */
+export function describeTransmission(volume: VolumeWriter, start: StartBody): string {
+  const urn = freshUrn()
+  const { graph } = volume
+  volume.declare(urn)
+  graph.add(urn, RDF_TYPE, iri(pmem('Transmission')))
+  if (start.host !== undefined) graph.add(urn, pmem('host'), text(start.host))
+  if (start.started !== undefined && !Number.isNaN(Date.parse(start.started)))
+    graph.add(urn, aff4('startTime'), dateTime(new Date(start.started)))
+  for (const [position, program] of start.programs.entries()) {
+    const link = `${urn}/program/${position}`
+    graph.add(urn, pmem('program'), iri(link))
+    graph.add(link, RDF_TYPE, iri(pmem('Program')))
+    graph.add(link, pmem('position'), int(position))
+    graph.add(link, pmem('name'), text(program.name))
+    graph.add(link, pmem('version'), text(program.version))
+    graph.add(link, pmem('arguments'), text(JSON.stringify(program.arguments)))
+  }
+  return urn
+}
+
+/** A message that came in the pipe, about a stream or the whole. */
+export function addNote(volume: VolumeWriter, target: string, { body }: NoteFrame): void {
+  const urn = freshUrn()
+  const { graph } = volume
+  graph.add(urn, RDF_TYPE, iri(pmem('Note')))
+  graph.add(urn, aff4('target'), iri(target))
+  for (const key of ['level', 'program', 'message', 'offset', 'length'] as const) {
+    const value = body[key]
+    if (value !== undefined) graph.add(urn, pmem(key), text(value))
+  }
+}
+
+/**
+ * Facts that came as Turtle. What ties objects of another volume together, and what kind of AFF4 object the
+ * subject was there, is not true here and stays behind.
+ * @throws {FormatError} naming the line
+ */
+export function addFacts(volume: VolumeWriter, subject: string, { turtle }: MetaFrame): void {
+  for (const statement of parseTurtle(turtle, subject)) {
+    const { predicate, object } = statement
+    if (STRUCTURAL.has(predicate)) continue
+    if (predicate === RDF_TYPE && object.value.startsWith(aff4(''))) continue
+    volume.graph.add(statement.subject, predicate, object)
+  }
+}

@@ -1,0 +1,51 @@
+import { freshUrn, pathUrn } from '../../formats/aff4/names.js'
+import { fillSymbolic } from '../../formats/aff4/symbolic.js'
+import type { VolumeWriter } from '../../formats/aff4/writer.js'
+import { parseAddress } from '../../frames/address.js'
+import { chunkContent } from '../../frames/chunk-content.js'
+import type { DataFrame, FillFrame, StreamBody } from '../../frames/frame.js'
+
+/** Files up to this size are one member of the volume, deflated, that any unzip takes out. */
+const LARGEST = 1 << 20
+
+type Piece = DataFrame | FillFrame
+
+/** A file that is collected in memory for as long as it may become a member of its own. */
+export interface SmallFile {
+  /** Keeps a copy of the frame. @returns false when the file has become too large, or has a hole that isn't zero */
+  take(frame: Piece): boolean
+  /** What was taken, in order, for whoever must store it otherwise. */
+  readonly pieces: readonly Piece[]
+  /** Writes the member. @returns the URN of the file */
+  write(): Promise<string>
+}
+
+/** @returns undefined for a stream that is known not to be a small file */
+export function openSmallFile(volume: VolumeWriter, body: StreamBody): SmallFile | undefined {
+  if (body.kind !== 'image' || body.category?.startsWith('disk:')) return undefined
+  if (body.size !== undefined && parseAddress(body.size) > BigInt(LARGEST)) return undefined
+  const pieces: Piece[] = []
+  let size = 0n
+  return {
+    pieces,
+    take(frame) {
+      if (frame.offset !== size || size + frame.length > BigInt(LARGEST)) return false
+      if (frame.type === 'fill' && frame.fill !== 'zero') return false
+      pieces.push(frame.type === 'data' ? { ...frame, payload: Uint8Array.from(frame.payload) } : frame)
+      size += frame.length
+      return true
+    },
+    async write() {
+      const bytes = Buffer.alloc(Number(size))
+      for (const piece of pieces) {
+        const place = bytes.subarray(Number(piece.offset), Number(piece.offset + piece.length))
+        if (piece.type === 'data') place.set(chunkContent(piece, body.chunkSize))
+        else fillSymbolic('zero', piece.offset, place)
+      }
+      const byPath = pathUrn(body.name, volume.urn)
+      const urn = byPath && !volume.has(byPath) ? byPath : freshUrn()
+      await volume.segment(urn, bytes)
+      return urn
+    },
+  }
+}
