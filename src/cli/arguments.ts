@@ -44,6 +44,9 @@ export function parseArguments(
     boolean: names.filter(isFlag).map(minimistName),
     string: ['_', ...names.filter((name) => !isFlag(name))],
     alias: Object.fromEntries(shorts) as Record<string, string>,
+    default: Object.fromEntries(
+      names.filter((name) => minimistName(name) !== name).map((name) => [minimistName(name), true]),
+    ),
   })
   const options: Options = {
     flag: (name) => parsed[minimistName(name)] === (minimistName(name) === name),
