@@ -21,14 +21,16 @@ interface Example {
 function examplesOf(page: string): Example[] {
   const text = readFileSync(path.join('man', page), 'utf8')
   const section = /^\.SH EXAMPLES\n(.*?)(?=^\.SH |(?![\s\S]))/ms.exec(text)?.[1] ?? ''
-  return [...section.matchAll(/(?:^\.\\" needs: (.*)\n)?^\.nf\n(.*?)^\.fi$/gms)].map(([, needs, body]) => ({
-    script: body!
-      .replace(/\\-/g, '-')
-      .replace(/\\\(aq/g, "'")
-      .replace(/\\e/g, '\\')
-      .replace(/\\f[BIR]/g, ''),
-    needs,
-  }))
+  return [...section.matchAll(/(?:^\.\\" needs: ([^\n]*)\n)?^\.nf\n(.*?)^\.fi$/gms)].map(
+    ([, needs, body]) => ({
+      script: body!
+        .replace(/\\-/g, '-')
+        .replace(/\\\(aq/g, "'")
+        .replace(/\\e/g, '\\')
+        .replace(/\\f[BIR]/g, ''),
+      needs,
+    }),
+  )
 }
 
 for (const page of pages)
