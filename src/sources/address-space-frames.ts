@@ -1,6 +1,6 @@
 import type { Run } from '../formats/address-space.js'
 import { FormatError } from '../formats/format-error.js'
-import type { Batch } from '../frames/frame.js'
+import type { Batch, NoteBody } from '../frames/frame.js'
 import { createOutbox } from './outbox.js'
 import { readRun } from './read-run.js'
 import type { Medium, ReadBytes } from './salvage.js'
@@ -14,8 +14,8 @@ const NO_BYTES = new Error('no bytes there')
 export interface Span extends Run {
   /** Emitted as it is, without an attempt to read. */
   readonly fill?: HoleKind
-  /** Goes with the FILL as a NOTE. */
-  readonly note?: string
+  /** Why, as a NOTE beside the FILL. */
+  readonly note?: Pick<NoteBody, 'level' | 'message'>
   /** The source gives zeros where it can't read: zeros of this span are then no content. */
   readonly zerosAreUnreadable?: boolean
 }
@@ -48,7 +48,7 @@ export async function* spansToFrames(job: SpansToFrames): AsyncGenerator<Batch, 
     const end = span.start + span.length
     const zeros = span.zerosAreUnreadable ? 'unreadable' : 'zero'
     if (span.fill) frames.fill(span.fill, span.start, span.length)
-    if (span.fill && span.note !== undefined) frames.note('warning', span.note, span)
+    if (span.fill && span.note) frames.note(span.note.level, span.note.message, span)
     for (let at = span.fill ? end : span.start; at < end; ) {
       const reach = yield* readRun({ frames, medium, zeros }, { start: at, length: end - at })
       if (reach.failure !== undefined) throw reach.failure

@@ -134,7 +134,7 @@ test('zeros from a source that gives them instead of an error are unreadable', a
 
 test('what is known beforehand is not read', async (t) => {
   const spans: Span[] = [
-    { start: 0n, length: 1n << 40n, fill: 'unknown', note: 'a device' },
+    { start: 0n, length: 1n << 40n, fill: 'unknown', note: { level: 'info', message: 'a device' } },
     { start: 1n << 40n, length: 0x1000n, fill: 'unreadable' },
     { start: 0xffffffffff600000n, length: 0x1000n, fill: 'zero' },
   ]
