@@ -1,0 +1,121 @@
+import fs from 'node:fs'
+import { reasonOf } from '../../cli/failure.js'
+import type { Run } from '../../formats/address-space.js'
+import type { Bytes } from '../../formats/byte-source.js'
+import type { Piece } from '../../platform/linux/kcore.js'
+import { type FaultyRun, faultyRuns } from '../../platform/linux/page-flags.js'
+import type { ReadBytes, Span } from '../address-space-frames.js'
+
+/** RAM whose page flags are looked up at once, shortly before it is read. */
+const WINDOW = 128n << 20n
+
+const WHY = {
+  poisoned: 'failed in hardware: kcore gives zeros for it',
+  offline: 'taken away by the hypervisor or soft-offlined: kcore gives zeros for it',
+} as const
+
+/** Looks up which pages of a range kcore only pretends to read. */
+export type FindFaults = (run: Run) => readonly FaultyRun[]
+
+/** All RAM in ascending order: what to read, and what can't be. */
+export function* ramSpans(
+  pieces: readonly Piece[],
+  missing: readonly Run[],
+  findFaults: FindFaults,
+): Generator<Span> {
+  const parts = [
+    ...pieces.map(({ start, length }) => ({ start, length, shown: true })),
+    ...missing.map(({ start, length }) => ({ start, length, shown: false })),
+  ].sort((a, b) => (a.start < b.start ? -1 : 1))
+  for (const { start, length, shown } of parts) {
+    if (!shown)
+      yield {
+        start,
+        length,
+        fill: 'unknown',
+        note: { level: 'warning', message: 'System RAM that no segment of kcore shows' },
+      }
+    else for (const window of windows({ start, length })) yield* withoutFaults(window, findFaults(window))
+  }
+}
+
+function* windows({ start, length }: Run): Generator<Run> {
+  const end = start + length
+  for (let at = start; at < end; at += WINDOW)
+    yield { start: at, length: end - at < WINDOW ? end - at : WINDOW }
+}
+
+function* withoutFaults(run: Run, faults: readonly FaultyRun[]): Generator<Span> {
+  let at = run.start
+  for (const { start, length, fault } of faults) {
+    if (start > at) yield { start: at, length: start - at }
+    // Absent pages still read on kernels before 5.14; there zeros tell nothing.
+    if (fault === 'absent') yield { start, length, zerosAreUnreadable: true }
+    else yield { start, length, fill: 'unreadable', note: { level: 'warning', message: WHY[fault] } }
+    at = start + length
+  }
+  const end = run.start + run.length
+  if (end > at) yield { start: at, length: end - at }
+}
+
+/**
+ * Faults from kpageflags. Where it can't be read, `onFailure` is told once, and no page counts as faulty.
+ * @param path undefined when the flags of this kernel are not those of the memory
+ */
+export function openFaults(
+  path: string | undefined,
+  pageSize: bigint,
+  onFailure: (why: string) => void,
+): { find: FindFaults; close(): void } {
+  let fd: number | undefined
+  const giveUp = (error: unknown) => {
+    onFailure(`pages that read as zeros because they failed can't be told: ${reasonOf(error)}`)
+    close()
+  }
+  const close = () => {
+    if (fd !== undefined) fs.closeSync(fd)
+    fd = undefined
+  }
+  try {
+    if (path !== undefined) fd = fs.openSync(path, 'r')
+  } catch (error) {
+    giveUp(error)
+  }
+  return {
+    close,
+    find(run) {
+      if (fd === undefined) return []
+      const flags = fd
+      try {
+        return [
+          ...faultyRuns(
+            (position, into) => fs.readSync(flags, into, 0, into.length, position),
+            run,
+            pageSize,
+          ),
+        ]
+      } catch (error) {
+        giveUp(error)
+        return []
+      }
+    },
+  }
+}
+
+/**
+ * Reads RAM at its place in kcore, for ranges inside one piece.
+ * @param readAt reads into a buffer at an offset in the file, gives how many bytes
+ */
+export function pieceReader(
+  readAt: (fileOffset: bigint, into: Bytes) => number,
+  pieces: readonly Piece[],
+): ReadBytes {
+  let current = 0
+  return (address, length, slab) => {
+    const inside = (piece: Piece) => address >= piece.start && address < piece.start + piece.length
+    if (!inside(pieces[current]!)) current = pieces.findIndex(inside)
+    const piece = pieces[current]!
+    const place = slab.subarray(0, length)
+    return place.subarray(0, readAt(piece.fileOffset + (address - piece.start), place))
+  }
+}

@@ -1,0 +1,165 @@
+import fs from 'node:fs'
+import os from 'node:os'
+import { EXIT, ToolError } from '../cli/exit.js'
+import { reasonOf } from '../cli/failure.js'
+import type { Log } from '../cli/messages.js'
+import { showSize } from '../cli/sizes.js'
+import type { Tool } from '../cli/tool.js'
+import { formatAddress } from '../frames/address.js'
+import type { Frame, Frames, NoteBody, StreamBody } from '../frames/frame.js'
+import { readPseudoFile } from '../platform/linux/pseudo-file.js'
+import { spansToFrames } from './address-space-frames.js'
+import { describe, type Literal, long, text } from './facts.js'
+import { captureFiles, helperStreams, lastingFiles, VOLATILE_FILES } from './kcore/helpers.js'
+import { type Plan, planAcquisition } from './kcore/plan.js'
+import { openFaults, pieceReader, ramSpans } from './kcore/ram-spans.js'
+
+const PROGRAM = 'pmem-read-kcore'
+const MEMORY = 1
+const MOST_FACT = 1 << 16
+
+export const tool: Tool = {
+  name: PROGRAM,
+  role: 'source',
+  usage: '',
+  summary: 'emit the physical memory of this Linux machine, read through /proc/kcore',
+  options: {
+    kcore: { value: 'FILE', help: 'read this instead of /proc/kcore' },
+    iomem: { value: 'FILE', help: 'ranges of RAM, instead of /proc/iomem' },
+    'no-collect': { help: 'leave out the files that help to analyse the memory' },
+  },
+  operands: [0, 0],
+  run: ({ options, log, io }) =>
+    io.transmit(
+      readKcore(log, {
+        kcore: options.value('kcore'),
+        iomem: options.value('iomem'),
+        collect: !options.flag('no-collect'),
+      }),
+    ),
+}
+
+export interface KcoreOptions {
+  readonly kcore: string | undefined
+  readonly iomem: string | undefined
+  /** Also emit the files that help to analyse the memory. */
+  readonly collect: boolean
+}
+
+/**
+ * The physical memory as frames, then the helper files.
+ * @throws {ToolError} when kcore can't be read, with the cause and the next step
+ */
+export async function* readKcore(log: Log, options: KcoreOptions): Frames {
+  const plan = planAcquisition(options.kcore, options.iomem)
+  const problems: string[] = []
+  const faults = openFaults(plan.pageFlags, plan.pageSize, (why) => problems.push(why))
+  try {
+    announce(log, plan)
+    const collect = options.collect && plan.live
+    const captured = collect ? captureFiles(VOLATILE_FILES) : []
+
+    yield [streamFrame(plan), metaFrame(plan), ...plan.warnings.map((message) => noteFrame(message))]
+    const tally = yield* spansToFrames({
+      stream: MEMORY,
+      spans: ramSpans(plan.pieces, plan.missing, faults.find),
+      read: pieceReader(
+        (position, into) => fs.readSync(plan.fd, into, 0, into.length, position),
+        plan.pieces,
+      ),
+      pageSize: Number(plan.pageSize),
+      program: PROGRAM,
+    })
+    if (tally.read === 0n)
+      throw new ToolError(EXIT.io, `not one page could be read: ${reasonOf(tally.failure)}`, {
+        cause: tally.failure,
+      })
+    if (tally.unreadable > 0n) log.warn(`${showSize(tally.unreadable)} could not be read`)
+    const changed = iomemChange(plan)
+    if (changed) problems.push(changed)
+    yield [...problems.map((message) => noteFrame(message)), closeFrame(tally.covered)]
+
+    if (collect)
+      yield* helperStreams(captured, lastingFiles(plan.facts.release ?? os.release()), MEMORY + 1, PROGRAM)
+  } finally {
+    faults.close()
+    fs.closeSync(plan.fd)
+  }
+}
+
+function announce(log: Log, { choice, warnings, ram, missing }: Plan): void {
+  log.verbose(choice)
+  const size = ram.reduce((sum, { length }) => sum + length, 0n)
+  log.verbose(`${showSize(size)} of RAM in ${ram.length} ranges`)
+  for (const warning of warnings) log.warn(warning)
+  const hidden = missing.reduce((sum, { length }) => sum + length, 0n)
+  if (hidden > 0n) log.warn(`${showSize(hidden)} of RAM is shown by no segment of kcore`)
+}
+
+function streamFrame({ ram }: Plan): Frame {
+  const last = ram.at(-1)!
+  const body: StreamBody = {
+    name: 'PhysicalMemory',
+    kind: 'map',
+    category: 'memory:physical',
+    size: formatAddress(last.start + last.length),
+    ranges: ram.map(({ start, length }) => [formatAddress(start), formatAddress(length)]),
+  }
+  return { type: 'stream', stream: MEMORY, time: 0n, body }
+}
+
+function metaFrame(plan: Plan): Frame {
+  const { facts, kcore } = plan
+  const number = (value: bigint | number | undefined): Literal | undefined =>
+    value === undefined ? undefined : long(value)
+  const turtle = describe(['pmem:LinuxMemory'], {
+    'aff4:memoryPageTableEntryOffset': number(facts.pageTableRoot),
+    'aff4:pageSize': number(plan.pageSize),
+    'aff4:OSXKALSRSlide': number(facts.kaslrShift),
+    'pmem:kernelRelease': facts.release === undefined ? undefined : text(facts.release),
+    'pmem:kernelBuildId': facts.buildId === undefined ? undefined : text(facts.buildId),
+    'pmem:kernelVersion': plan.live ? textOfFile('/proc/version') : undefined,
+    'pmem:bootCommandLine': plan.live ? textOfFile('/proc/cmdline') : undefined,
+    'pmem:hypervisor': plan.live ? textOfFile('/sys/hypervisor/type') : undefined,
+    'pmem:elfMachine': number(kcore.machine),
+    'pmem:kaslrShift': number(facts.kaslrShift),
+    'pmem:physBase': number(facts.physBase),
+    'pmem:kimageVoffset':
+      facts.kimageVoffset === undefined ? undefined : text(formatAddress(facts.kimageVoffset)),
+    'pmem:pagingLevels': number(facts.pagingLevels),
+    'pmem:directMapBase': text(formatAddress(plan.directMapBase)),
+    'pmem:vmcoreinfo': plan.vmcoreinfo === undefined ? undefined : text(plan.vmcoreinfo),
+  })
+  return { type: 'meta', stream: MEMORY, time: 0n, turtle }
+}
+
+function textOfFile(path: string): Literal | undefined {
+  try {
+    return text(readPseudoFile(path, MOST_FACT).bytes.toString('utf8').trimEnd())
+  } catch {
+    return undefined
+  }
+}
+
+/** Memory that was plugged in or taken away while it was read. */
+function iomemChange({ iomem }: Plan): string | undefined {
+  if (!iomem) return undefined
+  const ram = (text: string) => text.split('\n').filter((line) => line.includes(': System RAM'))
+  const before = ram(iomem.text)
+  const [again] = captureFiles([iomem.path])
+  if (!again || 'error' in again) return `${iomem.path} can't be read again: ${reasonOf(again?.error)}`
+  const after = ram(Buffer.from(again.bytes).toString('latin1'))
+  if (before.join('\n') === after.join('\n')) return undefined
+  const only = (these: string[], those: string[]) =>
+    these.filter((line) => !those.includes(line)).map((line) => line.trim())
+  return `RAM changed while it was read: gone ${JSON.stringify(only(before, after))}, new ${JSON.stringify(only(after, before))}`
+}
+
+function noteFrame(message: string): Frame {
+  const body: NoteBody = { level: 'warning', program: PROGRAM, message }
+  return { type: 'note', stream: MEMORY, time: 0n, body }
+}
+
+function closeFrame(covered: bigint): Frame {
+  return { type: 'close', stream: MEMORY, time: 0n, body: { status: 'complete', bytes: Number(covered) } }
+}
