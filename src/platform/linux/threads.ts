@@ -1,0 +1,88 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** What /proc tells about a thread without stopping it. */
+export interface Thread {
+  readonly id: number
+  readonly name: string
+  /** One letter of /proc/PID/stat: R(unning), S(leeping), … */
+  readonly state: string | undefined
+  /** Number of the system call it waits in; -1 where it waits outside of one. */
+  readonly systemCall: bigint | undefined
+  readonly stackPointer: bigint | undefined
+  readonly instructionPointer: bigint | undefined
+}
+
+/**
+ * Reads /proc/PID/task/TID/syscall: `running`, `-1 SP PC`, or `NUMBER ARG0 … ARG5 SP PC`, all but the number
+ * hexadecimal with 0x.
+ */
+export function parseSyscall(
+  text: string,
+): Pick<Thread, 'systemCall' | 'stackPointer' | 'instructionPointer'> {
+  const words = text.trim().split(' ')
+  const [number] = words
+  const [sp, pc] = words.slice(-2)
+  if (number === undefined || !/^-?[0-9]{1,19}$/.test(number) || !isHex(sp) || !isHex(pc))
+    return { systemCall: undefined, stackPointer: undefined, instructionPointer: undefined }
+  return { systemCall: BigInt(number), stackPointer: BigInt(sp), instructionPointer: BigInt(pc) }
+}
+
+const isHex = (word: string | undefined): word is string =>
+  word !== undefined && /^0x[0-9a-f]{1,16}$/.test(word)
+
+/**
+ * Reads /proc/PID/task/TID/stat, `ID (NAME) STATE …`; the name may hold anything. kstkesp and kstkeip, fields
+ * 29 and 30, are 0 but for a thread that is exiting.
+ */
+export function parseStat(
+  text: string,
+): Pick<Thread, 'name' | 'state' | 'stackPointer' | 'instructionPointer'> {
+  const close = text.lastIndexOf(')')
+  const fields = text.slice(close + 2).split(' ')
+  const pointer = (field: number) => {
+    const word = fields[field - 3]
+    return word !== undefined && /^[1-9][0-9]{0,19}$/.test(word) ? BigInt(word) : undefined
+  }
+  return {
+    name: text.slice(text.indexOf('(') + 1, Math.max(close, 0)),
+    state: fields[0] || undefined,
+    stackPointer: pointer(29),
+    instructionPointer: pointer(30),
+  }
+}
+
+/** The threads of a process, as far as this process may see them. */
+export function readThreads(pid: number): Thread[] {
+  const folder = `/proc/${pid}/task`
+  const ids = listed(folder)
+    .map(Number)
+    .sort((a, b) => a - b)
+  return ids.map((id) => {
+    const stat = parseStat(textOf(`${folder}/${id}/stat`))
+    const syscall = parseSyscall(textOf(`${folder}/${id}/syscall`))
+    return {
+      id,
+      name: stat.name,
+      state: stat.state,
+      systemCall: syscall.systemCall,
+      stackPointer: syscall.stackPointer ?? stat.stackPointer,
+      instructionPointer: syscall.instructionPointer ?? stat.instructionPointer,
+    }
+  })
+}
+
+function listed(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}

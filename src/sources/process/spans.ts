@@ -1,0 +1,43 @@
+import fs from 'node:fs'
+import { populatedParts } from '../../platform/linux/pagemap.js'
+import { type Mapping, mappingKind } from '../../platform/linux/process-maps.js'
+import type { Span } from '../address-space-frames.js'
+
+/** Offsets reach the kernel as signed numbers; above are only pages of the kernel. */
+const OFFSET_LIMIT = 1n << 63n
+
+/**
+ * All mappings in ascending order: what to read, and what holds nothing or must not be read.
+ * @param pagemap descriptor of /proc/PID/pagemap, undefined where it can't be read
+ */
+export function* mappingSpans(
+  mappings: readonly Mapping[],
+  pagemap: number | undefined,
+  pageSize: bigint,
+): Generator<Span> {
+  for (const mapping of mappings) {
+    const { start, length, path } = mapping
+    const kind = mappingKind(mapping)
+    if (kind === 'kernel' || start + length > OFFSET_LIMIT)
+      yield notRead(mapping, 'info', `${path}: the kernel's own page, not read`)
+    else if (kind === 'device') yield notRead(mapping, 'warning', `${path}: a device, not read`)
+    else if (kind === 'anonymous') yield* anonymousSpans(mapping, pagemap, pageSize)
+    else yield { start, length }
+  }
+}
+
+/** A process may reserve a thousand times of what it uses: only pages that it has touched are read. */
+function* anonymousSpans(mapping: Mapping, pagemap: number | undefined, pageSize: bigint): Generator<Span> {
+  const { start, length, permissions } = mapping
+  if (pagemap !== undefined) {
+    const read = (position: bigint, into: Uint8Array) => fs.readSync(pagemap, into, 0, into.length, position)
+    for (const { populated, ...part } of populatedParts(read, { start, length }, pageSize))
+      yield populated ? part : { ...part, fill: 'zero' }
+  } else if (permissions.startsWith('---'))
+    yield notRead(mapping, 'warning', 'a reservation, not read: pagemap does not tell what is in use')
+  else yield { start, length }
+}
+
+function notRead({ start, length }: Mapping, level: 'info' | 'warning', message: string): Span {
+  return { start, length, fill: 'unknown', note: { level, message } }
+}
