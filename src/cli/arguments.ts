@@ -26,70 +26,71 @@ export interface Arguments {
 }
 
 /**
- * Parses arguments strictly. minimist splits the words; what it would let pass is refused: unknown and
- * doubled options, missing values, values given to flags, too few or too many operands.
- * @param operands fewest and most operands
+ * Parses arguments strictly: unknown and doubled options, missing values, values given to flags and empty
+ * operands are refused.
  * @throws {ToolError} usage, naming the argument
  */
-export function parseArguments(
-  words: readonly string[],
-  table: OptionTable,
-  operands: readonly [number, number],
-): Arguments {
-  countOptions(words, table)
-  const names = Object.keys(table)
-  const isFlag = (name: string) => table[name]!.value === undefined
-  const shorts = names.flatMap((name) => (table[name]!.short ? [[table[name]!.short, name]] : []))
-  const parsed = minimist([...words], {
-    boolean: names.filter(isFlag).map(minimistName),
-    string: ['_', ...names.filter((name) => !isFlag(name))],
-    alias: Object.fromEntries(shorts) as Record<string, string>,
-    default: Object.fromEntries(
-      names.filter((name) => minimistName(name) !== name).map((name) => [minimistName(name), true]),
-    ),
-  })
-  const options: Options = {
-    flag: (name) => parsed[minimistName(name)] === (minimistName(name) === name),
-    value: (name) => valuesOf(name)[0],
-    values: valuesOf,
-  }
-  function valuesOf(name: string): string[] {
+export function parseArguments(words: readonly string[], table: OptionTable): Arguments {
+  const parsed = minimist(spellOut(words, table), { string: ['_', ...Object.keys(table)] })
+  if (parsed._.includes('')) throw new ToolError(EXIT.usage, 'an operand is empty')
+  const values = (name: string): string[] => {
     const value = parsed[name] as string | string[] | undefined
-    return value === undefined ? [] : Array.isArray(value) ? value : [value]
+    return value === undefined ? [] : [value].flat()
   }
-  for (const name of names)
-    if (!isFlag(name) && valuesOf(name).includes(''))
-      throw new ToolError(EXIT.usage, `--${name}: needs a value (${table[name]!.value})`)
-  if (parsed._.length < operands[0]) throw new ToolError(EXIT.usage, 'an operand is missing')
-  if (parsed._.length > operands[1])
-    throw new ToolError(EXIT.usage, `${parsed._[operands[1]]}: one operand too many`)
-  return { options, operands: parsed._ }
+  return {
+    options: {
+      flag: (name) => parsed[name] !== undefined,
+      value: (name) => values(name)[0],
+      values,
+    },
+    operands: parsed._,
+  }
 }
 
-/** minimist reads `--no-x` as x = false, whatever is declared. */
-const minimistName = (name: string) => name.replace(/^no-/, '')
-
-/** Refuses what minimist swallows: unknown options, a flag given twice, a flag with a value. */
-function countOptions(words: readonly string[], table: OptionTable): void {
+/**
+ * The same words in the one spelling that minimist takes as it is meant, `--name=value` and operands behind
+ * `--`: left to itself it reads `--no-x` as x = false, takes `true` behind a flag for its value, and splits
+ * `-Cdir`.
+ */
+function spellOut(words: readonly string[], table: OptionTable): string[] {
+  const spelled: string[] = []
+  const operands: string[] = []
   const seen = new Set<string>()
-  const count = (name: string, shown: string) => {
+
+  /** Takes an option; tells whether the next word was its value. */
+  function option(name: string, shown: string, attached?: string, next?: string): boolean {
     const spec = Object.hasOwn(table, name) ? table[name] : undefined
     if (!spec) throw new ToolError(EXIT.usage, `${shown}: unknown option`)
     if (seen.has(name) && !spec.repeat) throw new ToolError(EXIT.usage, `${shown}: given twice`)
     seen.add(name)
-    return spec
+    if (spec.value === undefined && attached !== undefined)
+      throw new ToolError(EXIT.usage, `${shown}: takes no value`)
+    const value = attached ?? (next === undefined || /^-./s.test(next) ? '' : next)
+    if (spec.value !== undefined && value === '')
+      throw new ToolError(EXIT.usage, `${shown}: needs a value (${spec.value})`)
+    spelled.push(spec.value === undefined ? `--${name}=` : `--${name}=${value}`)
+    return spec.value !== undefined && attached === undefined
   }
-  for (const word of words) {
-    if (word === '--') return
-    const long = /^--([^=]+)(=)?/s.exec(word)
-    if (long) {
-      const spec = count(long[1]!, `--${long[1]}`)
-      if (long[2] && spec.value === undefined) throw new ToolError(EXIT.usage, `--${long[1]}: takes no value`)
-    } else if (/^-./s.test(word)) {
-      for (const letter of word.slice(1)) {
-        const name = Object.keys(table).find((key) => table[key]!.short === letter)
-        if (count(name ?? '', `-${letter}`).value !== undefined) break
-      }
+
+  /** Takes `-tv`, `-j4`, `-j=4`, `-j 4`; tells whether the next word was the last one's value. */
+  function cluster(letters: string, next: string | undefined): boolean {
+    for (let at = 0; at < letters.length; at++) {
+      const letter = letters[at]!
+      const name = Object.keys(table).find((key) => table[key]!.short === letter) ?? ''
+      const rest = letters.slice(at + 1).replace(/^=/, '')
+      if (table[name]?.value !== undefined) return option(name, `-${letter}`, rest || undefined, next)
+      option(name, `-${letter}`)
     }
+    return false
   }
+
+  const end = words.includes('--') ? words.indexOf('--') : words.length
+  for (let at = 0; at < end; at++) {
+    const word = words[at]!
+    const long = /^--([^=]+)(?:=(.*))?$/s.exec(word)
+    if (long) at += Number(option(long[1]!, `--${long[1]}`, long[2], words[at + 1]))
+    else if (/^-./s.test(word)) at += Number(cluster(word.slice(1), words[at + 1]))
+    else operands.push(word)
+  }
+  return [...spelled, '--', ...operands, ...words.slice(end + 1)]
 }

@@ -1,10 +1,12 @@
+import fs from 'node:fs'
+import path from 'node:path'
 import { inspect } from 'node:util'
 import { openPipeOutput } from '../frames/pipe-output.js'
 import { type OptionTable, parseArguments } from './arguments.js'
 import { EXIT, type ExitCode, ToolError } from './exit.js'
 import { asToolError, isClosedPipe } from './failure.js'
 import { createIo } from './io.js'
-import { createLog } from './messages.js'
+import { createLog, type Log } from './messages.js'
 import { watchSignals } from './signals.js'
 import type { Context, Tool } from './tool.js'
 import { VERSION } from './version.js'
@@ -30,19 +32,23 @@ const OF_ROLE: Record<Tool['role'], OptionTable> = {
 
 /** Runs the tool of a module as this process. Launchers in bin/ call it. */
 export async function launch(module: Promise<{ tool: Tool }>): Promise<never> {
+  const name = path.basename(process.argv[1] ?? 'pmem')
+  const defect = (error: unknown) => process.exit(report(createLog(name, {}), error))
+  process.on('uncaughtException', defect)
+  // A promise that nobody settles would end the process as if all were well.
+  process.on('beforeExit', () => defect(new Error('nothing left to wait for')))
   const { tool } = await module
   process.exit(await runTool(tool, process.argv.slice(2)))
 }
 
 async function runTool(tool: Tool, words: readonly string[]): Promise<ExitCode> {
   const table = { ...COMMON, ...OF_ROLE[tool.role], ...tool.options }
-  const beforeEnd = words.slice(0, words.includes('--') ? words.indexOf('--') : words.length)
   let log = createLog(tool.name, {})
   try {
-    if (beforeEnd.some((word) => word === '--help' || word === '-h')) return await show(helpText(tool, table))
-    if (beforeEnd.includes('--version')) return await show(`${tool.name} ${VERSION}\n`)
-
-    const { options, operands } = parseArguments(words, table, tool.operands)
+    const { options, operands } = parseArguments(words, table)
+    if (options.flag('help')) return await show(helpText(tool, table))
+    if (options.flag('version')) return await show(`${tool.name} ${VERSION}\n`)
+    countOperands(operands, tool.operands)
     const format = options.value('log')
     if (format !== undefined && format !== 'json')
       throw new ToolError(EXIT.usage, `--log ${format}: only json is known`)
@@ -55,13 +61,23 @@ async function runTool(tool: Tool, words: readonly string[]): Promise<ExitCode> 
     return await run(tool, { operands, options, log }, words)
   } catch (error) {
     log.clearProgress()
-    if (isClosedPipe(error) && tool.role !== 'sink') return EXIT.pipe
-    const failure = asToolError(error)
-    const usage = failure.exitCode === EXIT.usage ? usageLine(tool) : undefined
-    log.error(failure.message, failure.hint ?? usage)
-    if (process.env.PMEM_DEBUG) process.stderr.write(`${inspect(failure.cause ?? failure)}\n`)
-    return failure.exitCode
+    // For a sink it is a failure, which its output has named by now.
+    if (isClosedPipe(error)) return EXIT.pipe
+    return report(log, error, usageLine(tool))
   }
+}
+
+/** Tells what stopped the tool; gives the exit status for it. */
+function report(log: Log, error: unknown, usage?: string): ExitCode {
+  const failure = asToolError(error)
+  log.error(failure.message, failure.hint ?? (failure.exitCode === EXIT.usage ? usage : undefined))
+  if (process.env.PMEM_DEBUG) fs.writeSync(2, `${inspect(failure.cause ?? failure)}\n`)
+  return failure.exitCode
+}
+
+function countOperands(operands: readonly string[], [fewest, most]: Tool['operands']): void {
+  if (operands.length < fewest) throw new ToolError(EXIT.usage, 'an operand is missing')
+  if (operands.length > most) throw new ToolError(EXIT.usage, `${operands[most]}: one operand too many`)
 }
 
 async function run(tool: Tool, given: Omit<Context, 'io'>, words: readonly string[]): Promise<ExitCode> {
