@@ -12,7 +12,7 @@ import { asToolError, isClosedPipe, reasonOf } from './failure.js'
 import type { Log } from './messages.js'
 import type { Io, Tool } from './tool.js'
 
-/** A sink that was told to stop waits this long for END. */
+/** How long who was told to stop waits for what is under way: a sink for END, a source for a read. */
 const GRACE_MS = 5000
 
 /** Standard input and output of one run of a tool, as frames. */
@@ -33,22 +33,24 @@ export function createIo(
     const input = openPipeInput(0, 'standard input')
     closeInput = () => input.close()
     let stopped = false
-    if (tool.role === 'sink')
-      interrupted.addEventListener('abort', () => {
-        if (interrupted.reason !== 'SIGTERM') return
-        setTimeout(() => {
-          stopped = true
-          input.close()
-        }, GRACE_MS).unref()
-      })
+    const stopSoon = () => {
+      if (interrupted.reason !== 'SIGTERM') return
+      setTimeout(() => {
+        stopped = true
+        input.close()
+      }, GRACE_MS).unref()
+    }
+    if (tool.role === 'sink') onAbort(interrupted, stopSoon)
     try {
       for await (const batch of decode(input, batchesAlive)) {
         for (const [index, frame] of batch.entries()) {
           if (frame.type === 'start') batch[index] = signed(frame, program)
           // Only the decoder makes an END that did not come over the wire.
           else if (frame.type === 'end' && !frame.raw) {
-            if (stopped) frame.body.status = 'interrupted'
-            log.error(frame.body.error ?? 'the input was cut')
+            if (stopped)
+              frame.body = { ...frame.body, status: 'interrupted', error: 'interrupted by SIGTERM' }
+            // A sink tells it at the end, with what it kept.
+            if (tool.role !== 'sink') log.error(frame.body.error ?? 'the input was cut')
           }
         }
         yield batch
@@ -83,7 +85,7 @@ export function createIo(
     let failure: unknown
     await writer.put([startOf(program)])
     try {
-      for await (const batch of evidence) {
+      for await (const batch of unlessStalled(evidence, interrupted)) {
         for (const frame of batch)
           if (
             (frame.type === 'fill' && frame.fill === 'unreadable') ||
@@ -98,7 +100,11 @@ export function createIo(
       failure = error
     }
     const status = failure ? 'failed' : interrupted.aborted ? 'interrupted' : 'complete'
-    const error = failure ? messageOf(failure) : interrupted.aborted ? String(interrupted.reason) : undefined
+    const error = failure
+      ? messageOf(failure)
+      : interrupted.aborted
+        ? `interrupted by ${interrupted.reason}`
+        : undefined
     await writer.put(writer.closing(status, error))
     await writer.drain()
     if (failure) throw failure
@@ -112,6 +118,32 @@ export function createIo(
     transmit,
     print: (text) => standardOutput()([Buffer.from(text, 'utf8')]),
     close: () => closeInput(),
+  }
+}
+
+function onAbort(signal: AbortSignal, act: () => void): void {
+  if (signal.aborted) act()
+  else signal.addEventListener('abort', act)
+}
+
+/** The same batches; ends without the one that does not come in time after a signal. */
+async function* unlessStalled(evidence: Frames, interrupted: AbortSignal): Frames {
+  const iterator = evidence[Symbol.asyncIterator]()
+  let giveUp = () => {}
+  onAbort(interrupted, () => setTimeout(() => giveUp(), GRACE_MS))
+  for (;;) {
+    const step = await new Promise<IteratorResult<Batch> | undefined>((resolve, reject) => {
+      giveUp = () => resolve(undefined)
+      iterator.next().then(resolve, reject)
+    })
+    if (!step || step.done) return
+    let taken = false
+    try {
+      yield step.value
+      taken = true
+    } finally {
+      if (!taken) await iterator.return?.()
+    }
   }
 }
 

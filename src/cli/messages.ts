@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { isatty } from 'node:tty'
 
 /** Messages to standard error: `tool: what: why`, then `hint: …`; JSON lines with `--log json`. */
 export interface Log {
@@ -25,7 +26,7 @@ export interface LogStyle {
 
 /** A log that writes whole lines, at once: nothing is lost when the process ends after it. */
 export function createLog(tool: string, style: LogStyle): Log {
-  const terminal = !style.json && process.stderr.isTTY === true
+  const terminal = !style.json && isatty(2)
   let bar = 0
 
   function write(level: string, message: string, hint?: string): void {
@@ -53,8 +54,10 @@ export function createLog(tool: string, style: LogStyle): Log {
       if (style.quiet) return
       if (style.json) line({ time: new Date().toISOString(), level: 'progress', tool, ...facts })
       else if (terminal) {
-        put(`\r${text.padEnd(bar)}`)
-        bar = text.length
+        // A line that wraps could not be taken back.
+        const shown = printable(text).slice(0, (process.stderr.columns ?? 80) - 1)
+        put(`\r${shown.padEnd(bar)}`)
+        bar = shown.length
       }
     },
     clearProgress,

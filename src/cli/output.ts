@@ -1,11 +1,12 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { isatty } from 'node:tty'
+import { promisify } from 'node:util'
 import type { ByteSink, Bytes } from '../formats/byte-source.js'
 import type { Status } from '../frames/frame.js'
-import { behind, openPipeOutput, type WritePieces } from '../frames/pipe-output.js'
+import { openPipeOutput, type WritePieces, writeWhole } from '../frames/pipe-output.js'
 import { EXIT, ToolError } from './exit.js'
-import { asToolError } from './failure.js'
+import { asToolError, reasonOf } from './failure.js'
 
 /** How the input of a sink ended. */
 export interface Outcome {
@@ -39,15 +40,14 @@ export interface Output extends ByteSink {
  */
 export function openOutput(target: string, replace: boolean): Output {
   if (target === '-') {
-    if (isatty(1))
-      throw new ToolError(EXIT.usage, 'standard output is a terminal', { hint: 'name a file, or pipe it on' })
-    return openStream('standard output', () => 1)
+    refuseTerminal('standard output', 1)
+    return openStream('standard output', async () => 1)
   }
   const there = statOf(target)
-  refuseInput(target, there)
+  for (const name of [target, partialName(target)]) refuseInput(name)
   if (there && !there.isFile()) {
     if (there.isDirectory()) throw new ToolError(EXIT.cannotCreate, `${target}: is a directory`)
-    return openStream(target, () => fs.openSync(target, 'w'))
+    return openStream(target, () => openSpecial(target))
   }
   return openFile(target, replace)
 }
@@ -77,7 +77,7 @@ function openFile(target: string, replace: boolean): Output {
     return fd
   }
   const failed = (error: unknown) =>
-    new ToolError(EXIT.io, `${partial}: ${asToolError(error).message}`, { cause: error })
+    new ToolError(EXIT.io, `${partial}: ${reasonOf(error)}`, { cause: error })
 
   return {
     name: target,
@@ -90,7 +90,7 @@ function openFile(target: string, replace: boolean): Output {
       let at = position
       try {
         for (const piece of pieces) at += BigInt(piece.length)
-        await writeAll(open(), pieces, position)
+        await writeWhole(open(), pieces, Number(position))
         position = at
       } catch (error) {
         throw error instanceof ToolError ? error : failed(error)
@@ -98,7 +98,7 @@ function openFile(target: string, replace: boolean): Output {
     },
     async writeAt(offset, bytes) {
       try {
-        await writeAll(open(), [bytes], offset)
+        await writeWhole(open(), [bytes], Number(offset))
       } catch (error) {
         throw error instanceof ToolError ? error : failed(error)
       }
@@ -137,7 +137,7 @@ function keepUnlessEmpty(name: string): string | undefined {
 }
 
 /** Devices, FIFOs and standard output are written as they are. */
-function openStream(name: string, open: () => number): Output {
+function openStream(name: string, open: () => Promise<number>): Output {
   let write: WritePieces | undefined
   let position = 0n
   const refuse = () => {
@@ -152,10 +152,11 @@ function openStream(name: string, open: () => number): Output {
     },
     async write(...pieces) {
       try {
-        write ??= openPipeOutput(open())
+        write ??= openPipeOutput(await open())
         await write(pieces)
       } catch (error) {
-        throw new ToolError(EXIT.io, `${name}: ${asToolError(error).message}`, { cause: error })
+        if (error instanceof ToolError) throw error
+        throw new ToolError(EXIT.io, `${name}: ${reasonOf(error)}`, { cause: error })
       }
       for (const piece of pieces) position += BigInt(piece.length)
     },
@@ -165,33 +166,40 @@ function openStream(name: string, open: () => number): Output {
   }
 }
 
+/** A FIFO opens when somebody reads it: awaited in a thread, so that signals are seen meanwhile. */
+async function openSpecial(target: string): Promise<number> {
+  try {
+    const fd = await promisify(fs.open)(target, fs.constants.O_WRONLY)
+    refuseTerminal(target, fd)
+    return fd
+  } catch (error) {
+    throw error instanceof ToolError ? error : new ToolError(EXIT.cannotCreate, asToolError(error).message)
+  }
+}
+
+function refuseTerminal(name: string, fd: number): void {
+  if (isatty(fd))
+    throw new ToolError(EXIT.usage, `${name}: is a terminal, and evidence is binary`, {
+      hint: 'name a file, or pipe it on',
+    })
+}
+
 /** `out.aff4` while it is not complete: `out.partial.aff4`. */
 export function partialName(target: string): string {
   const { dir, name, ext } = path.parse(target)
   return path.join(dir, `${name}.partial${ext}`)
 }
 
-function writeAll(fd: number, pieces: Bytes[], position: bigint): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const next = (rest: Bytes[], at: number) => {
-      if (rest.length === 0) return resolve()
-      fs.writev(fd, rest.slice(0, 1024), at, (error, count) => {
-        if (error) return reject(error)
-        next(behind(rest, count), at + count)
-      })
-    }
-    next(
-      pieces.filter((piece) => piece.length > 0),
-      Number(position),
-    )
-  })
-}
-
 function statOf(name: string): fs.Stats | undefined {
-  return fs.statSync(name, { throwIfNoEntry: false })
+  try {
+    return fs.statSync(name, { throwIfNoEntry: false })
+  } catch (error) {
+    throw new ToolError(EXIT.cannotCreate, asToolError(error).message, { cause: error })
+  }
 }
 
-function refuseInput(target: string, there: fs.Stats | undefined): void {
+function refuseInput(target: string): void {
+  const there = statOf(target)
   const input = fs.fstatSync(0)
   if (there && input.isFile() && input.dev === there.dev && input.ino === there.ino)
     throw new ToolError(EXIT.usage, `${target}: input and output are one file`)

@@ -1,3 +1,5 @@
+import os from 'node:os'
+
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 export type Signal = (typeof SIGNALS)[number]
 
@@ -25,6 +27,7 @@ export function watchSignals(): Signals {
 function endBy(signal: Signal): Promise<never> {
   for (const each of SIGNALS) process.removeAllListeners(each)
   process.kill(process.pid, signal)
-  // The signal arrives at once; nothing else may run before it.
-  return new Promise(() => setInterval(() => {}, 1000))
+  // The signal arrives at once, and nothing else may run before it; but the first process of a container
+  // outlives it.
+  return new Promise(() => setTimeout(() => process.exit(128 + os.constants.signals[signal]), 100))
 }

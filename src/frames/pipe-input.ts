@@ -1,10 +1,14 @@
 import fs from 'node:fs'
 import { Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import type { ByteInput } from './decode.js'
 import { enlargePipe } from './pipe-size.js'
 
 /** Below this a read waits for more, so that a batch is worth its overhead. */
 const WORTHWHILE = 256 << 10
+
+/** A loop of synchronous reads lets the event loop run, and so signals be seen, at least this often. */
+const LONGEST_LOOP_MS = 50
 
 /**
  * Standard input, or another descriptor, as a ByteInput.
@@ -15,80 +19,118 @@ const WORTHWHILE = 256 << 10
  */
 export function openPipeInput(fd: number, name: string): ByteInput & { close(): void } {
   const stat = fs.fstatSync(fd)
-  if (stat.isFile() || stat.isBlockDevice() || stat.isCharacterDevice())
-    return { name, read: async (into) => fs.readSync(fd, into, 0, into.length, null), close() {} }
+  const waits = stat.isFIFO() || stat.isSocket()
+  if (stat.isFIFO()) enlargePipe(fd)
+  const own = stat.isFIFO() ? reopened(fd) : fd
+  const waiter = waits ? openWaiter(own) : undefined
+  let closed = false
+  let looping = performance.now()
 
-  let own = fd
-  if (stat.isFIFO()) {
-    enlargePipe(fd)
+  /** Reads what is there; undefined when nothing is. */
+  function readNow(into: Buffer): number | undefined {
     try {
-      own = fs.openSync(`/proc/self/fd/${fd}`, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
-    } catch {
-      // Another user's pipe, or no /proc: the descriptor itself serves, made non-blocking by the socket.
+      return fs.readSync(own, into, 0, into.length, null)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return undefined
+      throw Object.assign(error as Error, { path: name })
     }
   }
-  const waitedFor = Buffer.alloc(64 << 10)
-  /** What came while waiting and has not been taken yet. */
-  let rest = waitedFor.subarray(0, 0)
-  let arrived: () => void
-  let failed: (error: Error) => void
-  let ended = false
-  const waiter = new Socket({
-    fd: own,
-    readable: true,
-    writable: false,
-    manualStart: true,
-    onread: {
-      buffer: waitedFor,
-      callback: (count: number) => {
-        rest = waitedFor.subarray(0, count)
-        arrived()
-        return false
-      },
-    },
-  } as ConstructorParameters<typeof Socket>[0])
-  waiter.on('end', () => {
-    ended = true
-    arrived?.()
-  })
-  waiter.on('error', (error) => failed?.(error))
 
-  const wait = () =>
-    new Promise<void>((resolve, reject) => {
-      arrived = resolve
-      failed = reject
-      waiter.resume()
-    })
+  async function readWaiting(waiter: Waiter, into: Buffer): Promise<number> {
+    let filled = 0
+    while (filled < into.length && !closed) {
+      const left = into.subarray(filled)
+      const count = waiter.take(left) || (waiter.ended() ? 0 : readNow(left))
+      if (count === 0) break
+      if (count !== undefined) filled += count
+      else if (filled >= WORTHWHILE) break
+      else {
+        await waiter.wait()
+        looping = performance.now()
+      }
+    }
+    return filled
+  }
 
   return {
     name,
     async read(into) {
-      let filled = 0
-      while (filled < into.length) {
-        if (rest.length > 0) {
-          const count = rest.copy(into, filled)
-          rest = rest.subarray(count)
-          filled += count
-          continue
-        }
-        const count = ended ? 0 : readNow(own, into.subarray(filled))
-        if (count === 0) break
-        if (count !== undefined) filled += count
-        else if (filled >= WORTHWHILE) break
-        else await wait()
+      if (performance.now() - looping > LONGEST_LOOP_MS) {
+        await setImmediate()
+        looping = performance.now()
       }
-      return filled
+      if (closed) return 0
+      return waiter ? readWaiting(waiter, into) : (readNow(into) ?? 0)
     },
-    close: () => void waiter.destroy(),
+    /** Input ends here, also for a read that waits. */
+    close() {
+      closed = true
+      waiter?.close()
+    },
   }
 }
 
-/** Reads what is there; undefined when nothing is. */
-function readNow(fd: number, into: Buffer): number | undefined {
+/** A pipe, opened anew so that only we see it as non-blocking. */
+function reopened(fd: number): number {
   try {
-    return fs.readSync(fd, into, 0, into.length, null)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return undefined
-    throw error
+    return fs.openSync(`/proc/self/fd/${fd}`, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+  } catch {
+    // Another user's pipe, or no /proc: the descriptor itself serves, made non-blocking by the socket.
+    return fd
+  }
+}
+
+interface Waiter {
+  /** Resolves when there is something to take, or the end, or `close` was called. */
+  wait(): Promise<void>
+  /** Takes what came while waiting. */
+  take(into: Buffer): number
+  ended(): boolean
+  close(): void
+}
+
+/** Waits for bytes in the event loop. The first of them come with the news: they are in `take`. */
+function openWaiter(fd: number): Waiter {
+  const buffer = Buffer.alloc(64 << 10)
+  let rest = buffer.subarray(0, 0)
+  let ended = false
+  let resume = () => {}
+  let fail: (error: Error) => void = () => {}
+  const socket = new Socket({
+    fd,
+    readable: true,
+    writable: false,
+    manualStart: true,
+    onread: {
+      buffer,
+      callback: (count: number) => {
+        rest = buffer.subarray(0, count)
+        resume()
+        return false
+      },
+    },
+  } as ConstructorParameters<typeof Socket>[0])
+  socket.on('end', () => {
+    ended = true
+    resume()
+  })
+  socket.on('error', (error) => fail(error))
+  return {
+    wait: () =>
+      new Promise((resolve, reject) => {
+        resume = resolve
+        fail = reject
+        socket.resume()
+      }),
+    take(into) {
+      const count = rest.copy(into)
+      rest = rest.subarray(count)
+      return count
+    },
+    ended: () => ended,
+    close() {
+      socket.destroy()
+      resume()
+    },
   }
 }

@@ -11,19 +11,22 @@ export type WritePieces = (pieces: Bytes[]) => Promise<void>
 /** Standard output, or another descriptor that may be a pipe: written in a thread, waited for by promise. */
 export function openPipeOutput(fd: number): WritePieces {
   if (fs.fstatSync(fd).isFIFO()) enlargePipe(fd)
-  return async (pieces) => {
-    for (let from = 0; from < pieces.length; from += MOST_PIECES)
-      await writeWhole(fd, pieces.slice(from, from + MOST_PIECES))
-  }
+  return (pieces) => writeWhole(fd, pieces)
 }
 
-async function writeWhole(fd: number, pieces: Bytes[]): Promise<void> {
-  let rest = pieces
-  while (rest.length > 0) rest = behind(rest, await writeSome(fd, rest))
+/** Writes pieces in order, whole: at `position`, or where the descriptor stands. */
+export async function writeWhole(fd: number, pieces: Bytes[], position?: number): Promise<void> {
+  let at = position ?? null
+  for (let from = 0; from < pieces.length; from += MOST_PIECES)
+    for (let rest = pieces.slice(from, from + MOST_PIECES); rest.length > 0; ) {
+      const count = await writeSome(fd, rest, at)
+      rest = behind(rest, count)
+      if (at !== null) at += count
+    }
 }
 
 /** What is left of the pieces after `count` bytes of them. */
-export function behind(pieces: Bytes[], count: number): Bytes[] {
+function behind(pieces: Bytes[], count: number): Bytes[] {
   let index = 0
   let left = count
   while (index < pieces.length && left >= pieces[index]!.length) left -= pieces[index++]!.length
@@ -32,9 +35,9 @@ export function behind(pieces: Bytes[], count: number): Bytes[] {
   return rest
 }
 
-function writeSome(fd: number, pieces: Bytes[]): Promise<number> {
+function writeSome(fd: number, pieces: Bytes[], at: number | null): Promise<number> {
   return new Promise((resolve, reject) => {
-    fs.writev(fd, pieces, (error, count) => {
+    fs.writev(fd, pieces, at, (error, count) => {
       if (!error) resolve(count)
       // Somebody who shares this descriptor made it non-blocking.
       else if (error.code === 'EAGAIN') setTimeout(() => resolve(0), 5)

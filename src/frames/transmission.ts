@@ -4,7 +4,7 @@ import { HEADER_SIZE } from './header.js'
 
 /** Where a transmission stands: what may come next, and what END must count. */
 export interface Transmission {
-  /** The stream that is open and its bytes of DATA so far; undefined between streams. */
+  /** The stream that is open and the bytes of address space covered so far; undefined between streams. */
   readonly open: Readonly<{ id: number; bytes: bigint }> | undefined
   /**
    * Takes the next frame of this transmission, START first.
@@ -57,7 +57,7 @@ export function createTransmission(): Transmission {
           open.next = frame.offset + frame.length
         }
         open.covered = true
-        if (frame.type === 'data') open.bytes += frame.length
+        open.bytes += frame.length
         break
       }
       case 'digest':

@@ -101,14 +101,19 @@ export async function receive({ io, options, log }: Context, receiver: Receiver)
         if (pending) await pending
       }
     for (const name of wanted) if (!found.has(name)) worsen(outcome, 'failed', `no stream is called ${name}`)
-    if (expected !== undefined && transmissions < expected)
-      worsen(outcome, 'truncated', `${transmissions} of ${expected} transmissions came`)
+    if (expected !== undefined && transmissions !== expected)
+      worsen(outcome, 'truncated', `${transmissions} transmissions came, not ${expected}`)
   } catch (error) {
     failure = error
     worsen(outcome, 'failed', asToolError(error).message)
   }
 
-  const kept = await receiver.finish(outcome)
+  let kept: string | undefined
+  try {
+    kept = await receiver.finish(outcome)
+  } catch (error) {
+    failure ??= error
+  }
   if (failure) throw keeping(asToolError(failure), kept)
   if (outcome.status === 'complete') return outcome.unreadable ? EXIT.unreadable : EXIT.complete
   log.error(

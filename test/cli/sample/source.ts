@@ -1,0 +1,97 @@
+import { setTimeout } from 'node:timers/promises'
+import { EXIT, ToolError } from '../../../src/cli/exit.js'
+import { launch } from '../../../src/cli/launch.js'
+import { parseSize } from '../../../src/cli/sizes.js'
+import type { Tool } from '../../../src/cli/tool.js'
+import { formatAddress } from '../../../src/frames/address.js'
+import type { Frame, Frames } from '../../../src/frames/frame.js'
+
+// A source whose every move a test decides. Its bytes are told by their addresses: see `bytesAt`.
+
+const tool: Tool = {
+  name: 'sample-source',
+  role: 'source',
+  usage: '[NAME]',
+  summary: 'sends one image',
+  operands: [0, 1],
+  options: {
+    size: { value: 'SIZE', help: 'of the image' },
+    chunk: { value: 'SIZE', help: 'of each frame' },
+    pause: { value: 'MS', help: 'between two frames' },
+    stall: { value: 'SIZE', help: 'wait for ever at this address' },
+    fail: { value: 'SIZE', help: 'fail at this address' },
+    break: { value: 'SIZE', help: 'have a defect at this address' },
+    unreadable: { help: 'begin with a page that cannot be read' },
+    map: { help: 'send a map' },
+  },
+  run: ({ io, options, operands }) => {
+    const number = (name: string, otherwise: string) => Number(parseSize(options.value(name) ?? otherwise))
+    return io.transmit(
+      image({
+        name: operands[0] ?? 'image',
+        kind: options.flag('map') ? 'map' : 'image',
+        size: number('size', '1M'),
+        chunk: number('chunk', '64k'),
+        pause: number('pause', '0'),
+        stall: number('stall', '1t'),
+        fail: number('fail', '1t'),
+        break: number('break', '1t'),
+        unreadable: options.flag('unreadable'),
+      }),
+    )
+  },
+}
+
+interface Plan {
+  name: string
+  kind: 'image' | 'map'
+  size: number
+  chunk: number
+  pause: number
+  stall: number
+  fail: number
+  break: number
+  unreadable: boolean
+}
+
+async function* image(plan: Plan): Frames {
+  if (plan.fail === 0) throw new ToolError(EXIT.noInput, 'the sample: is not there')
+  const { name, kind, size } = plan
+  const ofStream = { stream: 1, time: 0n }
+  yield [{ type: 'stream', ...ofStream, body: { name, kind, size: formatAddress(BigInt(size)) } }]
+  let at = 0
+  if (plan.unreadable) {
+    yield [{ type: 'fill', ...ofStream, offset: 0n, length: 4096n, fill: 'unreadable' }]
+    at = 4096
+  }
+  while (at < size) {
+    if (at >= plan.stall) await setTimeout(2 ** 30)
+    if (at >= plan.fail) throw new ToolError(EXIT.io, `the sample: broken at ${formatAddress(BigInt(at))}`)
+    if (at >= plan.break) throw new TypeError('a defect of the sample')
+    if (plan.pause > 0) await setTimeout(plan.pause)
+    const length = Math.min(plan.chunk, size - at)
+    const payload = bytesAt(at, length)
+    const data: Frame = {
+      type: 'data',
+      ...ofStream,
+      offset: BigInt(at),
+      length: BigInt(length),
+      codec: 'none',
+      padded: false,
+      payload,
+    }
+    yield [data]
+    at += length
+  }
+  yield [{ type: 'close', ...ofStream, body: { status: 'complete', bytes: size } }]
+}
+
+/** Each 32-bit word is its address, mixed: no two neighbours are alike, no header is among them. */
+function bytesAt(address: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length)
+  for (let at = 0; at + 4 <= length; at += 4)
+    bytes.writeUInt32LE(Math.imul(address + at, 0x9e3779b1) >>> 0, at)
+  return bytes
+}
+
+void launch(Promise.resolve({ tool }))
