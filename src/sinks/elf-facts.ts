@@ -1,11 +1,11 @@
-import { Parser } from 'n3'
 import type { Outcome } from '../cli/output.js'
 import { VERSION } from '../cli/version.js'
+import { NAMESPACES } from '../formats/aff4/lexicon.js'
+import { parseTurtle } from '../formats/aff4/turtle.js'
 import { MACHINE } from '../formats/elf/structs.js'
 import type { MetaFrame, StartFrame, StreamBody } from '../frames/frame.js'
 import type { CoreDescription } from './elf-core.js'
 
-const PMEM = 'https://pmem.dev/ns#'
 const MOST_ERROR = 500
 
 /** What the frames besides DATA and FILL tell for the headers and notes of a core. */
@@ -25,9 +25,9 @@ export function gatherFacts(): CoreFacts {
     },
     meta({ turtle }) {
       const here = 'pmem:here'
-      for (const { subject, predicate, object } of new Parser({ baseIRI: here }).parse(turtle))
-        if (subject.value === here && predicate.value.startsWith(PMEM))
-          facts.set(predicate.value.slice(PMEM.length), object.value)
+      for (const { subject, predicate, object } of parseTurtle(turtle, here))
+        if (subject === here && predicate.startsWith(NAMESPACES.pmem))
+          facts.set(predicate.slice(NAMESPACES.pmem.length), object.value)
     },
     describe({ name, category }, outcome) {
       const vmcoreinfo = facts.get('vmcoreinfo')

@@ -2,12 +2,11 @@
  * Facts about a stream as the Turtle of a META frame. Terms of AFF4 and AFF4-L where they have one, else our own.
  */
 
-/** Terms of this project, for facts that AFF4 has no term for. */
-export const PMEM = 'https://pmem.dev/ns#'
+import { NAMESPACES } from '../formats/aff4/lexicon.js'
 
-const PREFIXES = `@prefix aff4: <http://aff4.org/Schema#> .
-@prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
-@prefix pmem: <${PMEM}> .
+const PREFIXES = `@prefix aff4: <${NAMESPACES.aff4}> .
+@prefix xsd: <${NAMESPACES.xsd}> .
+@prefix pmem: <${NAMESPACES.pmem}> .
 `
 
 /** A value as it stands in Turtle. */
