@@ -71,9 +71,7 @@ export function createIo(
       }
     } catch (error) {
       if (isClosedPipe(error)) throw error
-      await writer.put(writer.closing(error instanceof FrameError ? 'truncated' : 'failed', messageOf(error)))
-      await writer.drain()
-      throw error
+      return failed(writer, error instanceof FrameError ? 'truncated' : 'failed', error)
     }
     await writer.drain()
     return exit
@@ -82,7 +80,6 @@ export function createIo(
   async function transmit(evidence: Frames): Promise<ExitCode> {
     const writer = openWriter(crc)
     let unreadable = false
-    let failure: unknown
     await writer.put([startOf(program)])
     try {
       for await (const batch of unlessStalled(evidence, interrupted)) {
@@ -97,17 +94,14 @@ export function createIo(
       }
     } catch (error) {
       if (isClosedPipe(error)) throw error
-      failure = error
+      return failed(writer, 'failed', error)
     }
-    const status = failure ? 'failed' : interrupted.aborted ? 'interrupted' : 'complete'
-    const error = failure
-      ? messageOf(failure)
-      : interrupted.aborted
-        ? `interrupted by ${interrupted.reason}`
-        : undefined
-    await writer.put(writer.closing(status, error))
+    await writer.put(
+      interrupted.aborted
+        ? writer.closing('interrupted', `interrupted by ${interrupted.reason}`)
+        : writer.closing('complete'),
+    )
     await writer.drain()
-    if (failure) throw failure
     return unreadable ? EXIT.unreadable : EXIT.complete
   }
 
@@ -147,6 +141,15 @@ async function* unlessStalled(evidence: Frames, interrupted: AbortSignal): Frame
   }
 }
 
+/** Says downstream why the transmission ends. Where nobody listens any more, the failure itself still tells. */
+async function failed(writer: Writer, status: Status, failure: unknown): Promise<never> {
+  try {
+    await writer.put(writer.closing(status, messageOf(failure)))
+    await writer.drain()
+  } catch {}
+  throw failure
+}
+
 /** Names standard output in its failures; a closed pipe is none. */
 function standardOutput(): WritePieces {
   const write = openPipeOutput(1)
@@ -159,6 +162,8 @@ function standardOutput(): WritePieces {
     }
   }
 }
+
+type Writer = ReturnType<typeof openWriter>
 
 /**
  * Writes batches to standard output, one behind the frames that are being made: while a batch is written,

@@ -4,8 +4,8 @@ import { isatty } from 'node:tty'
 /** Messages to standard error: `tool: what: why`, then `hint: …`; JSON lines with `--log json`. */
 export interface Log {
   error(message: string, hint?: string): void
+  /** Shown unless -q, as info is. */
   warn(message: string, hint?: string): void
-  /** Shown unless -q. */
   info(message: string): void
   /** Shown with -v. */
   verbose(message: string): void
@@ -40,7 +40,9 @@ export function createLog(tool: string, style: LogStyle): Log {
   }
   return {
     error: (message, hint) => write('error', message, hint),
-    warn: (message, hint) => write('warning', message, hint),
+    warn: (message, hint) => {
+      if (!style.quiet) write('warning', message, hint)
+    },
     info: (message) => {
       if (!style.quiet) write('info', message)
     },

@@ -45,6 +45,14 @@ test('every launcher is held to these manners', (t) => {
   )
 })
 
+test('a source that is refused says why, though nobody reads its frames', (t) => {
+  for (const bytes of [0, 1, 1000]) {
+    const { stdout, stderr } = sh(`file-cat nowhere | head -c ${bytes} > /dev/null; echo \${PIPESTATUS[0]}`)
+    t.is(stdout, '66\n')
+    t.is(stderr, 'file-cat: nowhere: no such file or directory\n')
+  }
+})
+
 for (const [tool, { role, operands }] of Object.entries(TOOLS).filter(([tool]) => tools.includes(tool))) {
   const run = `${tool} ${operands}`
   const readsFrames = role === 'transform' || role === 'sink' || tool === 'pmem-frames'
