@@ -1,4 +1,5 @@
 import { EXIT, ToolError } from '../cli/exit.js'
+import type { Log } from '../cli/messages.js'
 import { parseRange } from '../cli/sizes.js'
 import type { Tool } from '../cli/tool.js'
 import type { Run } from '../formats/address-space.js'
@@ -35,10 +36,15 @@ export const tool: Tool = {
     range: { value: 'RANGE', help: 'only these addresses: 0x1000-0x9f000 or 0x1000+0x9e000' },
   },
   operands: [1, Number.POSITIVE_INFINITY],
-  run({ operands, options, io }) {
+  run({ operands, options, io, log }) {
     const range = options.value('range')
     return io.transmit(
-      catVolumes(operands, options.values('stream'), range === undefined ? undefined : parseRange(range)),
+      catVolumes(
+        log,
+        operands,
+        options.values('stream'),
+        range === undefined ? undefined : parseRange(range),
+      ),
     )
   },
 }
@@ -49,12 +55,17 @@ export const tool: Tool = {
  * @throws {ToolError} when a stream that was asked for is not there
  */
 export async function* catVolumes(
+  log: Log,
   paths: readonly string[],
   wanted: readonly string[],
   range: Run | undefined,
 ): AsyncGenerator<Batch> {
   const volumes: Volume[] = []
-  for (const path of paths) volumes.push(await openVolume(openFileSource(path)))
+  for (const path of paths) {
+    const volume = await openVolume(openFileSource(path))
+    for (const warning of volume.warnings) log.warn(`${path}: ${warning}`)
+    volumes.push(volume)
+  }
   const all = await listStreams(volumes)
   const isWanted = (entry: StreamEntry) =>
     wanted.length === 0 ? !entry.backing : wanted.some((name) => name === entry.urn || name === nameOf(entry))

@@ -32,9 +32,18 @@ export interface Volume {
 
 /**
  * Reads the directory and the turtle of a volume.
- * @throws {FormatError} when it is none, is damaged there, or of a generation that is not read
+ * @throws {FormatError} naming the source, when it is no volume, is damaged there, or of a generation that is not
+ * read
  */
 export async function openVolume(source: ByteSource): Promise<Volume> {
+  try {
+    return await readVolume(source)
+  } catch (error) {
+    throw error instanceof FormatError ? new FormatError(`${source.name}: ${error.message}`) : error
+  }
+}
+
+async function readVolume(source: ByteSource): Promise<Volume> {
   const { members, comment } = await readDirectory(source)
   const warnings: string[] = []
   const load = async (name: string, limit: bigint) => {
@@ -42,7 +51,7 @@ export async function openVolume(source: ByteSource): Promise<Volume> {
     return member && decodeText(await readMember(source, member, limit))
   }
   const refuse = (why: string): never => {
-    throw new FormatError(`${source.name}: ${why}`)
+    throw new FormatError(why)
   }
 
   const label = trimmed(comment)
