@@ -1,38 +1,16 @@
 import { type Outcome, type Output, openOutput } from '../cli/output.js'
 import type { Context, Tool } from '../cli/tool.js'
 import { VERSION } from '../cli/version.js'
-import {
-  aff4,
-  DIGESTS,
-  dateTime,
-  digestLiteral,
-  iri,
-  long,
-  pmem,
-  RDF_TYPE,
-  text,
-} from '../formats/aff4/lexicon.js'
+import { mergeRuns } from '../formats/address-space.js'
+import { aff4, dateTime, iri, pmem, RDF_TYPE, text } from '../formats/aff4/lexicon.js'
 import { freshUrn } from '../formats/aff4/names.js'
 import { createVolume, type VolumeWriter } from '../formats/aff4/writer.js'
 import type { ByteSink } from '../formats/byte-source.js'
-import type {
-  DataFrame,
-  DigestBody,
-  DigestFrame,
-  EndFrame,
-  FillFrame,
-  MetaFrame,
-  NoteFrame,
-  StartFrame,
-  StreamBody,
-  StreamFrame,
-} from '../frames/frame.js'
-import { type DiskReserve, openDiskReserve } from './aff4/disk-reserve.js'
-import { type Evidence, openEvidence } from './aff4/evidence.js'
-import { informationYaml } from './aff4/information-yaml.js'
+import type { MetaFrame, NoteFrame, StartFrame, StreamFrame } from '../frames/frame.js'
+import { openDiskReserve } from './aff4/disk-reserve.js'
 import { addFacts, addNote, describeTransmission } from './aff4/provenance.js'
-import { openSmallFile } from './aff4/small-file.js'
-import { type Receiver, receive, type StreamReceiver } from './receive.js'
+import { openStoredStream, type StoredImage, type StoredStream } from './aff4/stored-stream.js'
+import { type Receiver, receive } from './receive.js'
 
 /** aff4-sink: every stream that comes, into one AFF4 Standard v1.0 volume. */
 export const tool: Tool = {
@@ -48,16 +26,29 @@ export const tool: Tool = {
   },
 }
 
+/** Ranges that a volume names as lost: what it holds says the same in full. */
+const MOST_LOST_NAMED = 100
+/** Messages from upstream can be of any length. */
+const LONGEST_STATE = 1000
+
 function createReceiver(output: Output, { options, log }: Pick<Context, 'options' | 'log'>): Receiver {
   const blockHashes = options.flag('block-hashes') ? (['sha256'] as const) : []
-  const reserve: DiskReserve | undefined = output.seekable ? openDiskReserve(output.path) : undefined
+  const reserve = output.seekable ? openDiskReserve(output.path) : undefined
   let volume: VolumeWriter | undefined
   /** Frames about the whole that came before there was a volume. */
   let waiting: (StartFrame | MetaFrame | NoteFrame)[] = []
   let transmission: string | undefined
-  let open: OpenStream | undefined
+  let started: Date | undefined
+  let open: StoredStream | undefined
   let writeFailed = false
-  const images: { urn: string; kind: string }[] = []
+  const images: StoredImage[] = []
+  const warn = (message: string) => log.warn(message)
+
+  /** Whatever is written or set aside: when it fails, the disk is full or gone. */
+  function failing<T>(error: T): T {
+    writeFailed = true
+    return error
+  }
 
   const sink: ByteSink = {
     name: output.name,
@@ -68,14 +59,17 @@ function createReceiver(output: Output, { options, log }: Pick<Context, 'options
       try {
         await output.write(...pieces)
       } catch (error) {
-        writeFailed = true
-        throw error
+        throw failing(error)
       }
     },
   }
 
-  function keepRoom(): void {
-    if (volume) reserve?.hold(volume.finishBytes)
+  function keepRoom(more: number): void {
+    try {
+      if (volume) reserve?.hold(volume.finishBytes + more)
+    } catch (error) {
+      throw failing(error)
+    }
   }
 
   async function begin(): Promise<VolumeWriter> {
@@ -83,191 +77,92 @@ function createReceiver(output: Output, { options, log }: Pick<Context, 'options
     volume = await createVolume(sink, { tool: `pmem ${VERSION}` })
     for (const frame of waiting) take(volume, frame)
     waiting = []
-    keepRoom()
     return volume
   }
 
   function take(into: VolumeWriter, frame: StartFrame | MetaFrame | NoteFrame): void {
-    if (frame.type === 'start') transmission = describeTransmission(into, frame.body)
-    else if (frame.type === 'note') addNote(into, into.urn, frame)
-    else facts(into, into.urn, frame)
+    if (frame.type === 'start') {
+      started ??= new Date(frame.body.started ?? Date.now())
+      transmission = describeTransmission(into, frame.body)
+    } else if (frame.type === 'note') addNote(into, into.urn, frame)
+    else addFacts(into, into.urn, frame, warn)
+    keepRoom(0)
   }
 
-  function facts(into: VolumeWriter, urn: string, frame: MetaFrame): void {
-    try {
-      addFacts(into, urn, frame)
-    } catch (error) {
-      // Facts that can't be read are no reason to lose the evidence: they are kept as they came.
-      log.warn(`META of ${urn}: ${(error as Error).message}`)
-      into.graph.add(urn, pmem('unreadableFacts'), text(frame.turtle))
-    }
-  }
-
-  async function openStream(frame: StreamFrame): Promise<OpenStream> {
+  async function openStream({ body }: StreamFrame): Promise<StoredStream> {
     const into = await begin()
-    const stream = createStream(into, frame.body)
-    open = stream
-    return stream
+    open = openStoredStream({ volume: into, blockHashes, transmission, keepRoom, warn }, body)
+    keepRoom(0)
+    return open
   }
 
-  interface OpenStream extends StreamReceiver {
-    end(complete: boolean): Promise<void>
-  }
-
-  function createStream(into: VolumeWriter, body: StreamBody): OpenStream {
-    const about: (MetaFrame | NoteFrame)[] = []
-    const digests: DigestBody[] = []
-    let small = openSmallFile(into, body)
-    let evidence: Evidence | undefined
-    const hasBytes = body.kind === 'map' || body.kind === 'image'
-
-    function asEvidence(): Evidence {
-      if (!evidence) {
-        evidence = openEvidence(into, body, blockHashes, keepRoom)
-        // Said at once, for whoever has to read a volume that was cut.
-        into.graph.add(evidence.urn, aff4('originalFileName'), text(body.name))
-      }
-      return evidence
-    }
-
-    function bytes(frame: DataFrame | FillFrame): void | Promise<void> {
-      if (small) {
-        if (small.take(frame)) return
-        const { pieces } = small
-        small = undefined
-        return pour([...pieces, frame])
-      }
-      return frame.type === 'data' ? asEvidence().data(frame) : asEvidence().fill(frame)
-    }
-
-    async function pour(frames: readonly (DataFrame | FillFrame)[]): Promise<void> {
-      for (const frame of frames) await bytes(frame)
-    }
-
-    /** Everything that is said about the stream, once it is known what it has become. */
-    function describe(urn: string, holder: string, complete: boolean): void {
-      const { graph } = into
-      graph.add(urn, aff4('originalFileName'), text(body.name))
-      if (body.nameBytes !== undefined) graph.add(urn, pmem('nameBytes'), text(body.nameBytes))
-      if (body.category !== undefined)
-        for (const object of new Set([urn, holder]))
-          graph.add(object, aff4('category'), iri(aff4(body.category.replace(':', '/'))))
-      if (transmission !== undefined) graph.add(urn, pmem('transmission'), iri(transmission))
-      if (!complete) graph.add(urn, pmem('incomplete'), text('true'))
-      for (const frame of about) {
-        if (frame.type === 'meta') facts(into, urn, frame)
-        else addNote(into, urn, frame)
-      }
-      for (const { algorithm, value, covers } of complete ? digests : []) {
-        const known = Object.values(DIGESTS).find(({ node }) => node === algorithm)
-        if (covers === 'linear' && known)
-          graph.add(holder, aff4('hash'), digestLiteral(known.datatype, value))
-        else graph.add(holder, pmem('rangesHash'), digestLiteral(known?.datatype ?? algorithm, value))
-      }
-    }
-
-    function describeProperties(urn: string): void {
-      for (const [key, value] of Object.entries(body.properties ?? {}))
-        into.graph.add(urn, pmem(key), text(typeof value === 'string' ? value : JSON.stringify(value)))
-    }
-
-    async function end(complete: boolean): Promise<void> {
-      open = undefined
-      if (!hasBytes) {
-        const urn = freshUrn()
-        into.declare(urn)
-        into.graph.add(urn, RDF_TYPE, iri(body.kind === 'folder' ? aff4('Folder') : pmem('SymbolicLink')))
-        describe(urn, urn, complete)
-        describeProperties(urn)
-      } else if (small) {
-        const urn = await small.write()
-        into.declare(urn, 'FileImage', 'ZipSegment')
-        const size = small.pieces.reduce((sum, { length }) => sum + length, 0n)
-        into.graph.add(urn, aff4('size'), long(size))
-        describe(urn, urn, complete)
-        describeProperties(urn)
-      } else await endEvidence(asEvidence(), complete)
-      keepRoom()
-    }
-
-    async function endEvidence({ urn, map, close }: Evidence, complete: boolean): Promise<void> {
-      const runs = map.runs()
-      await close(complete)
-      const memory = body.category?.startsWith('memory:') === true
-      const disk = body.category?.startsWith('disk:') === true
-      const shape = body.kind === 'map' ? 'DiscontiguousImage' : 'ContiguousImage'
-      into.declare(urn, ...(memory ? ['MemoryImage', shape] : disk ? ['DiskImage', shape] : ['FileImage']))
-      images.push({ urn, kind: memory ? 'memory' : disk ? 'disk' : body.kind })
-      describe(urn, map.urn, complete)
-      describeProperties(urn)
-      if (body.category === 'memory:physical') {
-        const yaml = informationYaml(into.graph, urn, runs)
-        await into.segment(`${map.urn}/information.yaml`, Buffer.from(yaml, 'utf8'))
-      }
-    }
-
-    return {
-      data: bytes,
-      fill: bytes,
-      meta: (frame: MetaFrame) => void about.push({ ...frame }),
-      note: (frame: NoteFrame) => void about.push(frame),
-      digest: (frame: DigestFrame) => void digests.push(frame.body),
-      close: (frame) => end(frame.body.status === 'complete'),
-      end,
+  async function close(state?: string): Promise<void> {
+    const closing = open
+    if (!closing) return
+    if (closing.image) images.push(closing.image)
+    try {
+      await closing.end(state)
+    } finally {
+      // What a failed write has left half done is settled in the end.
+      if (!writeFailed) open = undefined
     }
   }
 
-  /** Readers open any of several aff4:Images: only one is called that, a memory before a disk before a file. */
-  function nameTheImage(into: VolumeWriter): string | undefined {
-    const order = ['memory', 'map', 'disk', 'image']
-    const [first] = images.toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))
-    if (first) into.graph.add(first.urn, RDF_TYPE, iri(aff4('Image')))
-    return first?.urn
-  }
-
+  /** Readers open any of several aff4:Images, so only one is called that. */
   function label(into: VolumeWriter, outcome: Outcome): void {
     const { graph } = into
-    const image = nameTheImage(into)
-    const state =
-      outcome.status === 'complete' ? 'Completed Normally' : `Incomplete: ${outcome.error ?? outcome.status}`
-    graph.add(image ?? into.urn, aff4('acquisitionCompletionState'), text(state))
+    const [image] = images.toSorted((a, b) => a.rank - b.rank)
+    if (image) graph.add(image.urn, RDF_TYPE, iri(aff4('Image')))
     graph.add(into.urn, pmem('status'), text(outcome.status))
+    if (outcome.status !== 'complete') graph.add(into.urn, pmem('incomplete'), text(stateOf(outcome)))
     const times = freshUrn()
     into.declare(times, 'TimeStamps')
     graph.add(times, aff4('operation'), text('CAPTURE'))
     graph.add(times, aff4('timeSource'), text('SINK'))
+    if (started && !Number.isNaN(started.getTime())) graph.add(times, aff4('startTime'), dateTime(started))
     graph.add(times, aff4('endTime'), dateTime(new Date()))
-    graph.add(times, aff4('target'), iri(image ?? into.urn))
+    graph.add(times, aff4('target'), iri(image?.urn ?? into.urn))
   }
 
   /** After a failed write: back to what is whole, in the room that was kept for it. */
-  async function salvage(into: VolumeWriter): Promise<void> {
+  async function salvage(into: VolumeWriter, outcome: Outcome): Promise<void> {
     reserve?.release()
-    writeFailed = false
     await output.truncate(into.intact)
-    for (const { start, length } of into.dropUnflushed())
+    const lost = mergeRuns(into.dropUnflushed())
+    for (const { start, length } of lost.slice(0, MOST_LOST_NAMED))
       into.graph.add(into.urn, pmem('lostRange'), text(`0x${start.toString(16)}+0x${length.toString(16)}`))
+    if (open?.image && !images.includes(open.image)) images.push(open.image)
+    open?.abandon(stateOf(outcome), lost)
   }
 
   return {
-    open: openStream,
-    transmission(frame: StartFrame | MetaFrame | NoteFrame | EndFrame) {
-      if (frame.type === 'end') return
-      if (volume) take(volume, frame)
+    async open(frame) {
+      const stream = await openStream(frame)
+      return {
+        data: stream.data,
+        fill: stream.fill,
+        meta: stream.meta,
+        note: stream.note,
+        digest: ({ body }) => stream.digest(body),
+        close: ({ body }) => close(body.status === 'complete' ? undefined : (body.error ?? body.status)),
+      }
+    },
+    transmission(frame) {
+      if (frame.type === 'end') {
+        if (volume && transmission) volume.graph.add(transmission, pmem('status'), text(frame.body.status))
+      } else if (volume) take(volume, frame)
       else waiting.push(frame)
     },
     async finish(outcome) {
-      if (!volume) return undefined
+      if (!volume) return output.finish(outcome)
       let failure: unknown
       if (!writeFailed)
-        try {
-          await open?.end(false)
-        } catch (error) {
+        await close(stateOf(outcome)).catch((error) => {
           failure = error
           Object.assign(outcome, { status: 'failed', error: (error as Error).message })
-        }
+        })
       if (writeFailed && !output.seekable) return output.finish(outcome)
-      if (writeFailed) await salvage(volume)
+      if (writeFailed) await salvage(volume, outcome)
       else reserve?.release()
       label(volume, outcome)
       await volume.finish()
@@ -277,3 +172,6 @@ function createReceiver(output: Output, { options, log }: Pick<Context, 'options
     },
   }
 }
+
+const stateOf = ({ status, error }: Outcome) =>
+  `${status}: ${error ?? 'no reason given'}`.slice(0, LONGEST_STATE)

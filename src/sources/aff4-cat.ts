@@ -80,6 +80,10 @@ export async function* catVolumes(
             .join(', ') || 'none'
         }`,
       })
+  if (chosen.length === 0)
+    throw new ToolError(EXIT.data, `${paths.join(', ')}: no stream in there`, {
+      hint: 'aff4-view shows what the volume says',
+    })
   for (const volume of volumes) yield [{ type: 'meta', stream: 0, time: 0n, turtle: custodyOf(volume) }]
   for (const [index, entry] of chosen.entries())
     yield* catStream(entry, await openStream(volumes, entry.urn), index + 1, range)
@@ -92,7 +96,7 @@ async function* catStream(
   range: Run | undefined,
 ): AsyncGenerator<Batch> {
   const body = describe(entry, open, range)
-  const incomplete = entry.volume.graph.value(entry.urn, pmem('incomplete')) !== undefined
+  const incomplete = entry.volume.graph.value(entry.urn, pmem('incomplete'))
   yield [
     { type: 'stream', stream, time: 0n, body },
     { type: 'meta', stream, time: 0n, turtle: factsOf(entry) },
@@ -125,7 +129,6 @@ async function* catStream(
     })
     covered += tally.covered
   }
-  const status = incomplete ? 'failed' : 'complete'
   yield [
     ...(range ? [] : digestsOf(entry)).map(
       (digest): Frame => ({ type: 'digest', stream, time: 0n, body: digest }),
@@ -134,7 +137,10 @@ async function* catStream(
       type: 'close',
       stream,
       time: now(),
-      body: { status, ...(incomplete && { error: 'incomplete in the volume' }), bytes: Number(covered) },
+      body:
+        incomplete === undefined
+          ? { status: 'complete', bytes: Number(covered) }
+          : { status: 'failed', error: `incomplete in the volume: ${incomplete}`, bytes: Number(covered) },
     },
   ]
 }

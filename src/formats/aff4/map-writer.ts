@@ -125,6 +125,7 @@ export function createMapWriter(volume: VolumeParts, options: MapOptions): OpenM
       const id = ids.get(stream)
       const lost: Run[] = []
       const kept = createMapEntries()
+      entries = sortEntries(entries).entries
       for (let index = 0; index < entries.count; index++) {
         const entry = entries.at(index)
         const good = entry.targetId === id ? clamp(from - entry.targetOffset, entry.length) : entry.length

@@ -66,7 +66,8 @@ export async function createVolume(sink: ByteSink, options: VolumeOptions): Prom
   const graph = createGraph()
   const maps = new Map<MapWriter, OpenMap>()
   let streams: OpenImageStream[] = []
-  const freeBuffers: Buffer[] = []
+  /** Streams come one after another, most of them with the same bevy size. */
+  let freeBuffer: Buffer = Buffer.alloc(0)
   const graphCheckpoint = graphCheckpoints(graph, urn)
 
   const parts: VolumeParts = {
@@ -89,10 +90,13 @@ export async function createVolume(sink: ByteSink, options: VolumeOptions): Prom
       }
     },
     takeBuffer(size) {
-      const place = freeBuffers.findIndex((buffer) => buffer.length === size)
-      return place < 0 ? Buffer.allocUnsafeSlow(size) : freeBuffers.splice(place, 1)[0]!
+      const buffer = freeBuffer.length === size ? freeBuffer : Buffer.allocUnsafeSlow(size)
+      freeBuffer = Buffer.alloc(0)
+      return buffer
     },
-    returnBuffer: (buffer) => void freeBuffers.push(buffer),
+    returnBuffer(buffer) {
+      freeBuffer = buffer
+    },
   }
 
   graph.add(urn, RDF_TYPE, iri(aff4('ZipVolume')))
@@ -136,12 +140,12 @@ export async function createVolume(sink: ByteSink, options: VolumeOptions): Prom
       return stream
     },
     dropUnflushed() {
-      const lost: Run[] = []
-      for (const stream of streams.filter((one) => !one.closed)) {
-        const flushed = stream.drop()
-        for (const map of maps.values()) if (!map.closed) lost.push(...map.drop(stream.urn, flushed))
-      }
-      return lost
+      return streams
+        .filter((stream) => !stream.closed)
+        .flatMap((stream) => {
+          const flushed = stream.drop()
+          return [...maps.values()].flatMap((map) => (map.closed ? [] : map.drop(stream.urn, flushed)))
+        })
     },
     async finish() {
       for (const stream of streams) await stream.close()

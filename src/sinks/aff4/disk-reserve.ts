@@ -5,11 +5,14 @@ import { EXIT, ToolError } from '../../cli/exit.js'
 import { asToolError } from '../../cli/failure.js'
 
 const STEP = 1 << 16
+/** More than is written or becomes known between two calls. */
+const MARGIN = 1 << 20
 
 /** Room on the file system of an output, for what must still be written when the disk is full. */
 export interface DiskReserve {
   /**
-   * Makes sure that `bytes` are set aside.
+   * Makes sure that `bytes` are set aside, and some more: what was held before is enough for what has become
+   * known since, when this fails.
    * @throws {ToolError} when the disk has no room for them
    */
   hold(bytes: number): void
@@ -31,7 +34,7 @@ export function openDiskReserve(target: string): DiskReserve {
           fs.unlinkSync(name)
         }
         // Random bytes: a file system that compresses would set no room aside for zeros.
-        for (; held < bytes; held += STEP) fs.writeSync(fd, randomFillSync(fill), 0, STEP, held)
+        for (; held < bytes + MARGIN; held += STEP) fs.writeSync(fd, randomFillSync(fill), 0, STEP, held)
       } catch (error) {
         throw new ToolError(EXIT.io, `${target}: ${asToolError(error).message}`, { cause: error })
       }

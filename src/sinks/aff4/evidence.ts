@@ -1,7 +1,9 @@
+import type { WritableCodec } from '../../codecs/codec.js'
 import type { Run } from '../../formats/address-space.js'
-import { DEFAULT_CHUNK_SIZE } from '../../formats/aff4/image-stream.js'
+import { DEFAULT_CHUNK_SIZE, LARGEST_CHUNK_SIZE } from '../../formats/aff4/image-stream.js'
 import type { ImageStreamWriter } from '../../formats/aff4/image-stream-writer.js'
 import type { DigestName } from '../../formats/aff4/lexicon.js'
+import { MAP_ENTRY_SIZE } from '../../formats/aff4/map.js'
 import type { MapWriter } from '../../formats/aff4/map-writer.js'
 import { freshUrn } from '../../formats/aff4/names.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
@@ -14,15 +16,21 @@ import type { DataFrame, FillFrame, StreamBody } from '../../frames/frame.js'
 export interface Evidence {
   readonly urn: string
   readonly map: MapWriter
+  /** What `settle` adds to the map at most, in bytes. */
+  readonly settleBytes: number
   data(frame: DataFrame): void | Promise<void>
   fill(frame: FillFrame): void
-  /** @param complete whether all of it came; what was announced and did not come reads as unknown */
-  close(complete: boolean): Promise<void>
+  /**
+   * Makes the map one that can be written; nothing comes any more.
+   * @param complete what was announced and did not come reads as unknown when false
+   * @param lost what came and could not be written: it reads as unknown, too
+   * @returns ranges that came twice: the one that begins first is kept
+   */
+  settle(complete: boolean, lost?: readonly Run[]): Run[]
+  close(): Promise<void>
 }
 
-/**
- * @param flushed told after each bevy that is in the volume
- */
+/** @param flushed told after each bevy that is in the volume */
 export function openEvidence(
   volume: VolumeWriter,
   body: StreamBody,
@@ -30,73 +38,82 @@ export function openEvidence(
   flushed: () => void,
 ): Evidence {
   const urn = freshUrn()
-  const chunkSize = body.chunkSize ?? DEFAULT_CHUNK_SIZE
   const map = volume.map({ image: urn })
+  const announced = (body.ranges ?? []).map(([start, length]) => ({
+    start: parseAddress(start),
+    length: parseAddress(length),
+  }))
+  const size = body.size === undefined ? 0n : parseAddress(body.size)
+  const given = body.chunkSize
+  const chunked = given !== undefined && given <= LARGEST_CHUNK_SIZE
+  const chunkSize = chunked ? given : DEFAULT_CHUNK_SIZE
   let stream: ImageStreamWriter | undefined
 
-  const open = () => (stream ??= volume.imageStream({ chunkSize, blockHashes }, map))
+  function open(): ImageStreamWriter {
+    stream ??= volume.imageStream({ chunkSize, blockHashes }, map)
+    return stream
+  }
 
-  async function flush(full: ImageStreamWriter): Promise<void> {
-    await full.flush()
+  async function flushBefore(into: ImageStreamWriter, next: () => void | Promise<void>): Promise<void> {
+    await into.flush()
     flushed()
+    await next()
   }
 
   function data(frame: DataFrame): void | Promise<void> {
     const into = open()
-    return into.full ? flush(into).then(() => place(into, frame)) : place(into, frame)
-  }
-
-  function place(into: ImageStreamWriter, frame: DataFrame): void | Promise<void> {
-    const { codec, payload, offset, length } = frame
-    if (codec === 'none') {
-      checkCrc(frame)
-      return append(into, offset, length, payload)
-    }
-    const fits = codec !== 'deflate' && (into.codec === undefined || into.codec === codec)
-    // A chunk that cannot stay as it is goes in raw: the length in the index says so.
-    if (!fits || payload.length >= chunkSize)
-      return append(into, offset, length, chunkContent(frame, chunkSize))
+    const { offset, length } = frame
+    const codec = codecOfChunk(frame, into)
+    if (!codec) return append(into, offset, chunkContent(frame, given))
+    into.pad()
+    if (into.full) return flushBefore(into, () => data(frame))
     checkCrc(frame)
-    const targetOffset = into.add(codec, payload, () => whole(chunkContent(frame, chunkSize), chunkSize))
+    const targetOffset = into.add(codec, frame.payload, () =>
+      whole(chunkContent(frame, chunkSize), chunkSize),
+    )
     map.add({ offset, length, targetOffset, target: into.urn })
   }
 
-  /** Raw bytes, padding included; only `length` of them are mapped. */
-  function append(
-    into: ImageStreamWriter,
-    offset: bigint,
-    length: bigint,
-    bytes: Bytes,
-  ): void | Promise<void> {
+  /** The codec of a payload that can stand in the stream as it is; others go in raw, over the borders of chunks. */
+  function codecOfChunk(frame: DataFrame, into: ImageStreamWriter): WritableCodec | undefined {
+    const { codec, length, padded, payload } = frame
+    if (codec === 'none' || codec === 'deflate' || (into.codec ?? codec) !== codec) return undefined
+    const whole = chunked && (padded || length === BigInt(chunkSize))
+    // A longer one would pass for a raw chunk.
+    return whole && payload.length < chunkSize ? codec : undefined
+  }
+
+  function append(into: ImageStreamWriter, offset: bigint, bytes: Bytes): void | Promise<void> {
     const targetOffset = into.position
     const taken = into.append(bytes)
-    const covered = BigInt(taken) < length ? BigInt(taken) : length
-    map.add({ offset, length: covered, targetOffset, target: into.urn })
+    map.add({ offset, length: BigInt(taken), targetOffset, target: into.urn })
     if (taken === bytes.length) return
-    return flush(into).then(() => append(into, offset + covered, length - covered, bytes.subarray(taken)))
+    return flushBefore(into, () => append(into, offset + BigInt(taken), bytes.subarray(taken)))
   }
 
   return {
     urn,
     map,
+    get settleBytes() {
+      return (map.entryCount + announced.length + 1) * 2 * MAP_ENTRY_SIZE
+    },
     data,
     fill({ offset, length, fill, value }) {
       map.addSymbolic(offset, length, fill === 'byte' ? (value ?? 0) : fill)
     },
-    async close(complete) {
-      if (!complete) map.cover(announcedRuns(body), 'unknown')
-      const size = body.size === undefined ? 0n : parseAddress(body.size)
+    settle(complete, lost = []) {
+      const twice = map.settleOverlaps()
+      if (!complete) map.cover(announced, 'unknown')
+      map.cover(lost, 'unknown')
       // Readers take the end of the last entry for the size of the map.
       if (size > map.size) map.addSymbolic(map.size, size - map.size, complete ? 'zero' : 'unknown')
-      await stream?.close()
+      return twice
+    },
+    async close() {
       await map.close()
       flushed()
     },
   }
-}
-
-function announcedRuns({ ranges = [] }: StreamBody): Run[] {
-  return ranges.map(([start, length]) => ({ start: parseAddress(start), length: parseAddress(length) }))
 }
 
 /** A chunk with its padding. */

@@ -15,9 +15,6 @@ export function informationYaml(graph: Graph, image: string, runs: readonly Run[
   if (slide !== undefined) lines.push(`kaslr_slide: ${slide}`)
   const release = graph.value(image, pmem('kernelRelease'))
   if (release !== undefined) lines.push(`kernel_version: ${JSON.stringify(release)}`)
-  lines.push(
-    'Runs:',
-    ...runs.flatMap(({ start, length }) => [`  - start: ${start}`, `    length: ${length}`]),
-  )
-  return `${lines.join('\n')}\n`
+  const listed = runs.flatMap(({ start, length }) => [`  - start: ${start}`, `    length: ${length}`])
+  return [...lines, 'Runs:', ...listed, ''].join('\n')
 }

@@ -1,6 +1,6 @@
 import { aff4, dateTime, int, iri, pmem, RDF_TYPE, STRUCTURAL, text } from '../../formats/aff4/lexicon.js'
 import { freshUrn } from '../../formats/aff4/names.js'
-import { parseTurtle } from '../../formats/aff4/turtle.js'
+import { parseTurtle, type Statement } from '../../formats/aff4/turtle.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
 import type { MetaFrame, NoteFrame, StartBody } from '../../frames/frame.js'
 
@@ -40,13 +40,25 @@ export function addNote(volume: VolumeWriter, target: string, { body }: NoteFram
 /**
  * Facts that came as Turtle. What ties objects of another volume together, and what kind of AFF4 object the
  * subject was there, is not true here and stays behind.
- * @throws {FormatError} naming the line
+ * @param warn told of Turtle that can't be read: it is kept as it came, no reason to lose the evidence
  */
-export function addFacts(volume: VolumeWriter, subject: string, { turtle }: MetaFrame): void {
-  for (const statement of parseTurtle(turtle, subject)) {
-    const { predicate, object } = statement
+export function addFacts(
+  { graph }: VolumeWriter,
+  subject: string,
+  { turtle }: MetaFrame,
+  warn: (message: string) => void,
+): void {
+  let statements: Statement[]
+  try {
+    statements = parseTurtle(turtle, subject)
+  } catch (error) {
+    warn(`META of ${subject}: ${(error as Error).message}`)
+    graph.add(subject, pmem('unreadableFacts'), text(turtle))
+    return
+  }
+  for (const { subject: about, predicate, object } of statements) {
     if (STRUCTURAL.has(predicate)) continue
     if (predicate === RDF_TYPE && object.value.startsWith(aff4(''))) continue
-    volume.graph.add(statement.subject, predicate, object)
+    graph.add(about, predicate, object)
   }
 }

@@ -16,8 +16,8 @@ export interface SmallFile {
   take(frame: Piece): boolean
   /** What was taken, in order, for whoever must store it otherwise. */
   readonly pieces: readonly Piece[]
-  /** Writes the member. @returns the URN of the file */
-  write(): Promise<string>
+  /** Writes the member. */
+  write(): Promise<{ urn: string; size: bigint }>
 }
 
 /** @returns undefined for a stream that is known not to be a small file */
@@ -45,7 +45,7 @@ export function openSmallFile(volume: VolumeWriter, body: StreamBody): SmallFile
       const byPath = pathUrn(body.name, volume.urn)
       const urn = byPath && !volume.has(byPath) ? byPath : freshUrn()
       await volume.segment(urn, bytes)
-      return urn
+      return { urn, size }
     },
   }
 }

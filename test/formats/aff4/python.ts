@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 
 /** What both scripts need: Debian's Python with its zipfile, rdflib, zlib, snappy, lz4. */
 const PRELUDE = `
-import hashlib, json, struct, sys, zipfile, zlib
+import hashlib, json, re, struct, sys, zipfile, zlib
 import lz4.block, snappy
 from rdflib import Graph, URIRef, RDF
 
@@ -45,7 +45,8 @@ class Volume:
 
     def read(self, urn):
         own = self.urn + '/'
-        return self.zip.read(urn[len(own):] if urn.startswith(own) else 'aff4%3A%2F%2F' + urn[7:])
+        tail = re.sub(r'[!$\\\\:*%?"<>|]', lambda c: '%%%02X' % ord(c.group()), urn[len(own):])
+        return self.zip.read(tail if urn.startswith(own) else 'aff4%3A%2F%2F' + urn[7:])
 
     def stream(self, urn):
         size, chunk = int(self.one(urn, 'size')), int(self.one(urn, 'chunkSize'))
@@ -105,7 +106,7 @@ def describe(path, content):
         urn, name = str(subject), str(type)[len(AFF4):]
         if name not in ('Map', 'ImageStream', 'ZipSegment', 'Image'): continue
         entry = objects.setdefault(urn, {'types': []})
-        entry['types'] = sorted(str(t)[len(AFF4):] for t in volume.graph.objects(subject, RDF.type))
+        entry['types'] = sorted(str(t).replace(AFF4, '') for t in volume.graph.objects(subject, RDF.type))
         if name == 'Map': entry['entries'] = [[str(a), str(b), str(c), d] for a, b, c, d in volume.entries(urn)]
         if not content or name == 'Image': continue
         data = {'Map': volume.map, 'ImageStream': volume.stream, 'ZipSegment': volume.read}[name](urn)

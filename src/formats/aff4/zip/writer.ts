@@ -81,9 +81,10 @@ export function createZipWriter(sink: ByteSink): ZipWriter {
     },
     async finish(comment) {
       const directoryOffset = sink.position
-      const directory = entries.map(encodeEntry)
-      const end = { entries: BigInt(entries.length), directoryOffset, directorySize: lengthOf(directory) }
-      await sink.write(...directory, encodeEnd(end, comment))
+      const directory = Buffer.concat(entries.map(encodeEntry))
+      const directorySize = BigInt(directory.length)
+      const end = { entries: BigInt(entries.length), directoryOffset, directorySize }
+      await sink.write(directory, encodeEnd(end, comment))
       intact = sink.position
     },
   }
