@@ -84,8 +84,9 @@ function elfCore({ options, log }: Context, output: Output): Receiver {
         const name = map?.write(
           told ? { blocks: whole, complete, comments: [`Stream: ${stream.name}`] } : undefined,
         )
-        if (name) log.info(`${name} lists what is not in ${output.name}`)
-        else if (told) log.warn(`${output.name}: what could not be read is not recorded beside it`)
+        const written = complete ? output.name : output.path
+        if (name) log.info(`${name} lists what is not in ${written}`)
+        else if (told) log.warn(`${written}: what could not be read is not recorded beside it`)
       }
       return output.finish(outcome)
     },

@@ -72,13 +72,14 @@ function rawImage({ options, log }: Context, output: Output, settings: Settings)
     async finish(outcome) {
       const complete = outcome.status === 'complete'
       const blocks = await image?.finish()
-      const told = blocks && (settings.holes === 'skip' || blocks.some(({ status }) => status !== '+'))
+      const told =
+        blocks && (!complete || settings.holes === 'skip' || blocks.some(({ status }) => status !== '+'))
       const comments = [`Stream: ${image?.name}`]
       if (settings.holes === 'skip') comments.push('The image is the blocks marked +, one behind the other.')
       const mapName = map?.write(told ? { blocks, complete, comments } : undefined)
       if (told) {
         const where = mapName ? `${mapName} lists them` : 'they are not recorded'
-        log.info(`${output.name}: ${summary(blocks)}: ${where}`)
+        log.info(`${complete ? output.name : output.path}: ${summary(blocks)}: ${where}`)
       }
       if (image?.digestsEnded)
         log.warn('the digests of the stream no longer apply: zeros stand where the stream has text')

@@ -39,7 +39,8 @@ export async function openVolume(source: ByteSource): Promise<Volume> {
   try {
     return await readVolume(source)
   } catch (error) {
-    throw error instanceof FormatError ? new FormatError(`${source.name}: ${error.message}`) : error
+    if (error instanceof FormatError) error.message = `${source.name}: ${error.message}`
+    throw error
   }
 }
 
