@@ -15,7 +15,7 @@ export const tool: Tool = {
     const source = SOURCES[process.platform]
     if (source) return source.run(context)
     throw new ToolError(EXIT.unavailable, `no source of physical memory is known for ${process.platform}`, {
-      hint: 'dump a virtual machine from its hypervisor, and read that with image-cat',
+      hint: 'the memory of a virtual machine can be dumped from its hypervisor',
     })
   },
 }
