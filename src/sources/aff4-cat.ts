@@ -1,9 +1,10 @@
 import { EXIT, ToolError } from '../cli/exit.js'
+import { reasonOf } from '../cli/failure.js'
 import type { Log } from '../cli/messages.js'
 import { parseRange } from '../cli/sizes.js'
 import type { Tool } from '../cli/tool.js'
 import type { Run } from '../formats/address-space.js'
-import { aff4, DIGESTS, pmem, RDF_TYPE, STRUCTURAL } from '../formats/aff4/lexicon.js'
+import { aff4, DIGESTS, iri, pmem, RDF_TYPE, STRUCTURAL } from '../formats/aff4/lexicon.js'
 import {
   type Extent,
   listStreams,
@@ -11,11 +12,11 @@ import {
   openStream,
   type StreamEntry,
 } from '../formats/aff4/reader.js'
-import { formatTurtle } from '../formats/aff4/turtle.js'
+import { formatTurtle, type Statement } from '../formats/aff4/turtle.js'
 import { openVolume, type Volume } from '../formats/aff4/volume.js'
 import { openFileSource } from '../formats/file-source.js'
 import { formatAddress } from '../frames/address.js'
-import type { Batch, DigestBody, Frame, StreamBody } from '../frames/frame.js'
+import type { Batch, DigestBody, Frame, NoteBody, StreamBody } from '../frames/frame.js'
 import { type Span, spansToFrames } from './address-space-frames.js'
 import { now } from './stream-frames.js'
 
@@ -85,8 +86,26 @@ export async function* catVolumes(
       hint: 'aff4-view shows what the volume says',
     })
   for (const volume of volumes) yield [{ type: 'meta', stream: 0, time: 0n, turtle: custodyOf(volume) }]
-  for (const [index, entry] of chosen.entries())
-    yield* catStream(entry, await openStream(volumes, entry.urn), index + 1, range)
+  const notes = notesOf(volumes)
+  for (const [index, entry] of chosen.entries()) {
+    let open: OpenStream
+    try {
+      open = await openStream(volumes, entry.urn)
+    } catch (error) {
+      if (chosen.length === 1) throw error
+      yield damagedStream(entry, index + 1, reasonOf(error))
+      continue
+    }
+    yield* catStream(entry, open, index + 1, range, notes.get(entry.urn) ?? [])
+  }
+}
+
+/** One of several streams that can't be opened is no reason to hold back the others. */
+function damagedStream(entry: StreamEntry, stream: number, error: string): Batch {
+  return [
+    { type: 'stream', stream, time: 0n, body: { name: nameOf(entry), kind: 'image' } },
+    { type: 'close', stream, time: 0n, body: { status: 'failed', error, bytes: 0 } },
+  ]
 }
 
 async function* catStream(
@@ -94,12 +113,14 @@ async function* catStream(
   open: OpenStream,
   stream: number,
   range: Run | undefined,
+  notes: readonly NoteBody[],
 ): AsyncGenerator<Batch> {
   const body = describe(entry, open, range)
   const incomplete = entry.volume.graph.value(entry.urn, pmem('incomplete'))
   yield [
     { type: 'stream', stream, time: 0n, body },
     { type: 'meta', stream, time: 0n, turtle: factsOf(entry) },
+    ...notes.map((note): Frame => ({ type: 'note', stream, time: 0n, body: note })),
   ]
   const program = tool.name
   let covered = 0n
@@ -176,39 +197,38 @@ function toSpan({ start, length, content }: Extent): Span {
 
 function nameOf({ urn, volume }: StreamEntry): string {
   const { graph } = volume
-  return (
-    graph.value(urn, aff4('originalFileName')) ??
-    (urn.startsWith(`${volume.urn}/`) ? urn.slice(volume.urn.length + 1) : urn)
-  )
+  const inside = urn.startsWith(`${volume.urn}/`) ? urn.slice(volume.urn.length + 1) : ''
+  return graph.value(urn, aff4('originalFileName')) || inside || urn
 }
 
 /** The object that holds the bytes of an image, and with them its hashes. */
 const holderOf = ({ urn, volume }: StreamEntry) => volume.graph.value(urn, aff4('dataStream')) ?? urn
 
+/** What STREAM can say in sixteen digits. */
+const LARGEST_SIZE = (1n << 64n) - 1n
+
 function describe(entry: StreamEntry, open: OpenStream, range: Run | undefined): StreamBody {
   const { graph } = entry.volume
-  const category = graph.value(entry.urn, aff4('category')) ?? graph.value(holderOf(entry), aff4('category'))
-  const memory = graph.isA(entry.urn, aff4('MemoryImage')) || graph.isA(entry.urn, aff4('DiscontiguousImage'))
   const [first] = open.runs
   const whole =
     open.size === 0n || (open.runs.length === 1 && first!.start === 0n && first!.length === open.size)
-  const kind = memory || !whole || range ? 'map' : 'image'
+  const sparse = ['MemoryImage', 'DiscontiguousImage'].some((type) => graph.isA(entry.urn, aff4(type)))
+  const kind = sparse || !whole || range ? 'map' : 'image'
+  const category = graph.value(holderOf(entry), aff4('category')) ?? graph.value(entry.urn, aff4('category'))
   const nameBytes = graph.value(entry.urn, pmem('nameBytes'))
-  const runs = range
-    ? open.runs.map((run) => clip({ ...run, content: 'stored' }, range)).filter((run) => run !== undefined)
-    : open.runs
+  const runs = range ? open.runs.map((run) => clip({ ...run, content: 'stored' }, range)) : open.runs
   return {
     name: nameOf(entry),
     kind,
-    size: formatAddress(open.size),
     ...(nameBytes !== undefined && { nameBytes }),
-    ...(category !== undefined && { category: category.replace(aff4(''), '').replace('/', ':') }),
-    ...(kind === 'map' && {
-      ranges: runs.map(({ start, length }): [string, string] => [
-        formatAddress(start),
-        formatAddress(length),
-      ]),
-    }),
+    ...(category?.startsWith(aff4('')) && { category: category.slice(aff4('').length).replace('/', ':') }),
+    ...(open.size <= LARGEST_SIZE && { size: formatAddress(open.size) }),
+    ...(kind === 'map' &&
+      open.size <= LARGEST_SIZE && {
+        ranges: runs
+          .filter((run) => run !== undefined)
+          .map(({ start, length }): [string, string] => [formatAddress(start), formatAddress(length)]),
+      }),
   }
 }
 
@@ -223,20 +243,60 @@ function custodyOf({ graph, urn }: Volume): string {
 /** True of the acquisition into this volume only. */
 const OF_THE_VOLUME = new Set([aff4('acquisitionCompletionState'), pmem('incomplete')])
 
-/** What the volume says about the object itself; what ties it to other objects stays behind. */
+/**
+ * What the volume says about the object itself and about what belongs to it, as seen from there (`<>`). What ties
+ * it to other objects stays behind.
+ */
 function factsOf({ urn, volume }: StreamEntry): string {
-  const own = volume.graph.statements.filter(
-    ({ subject, predicate }) =>
-      subject === urn &&
-      !STRUCTURAL.has(predicate) &&
-      !OF_THE_VOLUME.has(predicate) &&
-      predicate !== RDF_TYPE,
-  )
-  return formatTurtle(
-    own.map((statement) => ({ ...statement, subject: '' })),
-    volume.urn,
-  )
+  const { graph } = volume
+  const own = (name: string) => name === urn || name.startsWith(`${urn}#`) || name.startsWith('_:')
+  const relative = (name: string) => (name.startsWith(urn) ? name.slice(urn.length) : name)
+  const facts: Statement[] = []
+  const reached = new Set([urn])
+  // The set grows while it is walked.
+  for (const subject of reached)
+    for (const predicate of graph.predicates(subject)) {
+      if (STRUCTURAL.has(predicate) || OF_THE_VOLUME.has(predicate)) continue
+      for (const object of graph.all(subject, predicate)) {
+        if (predicate === RDF_TYPE && object.value.startsWith(aff4(''))) continue
+        if (object.termType !== 'Literal' && own(object.id)) reached.add(object.id)
+        const named = object.termType === 'NamedNode' && own(object.value)
+        facts.push({
+          subject: relative(subject),
+          predicate,
+          object: named ? iri(relative(object.value)) : object,
+        })
+      }
+    }
+  return formatTurtle(facts, volume.urn)
 }
+
+/** What was noted about objects when they were acquired, by their URNs. */
+function notesOf(volumes: readonly Volume[]): Map<string, NoteBody[]> {
+  const notes = new Map<string, NoteBody[]>()
+  for (const { graph } of volumes)
+    for (const subject of graph.subjects()) {
+      const target = graph.value(subject, aff4('target'))
+      if (target === undefined || !graph.isA(subject, pmem('Note'))) continue
+      const said = (term: string) => graph.value(subject, pmem(term))
+      const address = (term: string) =>
+        /^0x[0-9a-f]{1,16}$/i.test(said(term) ?? '') ? said(term) : undefined
+      const [offset, length] = [address('offset'), address('length')]
+      const note: NoteBody = {
+        level: LEVELS.find((level) => level === said('level')) ?? 'info',
+        program: said('program') ?? '',
+        message: said('message') ?? '',
+        ...(offset !== undefined && { offset }),
+        ...(length !== undefined && { length }),
+      }
+      const others = notes.get(target)
+      if (others) others.push(note)
+      else notes.set(target, [note])
+    }
+  return notes
+}
+
+const LEVELS = ['info', 'warning', 'error'] as const
 
 function digestsOf(entry: StreamEntry): DigestBody[] {
   const { graph } = entry.volume

@@ -18,6 +18,7 @@ export interface Transmission {
   readonly streams: Received[]
   /** Those about the whole transmission. */
   readonly notes: NoteBody[]
+  turtle: string
   end: EndBody | undefined
   status: number | null
   stderr: string
@@ -60,7 +61,14 @@ export async function runSource(
 
 /** Keeps frames, with their bytes copied. */
 export async function collect(frames: Frames): Promise<Transmission> {
-  const transmission: Transmission = { streams: [], notes: [], end: undefined, status: null, stderr: '' }
+  const transmission: Transmission = {
+    streams: [],
+    notes: [],
+    turtle: '',
+    end: undefined,
+    status: null,
+    stderr: '',
+  }
   for await (const batch of frames) for (const frame of batch) keep(transmission, frame)
   return transmission
 }
@@ -80,6 +88,7 @@ function keep(transmission: Transmission, frame: Frame): void {
     stream!.data.push({ offset: frame.offset, bytes: Uint8Array.from(frame.payload) })
   else if (frame.type === 'fill')
     stream!.fills.push({ offset: frame.offset, length: frame.length, fill: frame.fill })
+  else if (frame.type === 'meta' && frame.stream === 0) transmission.turtle += frame.turtle
   else if (frame.type === 'meta') stream!.turtle += frame.turtle
   else if (frame.type === 'note') (frame.stream === 0 ? transmission.notes : stream!.notes).push(frame.body)
   else if (frame.type === 'close') stream!.close = frame.body
