@@ -170,7 +170,7 @@ test('a disk that is full: 74, the name of the file, and all whole writes before
     `mkdir disk; unshare --map-root-user --mount bash -c '
        mount -t tmpfs -o size=1M tmpfs disk
        sample-source --size 3M | sample-sink expected.raw
-       sample-source --size 3M | sample-sink disk/out.raw; ${STATUSES}
+       sample-source --size 20M | sample-sink disk/out.raw; ${STATUSES}
        ls disk; cmp disk/out.partial.raw expected.raw; stat -c %s disk/out.partial.raw'`,
   )
   t.regex(stdout.toString(), /^141 74\nout.partial.raw\n1048576\n$/)

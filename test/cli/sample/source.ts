@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { EXIT, ToolError } from '../../../src/cli/exit.js'
 import { launch } from '../../../src/cli/launch.js'
@@ -5,8 +6,9 @@ import { parseSize } from '../../../src/cli/sizes.js'
 import type { Tool } from '../../../src/cli/tool.js'
 import { formatAddress } from '../../../src/frames/address.js'
 import type { Frame, Frames } from '../../../src/frames/frame.js'
+import { bytesAt } from './bytes.js'
 
-// A source whose every move a test decides. Its bytes are told by their addresses: see `bytesAt`.
+// A source whose every move a test decides. Its bytes are told by their addresses: see bytes.ts.
 
 const tool: Tool = {
   name: 'sample-source',
@@ -21,6 +23,8 @@ const tool: Tool = {
     stall: { value: 'SIZE', help: 'wait for ever at this address' },
     fail: { value: 'SIZE', help: 'fail at this address' },
     break: { value: 'SIZE', help: 'have a defect at this address' },
+    kill: { value: 'SIZE', help: 'kill the process of --victim at this address' },
+    victim: { value: 'FILE', help: 'holds the id of a process; without it the source kills itself' },
     unreadable: { help: 'begin with a page that cannot be read' },
     map: { help: 'send a map' },
   },
@@ -36,6 +40,8 @@ const tool: Tool = {
         stall: number('stall', '1t'),
         fail: number('fail', '1t'),
         break: number('break', '1t'),
+        kill: number('kill', '1t'),
+        victim: options.value('victim'),
         unreadable: options.flag('unreadable'),
       }),
     )
@@ -51,6 +57,8 @@ interface Plan {
   stall: number
   fail: number
   break: number
+  kill: number
+  victim: string | undefined
   unreadable: boolean
 }
 
@@ -68,6 +76,7 @@ async function* image(plan: Plan): Frames {
     if (at >= plan.stall) await setTimeout(2 ** 30)
     if (at >= plan.fail) throw new ToolError(EXIT.io, `the sample: broken at ${formatAddress(BigInt(at))}`)
     if (at >= plan.break) throw new TypeError('a defect of the sample')
+    if (at <= plan.kill && plan.kill < at + plan.chunk) kill(plan.victim)
     if (plan.pause > 0) await setTimeout(plan.pause)
     const length = Math.min(plan.chunk, size - at)
     const payload = bytesAt(at, length)
@@ -86,12 +95,8 @@ async function* image(plan: Plan): Frames {
   yield [{ type: 'close', ...ofStream, body: { status: 'complete', bytes: size } }]
 }
 
-/** Each 32-bit word is its address, mixed: no two neighbours are alike, no header is among them. */
-function bytesAt(address: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length)
-  for (let at = 0; at + 4 <= length; at += 4)
-    bytes.writeUInt32LE(Math.imul(address + at, 0x9e3779b1) >>> 0, at)
-  return bytes
+function kill(victim: string | undefined): void {
+  process.kill(victim ? Number(readFileSync(victim, 'latin1')) : process.pid, 'SIGKILL')
 }
 
 void launch(Promise.resolve({ tool }))
