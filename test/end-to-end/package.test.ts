@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import test from 'ava'
@@ -10,10 +10,20 @@ interface Lock {
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as {
   bin: Record<string, string>
+  man: string[]
   dependencies: Record<string, string>
   devDependencies: Record<string, string>
 }
 const lock = JSON.parse(readFileSync('package-lock.json', 'utf8')) as Lock
+
+test('every man page is installed, and nothing else', (t) => {
+  t.deepEqual(
+    manifest.man,
+    readdirSync('man')
+      .sort()
+      .map((name) => `man/${name}`),
+  )
+})
 
 test('every launcher is installed, and nothing else', (t) => {
   const launchers = readdirSync('bin').map((name) => [name, `bin/${name}`])
@@ -43,6 +53,7 @@ test('the packed tarball, installed globally, runs every tool', (t) => {
     for (const tool of Object.keys(manifest.bin)) {
       const shown = execFileSync(path.join(folder, 'bin', tool), ['--help'], { encoding: 'utf8' })
       t.true(shown.startsWith(`${tool}: `), tool)
+      t.true(existsSync(path.join(folder, 'share/man/man1', `${tool}.1`)), tool)
     }
     const frames = path.join(folder, 'bin', 'pmem-frames')
     const source = path.join(folder, 'bin', 'file-cat')
