@@ -249,5 +249,5 @@ function createAssembler() {
 function withStored(frame: DataFrame, chunk: Extract<StoredChunk, { zero: false }>): DataFrame {
   if (chunk.codec === 'none') return frame
   const { type, stream, time, offset, length, padded } = frame
-  return { type, stream, time, offset, length, padded, codec: chunk.codec, payload: chunk.bytes }
+  return { type, stream, time, offset, length, codec: chunk.codec, padded, payload: chunk.bytes }
 }
