@@ -14,7 +14,7 @@ const NO_BYTES = new Error('no bytes there')
 export interface Span extends Run {
   /** Emitted as it is, without an attempt to read. */
   readonly fill?: HoleKind
-  /** Why, as a NOTE beside the FILL. */
+  /** What is to be known about it, as a NOTE. */
   readonly note?: Pick<NoteBody, 'level' | 'message'>
   /** The source gives zeros where it can't read: zeros of this span are then no content. */
   readonly zerosAreUnreadable?: boolean
@@ -48,7 +48,7 @@ export async function* spansToFrames(job: SpansToFrames): AsyncGenerator<Batch, 
     const end = span.start + span.length
     const zeros = span.zerosAreUnreadable ? 'unreadable' : 'zero'
     if (span.fill) frames.fill(span.fill, span.start, span.length)
-    if (span.fill && span.note) frames.note(span.note.level, span.note.message, span)
+    if (span.note) frames.note(span.note.level, span.note.message, span)
     for (let at = span.fill ? end : span.start; at < end; ) {
       const reach = yield* readRun({ frames, medium, zeros }, { start: at, length: end - at })
       if (reach.failure !== undefined) throw reach.failure

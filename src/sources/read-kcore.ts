@@ -88,7 +88,7 @@ export async function* readKcore(log: Log, options: KcoreOptions): Frames {
 }
 
 function announce(log: Log, { choice, warnings, ram, missing }: Plan): void {
-  log.verbose(choice)
+  if (!warnings.includes(choice)) log.verbose(choice)
   const size = ram.reduce((sum, { length }) => sum + length, 0n)
   log.verbose(`${showSize(size)} of RAM in ${ram.length} ranges`)
   for (const warning of warnings) log.warn(warning)

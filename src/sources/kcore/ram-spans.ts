@@ -11,7 +11,8 @@ const WINDOW = 128n << 20n
 
 const WHY = {
   poisoned: 'failed in hardware: kcore gives zeros for it',
-  offline: 'taken away by the hypervisor or soft-offlined: kcore gives zeros for it',
+  offline: 'given back to the hypervisor or never plugged in: kcore gives zeros for it',
+  absent: 'an offline block of memory: zeros there tell nothing',
 } as const
 
 /** Looks up which pages of a range kcore only pretends to read. */
@@ -50,8 +51,9 @@ function* withoutFaults(run: Run, faults: readonly FaultyRun[]): Generator<Span>
   for (const { start, length, fault } of faults) {
     if (start > at) yield { start: at, length: start - at }
     // Absent pages still read on kernels before 5.14; there zeros tell nothing.
-    if (fault === 'absent') yield { start, length, zerosAreUnreadable: true }
-    else yield { start, length, fill: 'unreadable', note: { level: 'warning', message: WHY[fault] } }
+    const note = { level: 'warning', message: WHY[fault] } as const
+    if (fault === 'absent') yield { start, length, zerosAreUnreadable: true, note }
+    else yield { start, length, fill: 'unreadable', note }
     at = start + length
   }
   const end = run.start + run.length

@@ -6,10 +6,10 @@ import type { ReadAt } from '../../../src/platform/linux/kcore.js'
 /**
  * Heads of /proc/kcore (headers and notes) with the /proc/iomem of the same boot, all from Debian's kernel 6.1:
  * l5 and l4 (five and four levels of page tables), split (RAM on both sides of 4 GiB), hole (memmap=16M$64M),
- * virtio-mem (384 MiB plugged in, nested in iomem).
+ * virtio-mem (384 MiB plugged in, nested in iomem), arm64.
  */
-export const BOOTS = ['l5', 'l4', 'split', 'hole', 'virtio-mem'] as const
-export type Boot = (typeof BOOTS)[number]
+export const X64_BOOTS = ['l5', 'l4', 'split', 'hole', 'virtio-mem'] as const
+export const BOOTS = [...X64_BOOTS, 'arm64'] as const
 
 const folder = new URL('../../../../test/platform/linux/fixtures/', import.meta.url)
 

@@ -6,7 +6,7 @@ import {
   parseVmcoreinfo,
   parseVmcoreinfoLocation,
 } from '../../../src/platform/linux/vmcoreinfo.js'
-import { BOOTS, fixture, readerOf } from './fixture.js'
+import { fixture, readerOf, X64_BOOTS } from './fixture.js'
 
 function factsOf(boot: string, change: (text: string) => string = (text) => text) {
   const read = readerOf(fixture(`${boot}.kcore`))
@@ -40,7 +40,7 @@ test('a page table root above 4 GiB', (t) => {
 })
 
 test('kernels that do not give phys_base have it in the segment of their image', (t) => {
-  for (const boot of BOOTS)
+  for (const boot of X64_BOOTS)
     t.deepEqual(
       factsOf(boot, (text) => text.replace(/NUMBER\(phys_base\)=.*\n/, '')),
       factsOf(boot),
@@ -57,26 +57,30 @@ test('an old name of the page table and no word about five levels', (t) => {
   t.deepEqual(facts, factsOf('l4'))
 })
 
-test('arm64: the root through kimage_voffset, levels from the bits of an address', (t) => {
-  const text = [
-    'OSRELEASE=6.1.0-56-arm64',
-    'PAGESIZE=65536',
-    'SYMBOL(swapper_pg_dir)=ffffd3a0c2f10000',
-    'NUMBER(VA_BITS)=52',
-    'NUMBER(kimage_voffset)=0xffffd3a080000000',
-    'NUMBER(PHYS_OFFSET)=0x40000000',
-    'NUMBER(TCR_EL1_T1SZ)=0x10',
-    'KERNELOFFSET=53a0b8000000',
-  ].join('\n')
-  const kcore = { machine: 183, segments: [], notes: undefined }
-  t.deepEqual(kernelFacts(parseVmcoreinfo(text), kcore), {
+// Walking the tables from this root in a dump of the machine's RAM led to init_uts_ns and _stext.
+test('arm64: the root through kimage_voffset', (t) => {
+  t.deepEqual(factsOf('arm64'), {
     release: '6.1.0-56-arm64',
-    pageSize: 65536n,
-    kaslrShift: 0x53a0b8000000n,
-    kimageVoffset: 0xffffd3a080000000n,
-    pageTableRoot: 0x42f10000n,
-    pagingLevels: 3,
+    buildId: '0ed29847cba3cbd9114b826b3a1ad39dd624ffa0',
+    pageSize: 4096n,
+    kaslrShift: 0x3ff95da00000n,
+    kimageVoffset: 0xffffbff925800000n,
+    pageTableRoot: 0x41858000n,
+    pagingLevels: 4,
   })
+})
+
+test('arm64: levels follow from the bits of an address and the page size', (t) => {
+  const levels = (pageSize: number, t1sz: number) => {
+    const info = parseVmcoreinfo(
+      `PAGESIZE=${pageSize}\nNUMBER(VA_BITS)=52\nNUMBER(TCR_EL1_T1SZ)=0x${t1sz.toString(16)}\n`,
+    )
+    return kernelFacts(info, { machine: 183, segments: [], notes: undefined }).pagingLevels
+  }
+  t.deepEqual(
+    [levels(4096, 16), levels(4096, 25), levels(16384, 17), levels(65536, 12), levels(65536, 16)],
+    [4, 3, 3, 3, 3],
+  )
 })
 
 test('an empty VMCOREINFO tells nothing', (t) => {
