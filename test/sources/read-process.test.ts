@@ -133,6 +133,7 @@ test('what the process is and what its threads wait for is told', (t) => {
   t.is(memory.body.name, `process/${child.pid}/memory`)
   t.is(memory.body.category, 'memory:virtual')
   t.regex(memory.turtle, new RegExp(`pmem:processId "${child.pid}"`))
+  t.regex(memory.turtle, /pmem:elfMachine "\d+"/)
   t.regex(memory.turtle, /pmem:commandLine "\/usr\/bin\/python3 .*process-with-holes\.py"/)
   t.regex(memory.turtle, /pmem:executable "\/usr\/bin\/python3/)
   t.regex(memory.turtle, new RegExp(`pmem:uid "${process.getuid!()}"`))

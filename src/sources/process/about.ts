@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { MACHINE } from '../../formats/elf/structs.js'
 import { formatAddress } from '../../frames/address.js'
 import { readThreads, type Thread } from '../../platform/linux/threads.js'
 import { describe, type Literal, long, text } from '../facts.js'
@@ -14,8 +15,10 @@ export function aboutProcess(pid: number, folder: string, pageSize: bigint): str
     return digits === undefined ? undefined : long(BigInt(digits))
   }
   const threads = readThreads(pid)
+  const machine = MACHINE[process.arch]
   return describe(['pmem:ProcessMemory'], {
     'aff4:pageSize': long(pageSize),
+    'pmem:elfMachine': machine === undefined ? undefined : long(machine),
     'pmem:processId': long(pid),
     'pmem:parentProcessId': id('PPid'),
     'pmem:uid': id('Uid'),
