@@ -127,8 +127,8 @@ function createReceiver(output: Output, { options, log }: Pick<Context, 'options
   /** After a failed write: back to what is whole, in the room that was kept for it. */
   async function salvage(into: VolumeWriter, outcome: Outcome): Promise<void> {
     reserve?.release()
+    const lost = mergeRuns(await into.dropUnflushed())
     await output.truncate(into.intact)
-    const lost = mergeRuns(into.dropUnflushed())
     for (const { start, length } of lost.slice(0, MOST_LOST_NAMED))
       into.graph.add(into.urn, pmem('lostRange'), text(`0x${start.toString(16)}+0x${length.toString(16)}`))
     if (open?.image && !images.includes(open.image)) images.push(open.image)

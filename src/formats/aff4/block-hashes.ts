@@ -9,15 +9,15 @@ export const sha512 = (...pieces: readonly Bytes[]): Buffer => {
   return sum.digest()
 }
 
-/** The digests of one bevy's chunks under one algorithm, back to back, as their segment holds them. */
+/** The digests of a bevy's chunks under one algorithm, back to back, as their segment holds them. */
 export interface BlockHashes {
   readonly digest: DigestName
   /** Adds the digest of the next chunk. `content` shorter than a chunk is padded with zeros. */
   add(content: Bytes): void
-  /** The segment of the bevy so far. */
-  segment(): Bytes
-  /** The bevy was written: starts the next one. */
-  commit(): void
+  /** Gives the segment of the bevy and starts the next one. */
+  take(): Bytes
+  /** A segment that was taken is in the volume. */
+  commit(segment: Bytes): void
   /** The bevy is dropped. */
   drop(): void
   /** SHA-512 over the segments of all bevies that were written: what `<stream>/blockhash.<alg>` carries. */
@@ -29,7 +29,6 @@ export function createBlockHashes(digest: DigestName, chunkSize: number, chunks:
   const bevy = Buffer.alloc(size * chunks)
   const all = createHash('sha512')
   let used = 0
-  const segment = () => bevy.subarray(0, used)
   return {
     digest,
     add(content) {
@@ -43,11 +42,12 @@ export function createBlockHashes(digest: DigestName, chunkSize: number, chunks:
       value.copy(bevy, used)
       used += size
     },
-    segment,
-    commit() {
-      all.update(segment())
+    take() {
+      const segment = Uint8Array.from(bevy.subarray(0, used))
       used = 0
+      return segment
     },
+    commit: (segment) => void all.update(segment),
     drop() {
       used = 0
     },

@@ -55,7 +55,8 @@ export function mapCheckpoints(
     // Entries that were put in order are about to be written as the map itself.
     if (list !== first) return NOTHING
     const to = list.count
-    const pieces = list.bytes(from)
+    // Copies: entries grow while the checkpoint is written.
+    const pieces: Uint8Array[] = list.bytes(from).map((piece) => Uint8Array.from(piece))
     const last = to > 0 ? list.at(to - 1).length : 0n
     if (from > 0) {
       const grown = list.at(from - 1)

@@ -34,7 +34,7 @@ export interface ImageStreamOptions {
   readonly blockHashes?: readonly DigestName[]
 }
 
-/** Chunks on their way into a volume, collected in memory a bevy at a time. */
+/** Chunks on their way into a volume, collected in memory a bevy at a time, while the one before is written. */
 export interface ImageStreamWriter {
   readonly urn: string
   readonly chunkSize: number
@@ -59,11 +59,16 @@ export interface ImageStreamWriter {
   append(bytes: Bytes): number
   /** Completes a raw chunk with zeros, so that a compressed one can follow. */
   pad(): void
-  /** Writes the bevy, before it its index and a checkpoint. May be called again after a failed write. */
+  /**
+   * Hands the bevy over to be written, before it its index and a checkpoint, and makes room for the next one. While
+   * that is filled, this one is written.
+   * @throws what the sink has thrown at the bevy before
+   */
   flush(): Promise<void>
   /**
-   * Flushes and describes the stream.
+   * Flushes, waits until all is written, and describes the stream.
    * @param size its length where that isn't a whole number of chunks
+   * @throws what the sink throws
    */
   close(size?: bigint): Promise<void>
 }
@@ -94,13 +99,15 @@ export function createImageStream(
   const indexSum = createHash('sha512')
   let codec: WritableCodec | undefined
   let bevy: Buffer | undefined
-  let bevyNumber = 0
   /** Of this bevy: bytes stored, their CRC, whole chunks, bytes of a raw chunk that is not whole yet. */
   let used = 0
   let crc = 0
   let chunks = 0
   let partial = 0
-  let flushedChunks = 0
+  /** Bevies and their chunks that were handed over, and those that are in the volume. */
+  const handed = { bevies: 0, chunks: 0 }
+  const written = { bevies: 0, chunks: 0 }
+  let writing: Promise<void> = Promise.resolve()
   let closed = false
 
   volume.declare(urn, 'ImageStream')
@@ -109,7 +116,7 @@ export function createImageStream(
   graph.add(urn, aff4('version'), int(1))
   if (map) graph.add(urn, aff4('target'), iri(map.urn))
 
-  const wholeBytes = () => BigInt(flushedChunks + chunks) * BigInt(chunkSize)
+  const wholeBytes = () => BigInt(handed.chunks + chunks) * BigInt(chunkSize)
 
   function completeChunk(at: number, length: number): void {
     writeIndexEntry(indexView, chunks, at, length)
@@ -183,28 +190,43 @@ export function createImageStream(
     },
     async flush() {
       stream.pad()
+      await writing
       if (chunks === 0 || !bevy) return
-      const entries = index.subarray(0, chunks * INDEX_ENTRY_SIZE)
+      const full = bevy
+      const counted = chunks
       const checkpoint = volume.checkpoint()
-      await volume.zip.write(
+      const entries = Uint8Array.from(index.subarray(0, chunks * INDEX_ENTRY_SIZE))
+      const segments = hashes.map((sums) => ({ sums, segment: sums.take() }))
+      const member = (object: string, piece: Bytes) => ({
+        name: memberName(object, volume.urn),
+        pieces: [piece],
+      })
+      const number = handed.bevies
+      const write = volume.zip.write(
         ...checkpoint.members,
-        { name: memberName(indexUrn(urn, bevyNumber), volume.urn), pieces: [entries] },
-        ...hashes.map((sums) => ({
-          name: memberName(blockHashUrn(urn, bevyNumber, sums.digest), volume.urn),
-          pieces: [sums.segment()],
-        })),
-        { name: memberName(bevyUrn(urn, bevyNumber), volume.urn), pieces: [bevy.subarray(0, used)], crc },
+        member(indexUrn(urn, number), entries),
+        ...segments.map(({ sums, segment }) => member(blockHashUrn(urn, number, sums.digest), segment)),
+        { ...member(bevyUrn(urn, number), full.subarray(0, used)), crc },
       )
-      checkpoint.commit()
-      indexSum.update(entries)
-      for (const sums of hashes) sums.commit()
-      bevyNumber++
-      flushedChunks += chunks
+      writing = write.then(() => {
+        checkpoint.commit()
+        indexSum.update(entries)
+        for (const { sums, segment } of segments) sums.commit(segment)
+        written.bevies++
+        written.chunks += counted
+        volume.returnBuffer(full)
+      })
+      // Told by the next flush, or by close.
+      writing.catch(() => {})
+      handed.bevies++
+      handed.chunks += counted
+      bevy = undefined
       restart()
     },
     async close(size) {
       if (closed) return
       await stream.flush()
+      await writing
       closed = true
       if (bevy) volume.returnBuffer(bevy)
       bevy = undefined
@@ -220,6 +242,8 @@ export function createImageStream(
     },
     drop() {
       for (const sums of hashes) sums.drop()
+      Object.assign(handed, written)
+      writing = Promise.resolve()
       restart()
       return wholeBytes()
     },

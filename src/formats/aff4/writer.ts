@@ -30,8 +30,8 @@ export interface VolumeOptions {
  * An AFF4 Standard v1.0 volume that is written front to back. One `aff4:Image` a volume: readers open any of
  * several.
  *
- * After a write failed: cut the output at `intact` where it can be cut, call `dropUnflushed`, and `finish`
- * makes a volume of what was written before. It needs no more than `finishBytes` for that.
+ * After a write failed: call `dropUnflushed`, cut the output at `intact` where it can be cut, and `finish` makes a
+ * volume of what was written before. It needs no more than `finishBytes` for that.
  */
 export interface VolumeWriter {
   readonly urn: string
@@ -50,8 +50,8 @@ export interface VolumeWriter {
   map(options?: MapOptions): MapWriter
   /** @param map whose data the stream holds; without one the stream is an object of its own */
   imageStream(options: ImageStreamOptions, map?: MapWriter): ImageStreamWriter
-  /** Forgets what is not in the file yet. @returns the ranges that maps have lost by it */
-  dropUnflushed(): Run[]
+  /** Waits for what is under way and forgets what did not get into the file. @returns the ranges that maps lose */
+  dropUnflushed(): Promise<Run[]>
   /** Closes what is open and writes turtle and directory. May be called again after a failed write. */
   finish(): Promise<void>
 }
@@ -66,8 +66,8 @@ export async function createVolume(sink: ByteSink, options: VolumeOptions): Prom
   const graph = createGraph()
   const maps = new Map<MapWriter, OpenMap>()
   let streams: OpenImageStream[] = []
-  /** Streams come one after another, most of them with the same bevy size. */
-  let freeBuffer: Buffer = Buffer.alloc(0)
+  /** Streams come one after another: one bevy is filled, one written, and most have the same size. */
+  const freeBuffers: Buffer[] = []
   const graphCheckpoint = graphCheckpoints(graph, urn)
 
   const parts: VolumeParts = {
@@ -90,12 +90,11 @@ export async function createVolume(sink: ByteSink, options: VolumeOptions): Prom
       }
     },
     takeBuffer(size) {
-      const buffer = freeBuffer.length === size ? freeBuffer : Buffer.allocUnsafeSlow(size)
-      freeBuffer = Buffer.alloc(0)
-      return buffer
+      const buffer = freeBuffers.pop()
+      return buffer?.length === size ? buffer : Buffer.allocUnsafeSlow(size)
     },
     returnBuffer(buffer) {
-      freeBuffer = buffer
+      if (freeBuffers.length < 2) freeBuffers.push(buffer)
     },
   }
 
@@ -139,7 +138,8 @@ export async function createVolume(sink: ByteSink, options: VolumeOptions): Prom
       streams = [...streams.filter(({ closed }) => !closed), stream]
       return stream
     },
-    dropUnflushed() {
+    async dropUnflushed() {
+      await zip.recover()
       return streams
         .filter((stream) => !stream.closed)
         .flatMap((stream) => {

@@ -29,8 +29,8 @@ async function writeOntoFullDisk(recipe: Recipe, capacity: number) {
   if (!written) return undefined
   const { volume, image, map } = written
   const handed = map.runs()
+  const lost = await volume.dropUnflushed()
   sink.truncate(volume.intact)
-  const lost = volume.dropUnflushed()
   // The reserve that a tool kept on the disk.
   sink.capacity = Number(volume.intact) + volume.finishBytes
   await volume.finish()
@@ -68,7 +68,7 @@ test('finishing needs no more than it says, whatever comes last', async (t) => {
     fc.asyncProperty(recipes, async (recipe) => {
       const sink = bufferSink()
       const { volume } = await writeRecipe(sink, recipe)
-      volume.dropUnflushed()
+      await volume.dropUnflushed()
       const bound = volume.finishBytes
       const before = sink.position
       await volume.finish()

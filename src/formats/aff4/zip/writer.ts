@@ -25,10 +25,13 @@ export interface ZipWriter {
   readonly finishBytes: number
   has(name: string): boolean
   /**
-   * Writes members in one go. When that fails none of them counts.
+   * Writes members in one go, behind those of earlier calls. The pieces must not change until then. When it fails
+   * none of them counts, and what is called later fails as well, until `recover`.
    * @throws what the sink throws
    */
   write(...members: NewMember[]): Promise<void>
+  /** Waits until nothing is under way any more; after a failure, writing goes on behind `intact`. */
+  recover(): Promise<void>
   /** Writes the directory and the end records. */
   finish(comment: string): Promise<void>
 }
@@ -42,6 +45,39 @@ export function createZipWriter(sink: ByteSink): ZipWriter {
   const names = new Set<string>()
   let intact = sink.position
   let finishBytes = ZIP64_END_SIZE + LOCATOR_SIZE + END_SIZE + 256
+  let last: Promise<void> = Promise.resolve()
+
+  function inTurn(work: () => Promise<void>): Promise<void> {
+    last = last.then(work)
+    // Whoever waits for it is told; nobody has to.
+    last.catch(() => {})
+    return last
+  }
+
+  async function writeNow(members: readonly NewMember[]): Promise<void> {
+    const pieces: Bytes[] = []
+    const written: DirectoryEntry[] = []
+    let position = sink.position
+    for (const member of members) {
+      const compressedSize = lengthOf(member.pieces)
+      const content = member.inflated ? [member.inflated] : member.pieces
+      const entry: DirectoryEntry = {
+        name: member.name,
+        method: member.inflated ? DEFLATED : STORED,
+        crc: member.crc ?? crcOf(content),
+        size: member.inflated ? BigInt(member.inflated.length) : compressedSize,
+        compressedSize,
+        headerOffset: position,
+      }
+      const header = encodeLocalHeader(entry)
+      pieces.push(header, ...member.pieces)
+      position += BigInt(header.length) + compressedSize
+      if (member.listed !== false) written.push(entry)
+    }
+    await sink.write(...pieces)
+    intact = sink.position
+    entries.push(...written)
+  }
 
   return {
     get intact() {
@@ -51,42 +87,26 @@ export function createZipWriter(sink: ByteSink): ZipWriter {
       return finishBytes
     },
     has: (name) => names.has(name),
-    async write(...members) {
-      const pieces: Bytes[] = []
-      const written: DirectoryEntry[] = []
-      let position = sink.position
-      for (const member of members) {
-        const compressedSize = lengthOf(member.pieces)
-        const content = member.inflated ? [member.inflated] : member.pieces
-        const entry: DirectoryEntry = {
-          name: member.name,
-          method: member.inflated ? DEFLATED : STORED,
-          crc: member.crc ?? crcOf(content),
-          size: member.inflated ? BigInt(member.inflated.length) : compressedSize,
-          compressedSize,
-          headerOffset: position,
-        }
-        const header = encodeLocalHeader(entry)
-        pieces.push(header, ...member.pieces)
-        position += BigInt(header.length) + compressedSize
-        if (member.listed !== false) written.push(entry)
+    write(...members) {
+      for (const { name, listed } of members) {
+        if (listed === false) continue
+        names.add(name)
+        finishBytes += entryBytes(name)
       }
-      await sink.write(...pieces)
-      intact = sink.position
-      for (const entry of written) {
-        entries.push(entry)
-        names.add(entry.name)
-        finishBytes += entryBytes(entry.name)
-      }
+      return inTurn(() => writeNow(members))
     },
-    async finish(comment) {
-      const directoryOffset = sink.position
-      const directory = Buffer.concat(entries.map(encodeEntry))
-      const directorySize = BigInt(directory.length)
-      const end = { entries: BigInt(entries.length), directoryOffset, directorySize }
-      await sink.write(directory, encodeEnd(end, comment))
-      intact = sink.position
+    async recover() {
+      await last.catch(() => {})
+      last = Promise.resolve()
     },
+    finish: (comment) =>
+      inTurn(async () => {
+        const directory = Buffer.concat(entries.map(encodeEntry))
+        const directorySize = BigInt(directory.length)
+        const end = { entries: BigInt(entries.length), directoryOffset: sink.position, directorySize }
+        await sink.write(directory, encodeEnd(end, comment))
+        intact = sink.position
+      }),
   }
 }
 
