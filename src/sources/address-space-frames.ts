@@ -9,6 +9,8 @@ import { createStreamFrames, type HoleKind, type Tally } from './stream-frames.j
 export type { ReadBytes, Tally }
 
 const NO_BYTES = new Error('no bytes there')
+/** So much without bytes makes it worth asking whether there are any more. */
+const BLOCK = 1n << 20n
 
 /** A range of the stream: to be read, or known beforehand to hold nothing that can be. */
 export interface Span extends Run {
@@ -49,15 +51,22 @@ export async function* spansToFrames(job: SpansToFrames): AsyncGenerator<Batch, 
     const zeros = span.zerosAreUnreadable ? 'unreadable' : 'zero'
     if (span.fill) frames.fill(span.fill, span.start, span.length)
     if (span.note) frames.note(span.note.level, span.note.message, span)
+    let missing = 0n
     for (let at = span.fill ? end : span.start; at < end; ) {
       const reach = yield* readRun({ frames, medium, zeros }, { start: at, length: end - at })
       if (reach.failure !== undefined) throw reach.failure
+      if (reach.end > at) missing = 0n
       at = reach.end
       if (at === end) break
       const page = BigInt(job.pageSize)
-      const missing = (await endsBefore(job, end)) ? end : at - (at % page) + page
-      frames.failed(at, (missing < end ? missing : end) - at, NO_BYTES)
-      at = missing
+      // One page without bytes is a bad page; a whole block of them, and none at the end, is the end.
+      const over = missing >= BLOCK && (await endsBefore(job, end))
+      const next = over ? end : at - (at % page) + page
+      const length = (next < end ? next : end) - at
+      frames.failed(at, length, NO_BYTES)
+      missing += length
+      at += length
+      yield* outbox.pause()
     }
     yield* outbox.pause()
   }

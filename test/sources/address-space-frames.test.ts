@@ -167,6 +167,17 @@ test('a source that is over does not cost a read for every page it lacks', async
   t.true(reads < 1000)
 })
 
+test('a page without bytes at either end of a span does not condemn what lies between', async (t) => {
+  const { frames } = await collect([{ start: 0n, length: 3n * MIB }], memory(new Set([0n, 767n]), 'short'))
+  t.deepEqual(
+    shape(frames).filter(([kind]) => kind === 'unreadable'),
+    [
+      ['unreadable', 0n, 0x1000n],
+      ['unreadable', 0x2ff000n, 0x1000n],
+    ],
+  )
+})
+
 test('notes do not outgrow the evidence', async (t) => {
   const bad = new Set(Array.from({ length: 1500 }, (_, i) => BigInt(2 * i + 1)))
   const { frames, tally } = await collect([{ start: 0n, length: 0x1000n * 3001n }], memory(bad))
