@@ -186,7 +186,7 @@ test.serial('--expect: a source that never came is missed, one too many is told'
      (sample-source A; sample-source B; sample-source C) | aff4-sink --expect 2 d.aff4; ${STATUSES}
      ls`,
   )
-  t.is(stdout.toString(), '1 3\n0 3\n0 0\n0 3\nb.partial.raw\nc.aff4\nd.partial.aff4\n')
+  t.is(stdout.toString(), '1 3\n0 3\n0 0\n0 3\nb.partial.raw\nb.partial.raw.map\nc.aff4\nd.partial.aff4\n')
   t.regex(stderr, /raw-sink: 1 transmissions came, not 2; 1.0 MiB kept in b.partial.raw/)
   t.regex(stderr, /aff4-sink: 3 transmissions came, not 2; 3.0 MiB kept in d.partial.aff4/)
 })
