@@ -447,19 +447,24 @@ test('ranges that come in any order are written in theirs', async (t) => {
 
 test('a payload that is not what its sender summed stops the sink, and what came before is kept', async (t) => {
   const folder = await scratch(t)
-  const bad = data(0x2000n, Buffer.alloc(4096, 'b'))
-  const input = transmission(stream(memory(), [data(0x1000n, Buffer.alloc(4096, 'a')), bad]), 'complete')
-  // Changes one byte of the second payload behind its CRC.
-  const frames: Frame[] = []
-  for await (const batch of decode(bytesInput(input))) frames.push(...batch)
-  const bare = frames.map(({ raw: _, ...frame }) => frame as Frame)
-  const summed = Buffer.concat(createEncoder(true).encode(bare))
-  summed[summed.indexOf(Buffer.alloc(100, 'b')) + 50] = 0x63
-  const { status, stderr } = await runTool('aff4-sink', [path.join(folder, 'out.aff4')], summed)
-  t.is(status, 65)
-  t.regex(stderr, /CRC does not match.*0x2000/)
-  const [, map] = only(read(t, path.join(folder, 'out.partial.aff4')), 'Map')
-  t.is(map.sha256, sha256(Buffer.concat([Buffer.alloc(4096), Buffer.alloc(4096, 'a')])))
+  const [good, bad] = [contentOf(1, 4096), Buffer.alloc(4096, 'b')]
+  for (const codec of ['none', 'zlib'] as const) {
+    const stored = compress(codec, bad)
+    const chunk = data(0x2000n, stored, { codec, length: 4096n })
+    const input = transmission(stream(memory({ chunkSize: 4096 }), [data(0x1000n, good), chunk]))
+    // Changes one byte of the second payload behind its CRC.
+    const frames: Frame[] = []
+    for await (const batch of decode(bytesInput(input))) frames.push(...batch)
+    const bare = frames.map(({ raw: _, ...frame }) => frame as Frame)
+    const summed = Buffer.concat(createEncoder(true).encode(bare))
+    summed[summed.indexOf(stored) + 10]! ^= 1
+    const words = ['-t', '--block-hashes', path.join(folder, 'out.aff4')]
+    const { status, stderr } = await runTool('aff4-sink', words, summed)
+    t.is(status, 65)
+    t.regex(stderr, /CRC does not match.*0x2000/)
+    const [, map] = only(read(t, path.join(folder, 'out.partial.aff4')), 'Map')
+    t.is(map.sha256, sha256(Buffer.concat([Buffer.alloc(4096), good])))
+  }
 })
 
 test('META that is no Turtle is kept as it came, and the evidence with it', async (t) => {

@@ -157,14 +157,13 @@ export function createImageStream(
       if (codec === undefined) setCodec(kind)
       else if (kind !== codec) throw new RangeError(`a chunk of ${kind} in a stream of ${codec}`)
       if (partial > 0 || stream.full) throw new RangeError('no room for a chunk')
+      // What can fail comes first: a chunk is there whole or not at all.
+      const content = hashes.length > 0 ? decode() : stored
       const offset = wholeBytes()
       bevy ??= volume.takeBuffer(capacity)
       bevy.set(stored, used)
       crc = crc32(stored, crc)
-      if (hashes.length > 0) {
-        const content = decode()
-        for (const sums of hashes) sums.add(content)
-      }
+      for (const sums of hashes) sums.add(content)
       completeChunk(used, stored.length)
       used += stored.length
       return offset
