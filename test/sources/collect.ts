@@ -1,6 +1,7 @@
 import { type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
+import type { Log } from '../../src/cli/messages.js'
 import { decode } from '../../src/frames/decode.js'
 import type { CloseBody, EndBody, Frame, Frames, NoteBody, StreamBody } from '../../src/frames/frame.js'
 
@@ -127,4 +128,15 @@ export function bytesAt(stream: Received, address: bigint, length: number): Uint
     } else return undefined
   }
   return result
+}
+
+/** For sources that are called, not run. */
+export const silent: Log = {
+  error() {},
+  warn() {},
+  info() {},
+  verbose() {},
+  debug() {},
+  progress() {},
+  clearProgress() {},
 }

@@ -4,8 +4,9 @@ import path from 'node:path'
 import test from 'ava'
 import { Parser } from 'n3'
 import { pieceReader, ramSpans } from '../../src/sources/kcore/ram-spans.js'
+import { readKcore } from '../../src/sources/read-kcore.js'
 import { craftKcore, fixture, type Load } from '../platform/linux/fixture.js'
-import { bytesAt, rangesOf, runSource } from './collect.js'
+import { bytesAt, collect, rangesOf, runSource, silent } from './collect.js'
 
 const BASE = 0xffff888000000000n
 const NONE = 2n ** 64n - 1n
@@ -232,6 +233,24 @@ test('a kcore that is not for this user', async (t) => {
   const { status, stderr } = await runSource('pmem-read-kcore', ['--kcore', file], other)
   t.is(status, 77)
   t.regex(stderr, /private: user \d+ is not root\nhint: run it with sudo/)
+})
+
+test('memory that is plugged in while it is read is told', async (t) => {
+  const kcore = writeKcore('growing')
+  const iomem = writeIomem('growing.iomem', IOMEM)
+  const frames = readKcore(silent, { kcore, iomem, collect: true })[Symbol.asyncIterator]()
+  const first = await frames.next()
+  fs.appendFileSync(iomem, '200000000-207ffffff : System RAM\n')
+  const { streams } = await collect(
+    (async function* () {
+      yield first.value
+      for (let next = await frames.next(); !next.done; next = await frames.next()) yield next.value
+    })(),
+  )
+  t.is(
+    streams[0]!.notes.at(-1)!.message,
+    'RAM changed while it was read: gone [], new ["200000000-207ffffff : System RAM"]',
+  )
 })
 
 test('offsets above 2^53 reach the reader exactly', async (t) => {

@@ -8,7 +8,7 @@ import type { Readable, Writable } from 'node:stream'
 import test from 'ava'
 import { openElfCore } from '../../src/formats/elf/core-reader.js'
 import { readProcess } from '../../src/sources/read-process.js'
-import { bytesAt, collect, type Received, rangesOf, runSource, type Transmission } from './collect.js'
+import { bytesAt, collect, type Received, rangesOf, runSource, silent, type Transmission } from './collect.js'
 
 const PAGE = 4096
 const PROGRAM = path.resolve('test/sources/process-with-holes.py')
@@ -221,13 +221,3 @@ test('refusals name the cause and the next step', async (t) => {
   const other = process.geteuid!() === 0 ? { uid: 65534, gid: 65534 } : {}
   t.regex(await refusal('1', other), /^77 .*process 1: the process .*\nhint: run it with sudo/)
 })
-
-const silent = {
-  error() {},
-  warn() {},
-  info() {},
-  verbose() {},
-  debug() {},
-  progress() {},
-  clearProgress() {},
-}
