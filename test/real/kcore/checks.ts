@@ -1,0 +1,86 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { ExecutionContext } from 'ava'
+import { mergeRuns } from '../../../src/formats/address-space.js'
+import { agreement, iomemRuns, patternAgreement } from './agreement.js'
+import { eachPage, openFlatImage } from './flat-image.js'
+import { walk } from './page-table.js'
+import type { Lab, Taken } from './witness.js'
+
+const run = promisify(execFile)
+export const BIN = fileURLToPath(new URL('../../../../bin', import.meta.url))
+
+/** Where x86-64 kernels are linked to run, _stext first. */
+const LINKED_AT = 0xffffffff81000000n
+
+/** The volume covers all RAM and nothing else, and holds what was there. */
+export async function holdsWhatTheHypervisorSaw(
+  t: ExecutionContext,
+  { guest }: Lab,
+  taken: Taken,
+  patternPages: number,
+) {
+  const iomem = await guest.ok('cat /proc/iomem')
+  const ram = iomemRuns(iomem, 'System RAM')
+  t.deepEqual(mergeRuns(Object.values(taken.decoded.runs).flat()), ram, 'ranges')
+
+  t.deepEqual(patternAgreement(taken, ram), { seen: patternPages, equal: patternPages }, 'pattern')
+
+  const kernel = ['Kernel code', 'Kernel rodata'].flatMap((name) => iomemRuns(iomem, name))
+  const text = agreement(taken, kernel)
+  t.is(text.equal, text.pages, 'kernel text and rodata')
+
+  const { pages, stable, equal, filled } = agreement(taken, ram)
+  t.log(
+    `${pages} pages, ${stable} stable, ${equal} equal; ${filled.stable} stable and not empty, ${filled.equal} equal`,
+  )
+  t.true(filled.equal >= filled.stable * 0.99, 'stable pages that hold something')
+  // Pages that are free before and after may serve the programs that take the memory.
+  t.true(equal >= stable * 0.9, 'stable pages')
+}
+
+/** The page table root and the KASLR shift in the volume lead to the kernel in the hypervisor's dump. */
+export async function leadsToTheKernel(t: ExecutionContext, { guest }: Lab, taken: Taken, levels: 4 | 5) {
+  const { facts } = taken.decoded
+  const root = BigInt(facts.memoryPageTableEntryOffset!)
+  t.is(facts.pagingLevels, String(levels))
+
+  const symbols = new Map<string, bigint>()
+  for (const line of (await guest.ok("grep -E ' (_stext|linux_banner|init_uts_ns)$' /proc/kallsyms"))
+    .trim()
+    .split('\n')) {
+    const [address, , name] = line.split(' ')
+    symbols.set(name!, BigInt(`0x${address}`))
+  }
+  t.is(BigInt(facts.kaslrShift!), symbols.get('_stext')! - LINKED_AT)
+
+  const textAt = (address: bigint) => {
+    const physical = walk(taken.before, root, levels, address)
+    return physical === undefined ? undefined : taken.before.read(physical, 256).toString('latin1')
+  }
+  t.is(textAt(symbols.get('linux_banner')!)?.split('\0')[0], await guest.ok('cat /proc/version'))
+  // The same through what the volume itself says, as a reader without symbols would go about it.
+  const utsNames = /^SYMBOL\(init_uts_ns\)=(.*)$/m.exec(facts.vmcoreinfo!)?.[1]
+  t.true(textAt(BigInt(`0x${utsNames}`))?.includes((await guest.ok('uname -r')).trim()))
+  t.is(
+    walk(taken.before, root, levels, symbols.get('_stext')!),
+    iomemRuns(await guest.ok('cat /proc/iomem'), 'Kernel code')[0]!.start,
+  )
+}
+
+/** aff4-cat gives the bytes that the independent decoder gives. */
+export async function readsTheSameWithOurReader(t: ExecutionContext, { folder }: Lab, taken: Taken) {
+  const file = join(folder, 'ours')
+  const script = 'set -o pipefail; aff4-cat "$0" --stream PhysicalMemory | raw-sink -t --holes seek "$1"'
+  await run('bash', ['-c', script, taken.volume, file], {
+    env: { ...process.env, PATH: `${BIN}:${process.env.PATH}` },
+  })
+  const ours = openFlatImage(file)
+  let differing = 0
+  eachPage(taken.decoded.runs.data ?? [], [taken.taken, ours], (_, theirs, mine) => {
+    if (Buffer.compare(theirs!, mine!) !== 0) differing++
+  })
+  t.is(differing, 0)
+}
