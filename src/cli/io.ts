@@ -16,14 +16,8 @@ import type { Io, Tool } from './tool.js'
 const GRACE_MS = 5000
 
 /** Standard input and output of one run of a tool, as frames. */
-export function createIo(
-  tool: Tool,
-  program: Program,
-  interrupted: AbortSignal,
-  log: Log,
-  crc: boolean,
-): Io & { close(): void } {
-  let closeInput = () => {}
+export function createIo(tool: Tool, program: Program, interrupted: AbortSignal, log: Log, crc: boolean): Io {
+  let print: WritePieces | undefined
 
   async function* frames(batchesAlive = BATCHES_ALIVE): Frames {
     if (isatty(0))
@@ -31,7 +25,6 @@ export function createIo(
         hint: `frames come from a source: pmem-read-process self | ${tool.name} …`,
       })
     const input = openPipeInput(0, 'standard input')
-    closeInput = () => input.close()
     let stopped = false
     const stopSoon = () => {
       if (interrupted.reason !== 'SIGTERM') return
@@ -110,8 +103,10 @@ export function createIo(
     frames,
     send,
     transmit,
-    print: (text) => standardOutput()([Buffer.from(text, 'utf8')]),
-    close: () => closeInput(),
+    print(text) {
+      print ??= standardOutput()
+      return print([Buffer.from(text, 'utf8')])
+    },
   }
 }
 

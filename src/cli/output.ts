@@ -59,7 +59,7 @@ function openFile(target: string, replace: boolean): Output {
       throw new ToolError(EXIT.cannotCreate, `${name}: file exists`, { hint: '-t replaces it' })
   const folder = path.dirname(target)
   try {
-    fs.accessSync(folder, fs.constants.W_OK)
+    fs.accessSync(`${folder}/`, fs.constants.W_OK)
   } catch (error) {
     throw new ToolError(EXIT.cannotCreate, asToolError(error).message, { cause: error })
   }

@@ -53,6 +53,8 @@ export async function receive({ io, options, log }: Context, receiver: Receiver)
   const found = new Set<string>()
   let transmissions = 0
   let covered = 0n
+  /** A stream was interrupted, whatever END says: that is never complete. */
+  let stump = false
   let current: StreamReceiver | undefined
   const outcome: Outcome = { status: 'complete', unreadable: false }
   let failure: unknown
@@ -78,12 +80,14 @@ export async function receive({ io, options, log }: Context, receiver: Receiver)
         return frame.stream === 0 ? receiver.transmission?.(frame) : current?.note?.(frame)
       case 'close': {
         if (current && frame.body.status === 'failed') outcome.unreadable = true
+        if (current && frame.body.status === 'interrupted') stump = true
         const closing = current
         current = undefined
         return closing?.close(frame)
       }
       case 'end':
         if (frame.body.status !== 'complete') worsen(outcome, frame.body.status, frame.body.error)
+        else if (stump) worsen(outcome, 'interrupted')
         return receiver.transmission?.(frame)
     }
   }

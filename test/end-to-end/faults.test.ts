@@ -275,6 +275,16 @@ test.serial(
   },
 )
 
+test.serial('the first process of a container ends by its signal like any other', async (t) => {
+  const { run } = openShell(t)
+  const { stdout } = await run(
+    `mkfifo p; unshare --map-root-user --pid --fork --kill-child sample-source --size 1g --pause 5 >p & container=$!
+     raw-sink out.raw <p & sink=$!; until [ -e out.partial.raw ]; do sleep 0.05; done
+     kill -INT $(cat /proc/$container/task/$container/children); wait $container; echo $?; wait $sink; echo $?`,
+  )
+  t.is(stdout.toString(), '130\n3\n')
+})
+
 test.serial('a full disk: 74, the path, upstream ends, and what was written before opens', async (t) => {
   const shell = openShell(t)
   // For a volume more than a bevy, which is 64 MiB.
