@@ -1,6 +1,5 @@
+import { createRequire } from 'node:module'
 import zlib from 'node:zlib'
-import lz4 from 'lz4-napi'
-import snappy from 'snappy'
 
 /**
  * The codecs a chunk may be stored with, both directions:
@@ -21,6 +20,20 @@ export class CodecError extends Error {
   ) {
     super(`${codec}: ${reason}`, cause === undefined ? undefined : { cause })
   }
+}
+
+const require = createRequire(import.meta.url)
+let snappyLibrary: typeof import('snappy') | undefined
+let lz4Library: typeof import('lz4-napi') | undefined
+
+/** Loaded with the first chunk: that takes 10 ms each, and most processes see one codec or none. */
+function snappy(): typeof import('snappy') {
+  snappyLibrary ??= require('snappy') as typeof import('snappy')
+  return snappyLibrary
+}
+function lz4(): typeof import('lz4-napi') {
+  lz4Library ??= require('lz4-napi') as typeof import('lz4-napi')
+  return lz4Library
 }
 
 interface Codec {
@@ -61,11 +74,11 @@ const TABLE: Record<CodecName, Codec> = {
   },
 
   snappy: {
-    compress: (bytes) => snappy.compressSync(bytes, { copyOutputData: true }),
+    compress: (bytes) => snappy().compressSync(bytes, { copyOutputData: true }),
     decompress(stored, limit) {
       if (snappyLength(stored) > limit) throw new CodecError('snappy', tooLong(limit))
       try {
-        return bufferOf(snappy.uncompressSync(stored, { asBuffer: true, copyOutputData: true }))
+        return bufferOf(snappy().uncompressSync(stored, { asBuffer: true, copyOutputData: true }))
       } catch (cause) {
         throw damaged('snappy', cause)
       }
@@ -74,13 +87,13 @@ const TABLE: Record<CodecName, Codec> = {
 
   lz4: {
     // The package works on blocks with their u32 length in front.
-    compress: (bytes) => lz4.compressSync(asBuffer(bytes)).subarray(4),
+    compress: (bytes) => lz4().compressSync(asBuffer(bytes)).subarray(4),
     decompress(stored, limit) {
       const prefixed = scratch(4 + stored.length)
       prefixed.writeUInt32LE(limit)
       prefixed.set(stored, 4)
       try {
-        return lz4.uncompressSync(prefixed)
+        return lz4().uncompressSync(prefixed)
       } catch (cause) {
         throw damaged('lz4', cause)
       }
