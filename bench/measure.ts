@@ -1,8 +1,14 @@
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 
-export interface Run {
+/** What something took. */
+export interface Cost {
   seconds: number
+  /** Processor time, of all its processes, user and system. */
+  processor: number
+}
+
+export interface Run extends Cost {
   /** Peak resident memory of each process of the pipeline, in MiB, by the tool's name. */
   peaks: Map<string, number>
 }
@@ -12,18 +18,41 @@ export function runPipeline(script: string): Promise<Run> {
   const peaks = new Map<string, number>()
   return new Promise((resolve, reject) => {
     const began = process.hrtime.bigint()
-    const shell = spawn('bash', ['-c', `set -o pipefail; ${script}; exit $?`], {
-      stdio: ['ignore', 'ignore', 'inherit'],
+    const shell = spawn('bash', ['-c', `set -o pipefail; ${script}; status=$?; times >&3; exit $status`], {
+      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+    })
+    let times = ''
+    shell.stdio[3]!.on('data', (text) => {
+      times += text
     })
     const watch = setInterval(() => notePeaks(shell.pid!, peaks), 40)
     shell.on('error', reject)
-    shell.on('exit', (code) => {
+    let seconds = 0
+    shell.on('exit', () => {
+      seconds = Number(process.hrtime.bigint() - began) / 1e9
+    })
+    shell.on('close', (code) => {
       clearInterval(watch)
-      const seconds = Number(process.hrtime.bigint() - began) / 1e9
-      if (code === 0) resolve({ seconds, peaks })
+      if (code === 0) resolve({ seconds, processor: ofChildren(times), peaks })
       else reject(new Error(`exit status ${code}: ${script}`))
     })
   })
+}
+
+/** The second line of bash's `times`: user and system time of its children, `0m1.234s 0m0.567s`. */
+function ofChildren(times: string): number {
+  const words = times.trim().split('\n')[1]?.split(' ') ?? []
+  return words.reduce((sum, word) => {
+    const [, minutes, seconds] = /^(\d+)m([\d.]+)s$/.exec(word)!
+    return sum + Number(minutes) * 60 + Number(seconds)
+  }, 0)
+}
+
+/** Processor time of the whole machine since it started, in seconds: what was used, and what there was. */
+function machineTime(): { used: number; all: number } {
+  const [, ...ticks] = fs.readFileSync('/proc/stat', 'utf8').split('\n')[0]!.split(/\s+/)
+  const all = ticks.slice(0, 8).reduce((sum, tick) => sum + Number(tick), 0)
+  return { used: (all - Number(ticks[3]) - Number(ticks[4])) / 100, all: all / 100 }
 }
 
 /** The kernel's own high-water mark of each child, for as long as the child lives. */
@@ -46,19 +75,34 @@ function notePeaks(shell: number, peaks: Map<string, number>): void {
   }
 }
 
-export const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
+const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
 
 /**
  * Runs things in turn, one after another, round after round, so that the machine's moods meet all of them.
- * @returns the median of each, in seconds
+ * @returns the medians of each, and the share of the machine that other programs had meanwhile
  */
 export async function inTurn<K extends string>(
   rounds: number,
-  things: Record<K, () => Promise<number>>,
-): Promise<Record<K, number>> {
-  const seconds = new Map<K, number[]>()
+  things: Record<K, () => Promise<Cost>>,
+): Promise<Record<K, Cost> & { others: number }> {
+  const costs = new Map<K, Cost[]>()
+  const before = machineTime()
+  let ours = 0
   for (let round = 0; round < rounds; round++)
-    for (const name of Object.keys(things) as K[])
-      seconds.set(name, [...(seconds.get(name) ?? []), await things[name]()])
-  return Object.fromEntries([...seconds].map(([name, all]) => [name, median(all)])) as Record<K, number>
+    for (const name of Object.keys(things) as K[]) {
+      const cost = await things[name]()
+      ours += cost.processor
+      costs.set(name, [...(costs.get(name) ?? []), cost])
+    }
+  const after = machineTime()
+  const medians = [...costs].map(([name, all]): [K, Cost] => [
+    name,
+    {
+      seconds: median(all.map((cost) => cost.seconds)),
+      processor: median(all.map((cost) => cost.processor)),
+    },
+  ])
+  return Object.assign(Object.fromEntries(medians) as Record<K, Cost>, {
+    others: Math.max(0, (after.used - before.used - ours) / (after.all - before.all)),
+  })
 }
