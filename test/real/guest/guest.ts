@@ -86,7 +86,9 @@ async function boot(options: GuestOptions, accelerator: 'kvm' | 'tcg'): Promise<
       ['-kernel', parts.kernel, '-initrd', join(work, 'initramfs')],
       [
         '-append',
-        ['console=ttyS0 quiet panic=-1 random.trust_cpu=on', options.append].filter(Boolean).join(' '),
+        ['console=ttyS0 quiet panic=-1 random.trust_cpu=on no_timer_check', options.append]
+          .filter(Boolean)
+          .join(' '),
       ],
       ['-serial', `file:${serial}`, '-qmp', `unix:${socket('qmp')},server=on,wait=off`],
       ['-chardev', `socket,id=control,path=${socket('control')},server=on,wait=off`],

@@ -30,7 +30,9 @@ export async function holdsWhatTheHypervisorSaw(
 
   const kernel = ['Kernel code', 'Kernel rodata'].flatMap((name) => iomemRuns(iomem, name))
   const text = agreement(taken, kernel)
-  t.is(text.equal, text.pages, 'kernel text and rodata')
+  t.is(text.equal, text.stable, 'kernel text and rodata')
+  // The kernel patches a few of its own pages when something is used for the first time.
+  t.true(text.stable >= text.pages * 0.99, `${text.stable} of ${text.pages} pages of the kernel stable`)
 
   const { pages, stable, equal, filled } = agreement(taken, ram)
   t.log(

@@ -10,7 +10,7 @@ let taken: Taken
 test.before(async () => {
   lab = await openLab({ memory: 384, machine: 'max-ram-below-4g=128M' })
   await plantPattern(lab.guest, PATTERN_PAGES)
-  const pipeline = 'pmem-read-kcore --no-collect | pmem-compress zlib'
+  const pipeline = 'pmem-read-kcore --no-collect | pmem-compress snappy'
   taken = await witnessed(lab, () => acquire(lab, pipeline, [0, 0, 0]))
 })
 test.after.always(() => lab?.close())
