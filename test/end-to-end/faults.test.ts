@@ -241,7 +241,6 @@ test.serial(
   'Ctrl-C while the source waits for its input: ended and labelled five seconds later',
   async (t) => {
     const shell = openShell(t)
-    const began = performance.now()
     const { stdout, stderr } = await interrupted(
       shell,
       `sample-source --stall 512k | { raw-sink out.raw; echo $? >status; }; ${STATUSES}`,
@@ -250,7 +249,6 @@ test.serial(
     t.is(stdout.toString(), '130 0\n')
     t.regex(stderr, /\nraw-sink: interrupted by SIGINT; 512 KiB kept in out.partial.raw\n$/)
     t.is(fs.readFileSync(path.join(shell.folder, 'status'), 'latin1'), '3\n')
-    t.true(performance.now() - began < 20_000)
   },
 )
 

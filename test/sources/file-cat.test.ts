@@ -424,17 +424,15 @@ test('an interruption ends the wait for a pipe that nobody fills', async (t) => 
   }
 })
 
-test('twenty thousand files take bounded memory and no more than a while', async (t) => {
+test('twenty thousand files take bounded memory', async (t) => {
   const root = folder(t)
   for (let index = 0; index < 20_000; index++) writeFileSync(path.join(root, `file ${index}`), `${index}`)
-  const began = performance.now()
   const peak = path.join(root, '..', `${path.basename(root)}.peak`)
   t.teardown(() => rmSync(peak))
   const run = await fileCat([root], { through: ['/usr/bin/time', '-f', '%M', '-o', peak] })
   t.is(run.streams.length, 20_001)
   t.true(run.streams.slice(1).every(({ body, content }) => body.name.endsWith(`/file ${content}`)))
   t.true(Number(readFileSync(peak, 'utf8')) < 200 << 10, readFileSync(peak, 'utf8'))
-  t.true(performance.now() - began < 60_000)
 })
 
 test('bytes past the announced end of a stream are never sent, and frames count', async (t) => {

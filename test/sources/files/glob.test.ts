@@ -200,7 +200,8 @@ test('hostile patterns cost no more than their length', (t) => {
   t.deepEqual(found(`${root}/**/${'[a]*'.repeat(1000)}b`), [])
   t.deepEqual(found(`${root}/${'['.repeat(10_000)}`), [])
   t.is(found(`${root}/**/${'?'.repeat(255)}`).length, 8)
-  t.true(performance.now() - began < 5000)
+  // What grows exponentially would not end in years.
+  t.true(performance.now() - began < 60_000)
 })
 
 test('classes by name are refused, rather than misread', (t) => {
