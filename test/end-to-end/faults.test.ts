@@ -361,3 +361,33 @@ for (const [name, expected] of Object.entries(DAMAGED))
       [],
     )
   })
+
+test.serial(
+  'a payload that was damaged on its way is met by its CRC, by all who take it in hand',
+  async (t) => {
+    const { run } = openShell(t)
+    await run(
+      `sample-source --map --crc >raw.frames; pmem-compress zlib --crc <raw.frames >packed.frames
+     for each in raw packed; do printf 'damage' | dd of=$each.frames bs=1 seek=300000 conv=notrunc status=none; done`,
+    )
+    const consumers = [
+      'aff4-sink -t out.aff4',
+      'raw-sink -t out.raw',
+      'elf-sink -t out.core',
+      'pmem-hash sha256',
+      'pmem-chunk 4k',
+      'pmem-compress snappy',
+    ]
+    for (const input of ['raw', 'packed'])
+      for (const tool of input === 'raw' ? consumers : [...consumers, 'pmem-decompress']) {
+        const { status, stderr } = await run(`${tool} <${input}.frames >sent.frames`)
+        t.is(status, 65, `${tool} <${input}`)
+        t.regex(stderr, /: payload CRC does not match \(at 0x[0-9a-f]+\)\n/)
+      }
+    const passed = await run(
+      `sample-pass <raw.frames >sent.frames && pmem-frames <sent.frames | grep -c DATA
+     cmp <(tail -c 900000 raw.frames | head -c 800000) <(tail -c 900000 sent.frames | head -c 800000)`,
+    )
+    t.deepEqual([passed.status, passed.stdout.toString()], [0, '16\n'], 'who only forwards does not look')
+  },
+)
