@@ -44,8 +44,7 @@ export async function* decode(input: ByteInput, batchesAlive = BATCHES_ALIVE): F
   let transmission: Transmission | undefined
   let yielded = false
   let searching = false
-  /** The last thing said was our END `truncated`: what is dropped on the way to the next frame that counts
-   * needs no second one. */
+  /** Said already: END `truncated` stands for all that is dropped up to the next frame that counts. */
   let marked = false
   let batch: Batch = []
 
