@@ -57,7 +57,7 @@ export function createLog(tool: string, style: LogStyle): Log {
       if (style.json) line({ time: new Date().toISOString(), level: 'progress', tool, ...facts })
       else if (terminal) {
         // A line that wraps could not be taken back.
-        const shown = printable(text).slice(0, (process.stderr.columns ?? 80) - 1)
+        const shown = printable(text).slice(0, (process.stderr.columns || 80) - 1)
         put(`\r${shown.padEnd(bar)}`)
         bar = shown.length
       }

@@ -91,18 +91,18 @@ test('frames are not read from a terminal, and not written to one', async (t) =>
   t.is(source.status, 64)
   t.regex(
     source.stdout.toString(),
-    /^sample-source: standard output is a terminal, .*\r\nhint: pipe them into a sink/,
+    /sample-source: standard output is a terminal, .*\r\nhint: pipe them into a sink/,
   )
   const sink = await run(onTerminal('sample-sink out.raw'))
   t.is(sink.status, 64)
   t.regex(
     sink.stdout.toString(),
-    /^sample-sink: standard input is a terminal\r\nhint: frames come from a source: /,
+    /sample-sink: standard input is a terminal\r\nhint: frames come from a source: /,
   )
   for (const out of ['-', '/dev/tty', '/dev/stdout']) {
     const { status, stdout } = await run(onTerminal(`sample-source --size 4 | sample-sink ${out}`))
     t.is(status, 64)
-    t.regex(stdout.toString(), /^sample-sink: .*: is a terminal, and evidence is binary\r\nhint: name a file/)
+    t.regex(stdout.toString(), /sample-sink: .*: is a terminal, and evidence is binary\r\nhint: name a file/)
   }
 })
 

@@ -47,7 +47,7 @@ export function openShell(t: ExecutionContext): Shell {
       env,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 60_000,
+      timeout: 120_000,
     })
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []
