@@ -71,7 +71,7 @@ for (const [stage, name] of STAGES.entries())
   test.serial(
     `${name} killed anywhere: the volume is never complete, opens, and holds every chunk that counted`,
     async (t) => {
-      for (let times = 0; times < 5; times++) {
+      for (let times = 0; times < 20; times++) {
         const at = Math.floor(Math.random() * SIZE)
         const shell = openShell(t)
         const { status, stderr } = await shell.run(killing(stage, at, 'aff4-sink out.aff4'))
