@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import type { Run } from '../../../src/formats/address-space.js'
+import { onHost } from '../guest/toolkit.js'
 import { holdsWhatTheHypervisorSaw, leadsToTheKernel, readsTheSameWithOurReader } from './checks.js'
 import { openFlatImage, PAGE } from './flat-image.js'
 import { acquire, decodeMemory, type Lab, openLab, plantPattern, type Taken, witnessed } from './witness.js'
@@ -37,6 +38,13 @@ test.serial('the digest that pmem-hash computed on the way is that of the memory
 test.serial('aff4-cat gives the bytes that another decoder gives', (t) =>
   readsTheSameWithOurReader(t, lab, taken),
 )
+
+test.serial('the files that explain the memory come with it', async (t) => {
+  await lab.guest.ok('cat /proc/kallsyms >/run/share/kallsyms; cat /proc/version >/run/share/version')
+  const script =
+    'unzip -p "$0" proc/version | cmp - version && aff4-cat "$0" --stream /proc/kallsyms | raw-sink - | cmp - kallsyms'
+  await t.notThrowsAsync(onHost(`cd "$1"; ${script}`, taken.volume, lab.guest.share))
+})
 
 test.serial('poisoned, offlined and ballooned pages are marked unreadable, not taken as zeros', async (t) => {
   const { guest, folder } = lab
