@@ -64,7 +64,7 @@ function notePeaks(shell: number, peaks: Map<string, number>): void {
       .filter(Boolean)) {
       const words = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
       const name = words
-        .find((word) => word.includes('/bin/') && !word.endsWith('/node'))
+        .find((word) => /\/bin\/[\w-]+$/.test(word) && !word.endsWith('/node'))
         ?.split('/')
         .at(-1)
       const peak = /VmHWM:\s+(\d+) kB/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))
