@@ -8,6 +8,7 @@ import json
 import mmap
 import struct
 import sys
+import time
 
 PAGE = 4096
 libc = ctypes.CDLL(None, use_errno=True)
@@ -33,13 +34,17 @@ def spoil(advice, text):
 def offline_block():
     with open("/sys/devices/system/memory/block_size_bytes") as size:
         size = int(size.read(), 16)
-    for block in sorted(glob.glob("/sys/devices/system/memory/memory*"), key=lambda name: -int(name.split("memory")[-1])):
-        try:
-            with open(block + "/state", "w") as state:
-                state.write("offline")
-            return {"address": int(block.split("memory")[-1]) * size, "size": size}
-        except OSError:
-            continue
+    blocks = glob.glob("/sys/devices/system/memory/memory*")
+    # What is in use for the moment cannot be moved: a later attempt may find it gone.
+    for _ in range(20):
+        for block in sorted(blocks, key=lambda name: -int(name.split("memory")[-1])):
+            try:
+                with open(block + "/state", "w") as state:
+                    state.write("offline")
+                return {"address": int(block.split("memory")[-1]) * size, "size": size}
+            except OSError:
+                continue
+        time.sleep(0.5)
     raise OSError("no block of memory can be taken offline")
 
 
