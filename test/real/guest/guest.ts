@@ -18,8 +18,6 @@ export interface GuestOptions {
   readonly paging?: 4 | 5
   /** Further settings of QEMU's pc machine. */
   readonly machine?: string
-  /** Further words of the kernel's command line. */
-  readonly append?: string
   /** Forwards this port of the host's 127.0.0.1 to the guest's port 22. */
   readonly sshPort?: number
 }
@@ -49,6 +47,8 @@ export interface Guest {
 /** How long a guest may take until it asks for work: emulated ones need 10 s on an idle machine. */
 const BOOT_SECONDS = 150
 const RUN_SECONDS = 120
+/** Until QEMU itself listens. */
+const START_SECONDS = 60
 
 /** Boots with hardware help where that works, else emulated. */
 export async function bootGuest(options: GuestOptions): Promise<Guest> {
@@ -84,12 +84,7 @@ async function boot(options: GuestOptions, accelerator: 'kvm' | 'tcg'): Promise<
       ['-accel', accelerator, '-cpu', options.paging === 4 ? 'max,la57=off' : 'max'],
       ['-machine', ['pc', options.machine].filter(Boolean).join(','), '-m', String(options.memory)],
       ['-kernel', parts.kernel, '-initrd', join(work, 'initramfs')],
-      [
-        '-append',
-        ['console=ttyS0 quiet panic=-1 random.trust_cpu=on no_timer_check', options.append]
-          .filter(Boolean)
-          .join(' '),
-      ],
+      ['-append', 'console=ttyS0 quiet panic=-1 random.trust_cpu=on no_timer_check'],
       ['-serial', `file:${serial}`, '-qmp', `unix:${socket('qmp')},server=on,wait=off`],
       ['-chardev', `socket,id=control,path=${socket('control')},server=on,wait=off`],
       ['-device', 'virtio-serial-pci', '-device', 'virtserialport,chardev=control,name=control'],
@@ -113,8 +108,8 @@ async function boot(options: GuestOptions, accelerator: 'kvm' | 'tcg'): Promise<
     await rm(work, { recursive: true, force: true })
   }
   try {
-    const qmp = await machine.alive(connectQmp(socket('qmp')), 10, 'no monitor')
-    const control = await machine.alive(connected(socket('control')), 10, 'no control port')
+    const qmp = await machine.alive(connectQmp(socket('qmp')), START_SECONDS, 'no monitor')
+    const control = await machine.alive(connected(socket('control')), START_SECONDS, 'no control port')
     const lines = createInterface({ input: control })[Symbol.asyncIterator]()
     const answer = async (): Promise<string> => {
       const line = await lines.next()

@@ -39,9 +39,9 @@ export async function connectQmp(path: string): Promise<Qmp> {
   return { command, close: () => socket.destroy() }
 }
 
-/** Connects to a socket that QEMU is about to make. @throws the system's error when it doesn't within 10 s */
+/** Connects to a socket that QEMU is about to make. @throws the system's error when it doesn't within a minute */
 export async function connected(path: string): Promise<Socket> {
-  for (let tries = 200; ; tries--) {
+  for (let tries = 1200; ; tries--) {
     try {
       const socket = createConnection(path)
       await once(socket, 'connect')

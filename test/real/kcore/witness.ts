@@ -49,10 +49,15 @@ export interface Lab {
 export async function openLab(options: GuestOptions): Promise<Lab> {
   const folder = await mkdtemp(join(tmpdir(), 'pmem-kcore-'))
   const guest = await bootGuest(options)
-  await installToolkit(guest)
   const close = async () => {
     await guest.stop()
     await rm(folder, { recursive: true, force: true })
+  }
+  try {
+    await installToolkit(guest)
+  } catch (error) {
+    await close()
+    throw error
   }
   return { guest, folder, close }
 }
