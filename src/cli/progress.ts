@@ -1,5 +1,5 @@
-import { parseAddress } from '../frames/address.js'
 import type { Frames } from '../frames/frame.js'
+import { announcedRuns } from '../frames/streams.js'
 import type { Log } from './messages.js'
 import { showSize } from './sizes.js'
 
@@ -21,9 +21,7 @@ export async function* showProgress(frames: Frames, log: Log): Frames {
       } else if (frame.type === 'stream') {
         name = frame.body.name
         ofStream = 0n
-        announced = frame.body.ranges
-          ? frame.body.ranges.reduce((sum, [, length]) => sum + parseAddress(length), 0n)
-          : parseAddress(frame.body.size ?? '0x0')
+        announced = (announcedRuns(frame.body) ?? []).reduce((sum, { length }) => sum + length, 0n)
       }
     }
     const now = performance.now()

@@ -3,6 +3,9 @@ import { parseAddress } from './address.js'
 import type { StreamBody } from './frame.js'
 import { FrameError } from './frame-error.js'
 
+/** Whether a stream is made of DATA and FILL; the others are a folder, a link or facts alone. */
+export const hasBytes = ({ kind }: StreamBody): boolean => kind === 'map' || kind === 'image'
+
 /**
  * The ranges that a STREAM announces, ascending and merged; undefined where it doesn't. An image is one
  * range from 0 to its size.

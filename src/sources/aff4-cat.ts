@@ -13,8 +13,8 @@ import {
   type StreamEntry,
 } from '../formats/aff4/reader.js'
 import { formatTurtle, type Statement } from '../formats/aff4/turtle.js'
-import { openVolume, type Volume } from '../formats/aff4/volume.js'
-import { openFileSource } from '../formats/file-source.js'
+import type { Volume } from '../formats/aff4/volume.js'
+import { openVolumeFile } from '../formats/aff4/volume-file.js'
 import { formatAddress } from '../frames/address.js'
 import type { Batch, DigestBody, Frame, NoteBody, StreamBody } from '../frames/frame.js'
 import { type Span, spansToFrames } from './address-space-frames.js'
@@ -63,7 +63,7 @@ export async function* catVolumes(
 ): AsyncGenerator<Batch> {
   const volumes: Volume[] = []
   for (const path of paths) {
-    const volume = await openVolume(openFileSource(path))
+    const volume = await openVolumeFile(path)
     for (const warning of volume.warnings) log.warn(`${path}: ${warning}`)
     volumes.push(volume)
   }

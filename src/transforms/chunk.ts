@@ -6,6 +6,7 @@ import { chunkContent } from '../frames/chunk-content.js'
 import { BATCHES_ALIVE } from '../frames/decode.js'
 import type { Batch, DataFrame, Frames, StreamBody, StreamFrame } from '../frames/frame.js'
 import { MAX_PAYLOAD } from '../frames/header.js'
+import { hasBytes } from '../frames/streams.js'
 import { type ChunkPool, createChunkPool } from './chunk-pool.js'
 
 /** What AFF4 readers expect, and what other imagers write. */
@@ -75,7 +76,7 @@ export function chunk(
           // A NOTE or META between two halves of a chunk goes before it.
           if (frame.type === 'fill' || frame.type === 'close') made += cutter?.finish(out) ?? 0
           if (frame.type !== 'stream') out.push(frame)
-          else if (!hasBytes(frame)) {
+          else if (!hasBytes(frame.body)) {
             cutter = undefined
             out.push(frame)
           } else {
@@ -94,8 +95,6 @@ export function chunk(
     }
   }
 }
-
-const hasBytes = ({ body }: StreamFrame) => body.kind === 'map' || body.kind === 'image'
 
 function withChunkSize(frame: StreamFrame, chunkSize: number): StreamFrame {
   if (frame.body.chunkSize === chunkSize) return frame

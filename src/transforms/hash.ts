@@ -5,6 +5,7 @@ import { fillSymbolic, type SymbolicContent } from '../formats/aff4/symbolic.js'
 import { parseAddress } from '../frames/address.js'
 import { chunkContent } from '../frames/chunk-content.js'
 import type { DigestFrame, FillFrame, Frame, Frames, StreamBody, StreamFrame } from '../frames/frame.js'
+import { announcedRuns, announcedSize, hasBytes } from '../frames/streams.js'
 
 /** Beyond this much that no frame covers or that is a hole, a digest is of the ranges alone. */
 const MOST_ABSENT = 64n << 30n
@@ -34,23 +35,26 @@ export function hash(names: readonly DigestName[]): (frames: Frames) => Frames {
     let stream: StreamHash | undefined
     for await (const batch of frames) {
       const out: Frame[] = []
-      for (const frame of batch) {
-        if (frame.type === 'stream') stream = hasBytes(frame) ? openStream(frame, names) : undefined
-        else if (frame.type === 'data') stream?.data(frame.offset, chunkContent(frame, stream.chunkSize))
-        else if (frame.type === 'fill') stream?.fill(frame)
-        else if (frame.type === 'digest') stream?.expected.push(frame)
-        else if (frame.type === 'close' && stream) {
-          if (frame.body.status === 'complete') out.push(...stream.digests(frame.stream))
-          stream = undefined
+      try {
+        for (const frame of batch) {
+          if (frame.type === 'stream') stream = hasBytes(frame.body) ? openStream(frame, names) : undefined
+          else if (frame.type === 'data') stream?.data(frame.offset, chunkContent(frame, stream.chunkSize))
+          else if (frame.type === 'fill') stream?.fill(frame)
+          else if (frame.type === 'digest') stream?.expected.push(frame)
+          else if (frame.type === 'close' && stream) {
+            if (frame.body.status === 'complete') out.push(...stream.digests(frame.stream))
+            stream = undefined
+          }
+          out.push(frame)
         }
-        out.push(frame)
+      } catch (error) {
+        yield out
+        throw error
       }
       yield out
     }
   }
 }
-
-const hasBytes = ({ body }: StreamFrame) => body.kind === 'map' || body.kind === 'image'
 
 type StreamHash = ReturnType<typeof openStream>
 
@@ -85,8 +89,7 @@ function openStream({ body }: StreamFrame, names: readonly DigestName[]) {
   function gapTo(offset: bigint): void {
     absent += offset - position
     if (absent > MOST_ABSENT && ranges) linear = undefined
-    const { update } = linear ?? {}
-    if (update) hashSymbolic('zero', position, offset, update)
+    if (linear) hashSymbolic('zero', position, offset, linear.update)
     position = offset
   }
 
@@ -130,14 +133,9 @@ function openStream({ body }: StreamFrame, names: readonly DigestName[]) {
 
 /** Addresses below the size of the stream that no announced range covers. */
 function absentIn(body: StreamBody): bigint {
-  if (!body.ranges) return 0n
-  const covered = body.ranges.reduce((sum, [, length]) => sum + parseAddress(length), 0n)
-  const end = body.ranges.reduce(
-    (most, [start, length]) => max(most, parseAddress(start) + parseAddress(length)),
-    0n,
-  )
-  return max(end, parseAddress(body.size ?? '0x0')) - covered
+  return body.ranges
+    ? (announcedRuns(body) ?? []).reduce((left, { length }) => left - length, announcedSize(body))
+    : 0n
 }
 
 const min = (a: bigint, b: bigint) => (a < b ? a : b)
-const max = (a: bigint, b: bigint) => (a > b ? a : b)

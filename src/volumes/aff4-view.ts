@@ -1,8 +1,8 @@
 import { EXIT } from '../cli/exit.js'
 import type { Tool } from '../cli/tool.js'
 import { createGraph, formatTurtle, type Graph } from '../formats/aff4/turtle.js'
-import { openVolume, type Volume } from '../formats/aff4/volume.js'
-import { openFileSource } from '../formats/file-source.js'
+import type { Volume } from '../formats/aff4/volume.js'
+import { openVolumeFile } from '../formats/aff4/volume-file.js'
 
 /** aff4-view: the metadata of volumes, merged. */
 export const tool: Tool = {
@@ -15,7 +15,7 @@ export const tool: Tool = {
   async run({ operands, options, io, log }) {
     const volumes: Volume[] = []
     for (const path of operands) {
-      const volume = await openVolume(openFileSource(path))
+      const volume = await openVolumeFile(path)
       for (const warning of volume.warnings) log.warn(`${path}: ${warning}`)
       volumes.push(volume)
     }

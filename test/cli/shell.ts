@@ -68,7 +68,7 @@ export function openShell(t: ExecutionContext): Shell {
   return { folder, start, run: (script) => start(script).ended }
 }
 
-/** A command under `script`, which gives it a terminal for all three; the output is what that terminal saw. */
+/** A bash script under `script`, which gives it a terminal for all three; the output is what that terminal saw. */
 export function onTerminal(command: string): string {
-  return `script --quiet --return --command '${command.replaceAll("'", "'\\''")}' /dev/null`
+  return `SHELL=/bin/bash script --quiet --return --command '${command.replaceAll("'", "'\\''")}' /dev/null`
 }

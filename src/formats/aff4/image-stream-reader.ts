@@ -4,7 +4,6 @@ import { FormatError } from '../format-error.js'
 import { bevyUrn, INDEX_ENTRY_SIZE, indexUrn, LARGEST_CHUNK_SIZE, readIndexEntry } from './image-stream.js'
 import { aff4, codecOf } from './lexicon.js'
 import type { Volume } from './volume.js'
-import { openMember, readMember } from './zip/reader.js'
 
 /** Decoded chunks and open bevies that are kept at hand. */
 const CACHED_BYTES = 2 << 20
@@ -52,8 +51,8 @@ export function openImageStream(volume: Volume, urn: string): ByteSource {
     if (!index || !stored) return refuse(`bevy ${number} is not in the volume`)
     const bevy = {
       number,
-      index: await readMember(volume.source, index, LARGEST_INDEX),
-      stored: await openMember(volume.source, stored),
+      index: await volume.read(index, LARGEST_INDEX),
+      stored: await volume.open(stored),
     }
     keep(bevies, number, bevy, CACHED_BEVIES)
     return bevy

@@ -6,7 +6,7 @@ import { decodeIdx, idxUrn, MAP_ENTRY_SIZE, mapUrn, readMapEntry, symbolicConten
 import { createMapEntries, type MapEntries, sortEntries } from './map-entries.js'
 import type { SymbolicContent } from './symbolic.js'
 import type { Volume } from './volume.js'
-import { type Member, openMember, readMember } from './zip/reader.js'
+import type { Member } from './zip/reader.js'
 
 /** 38 million entries. */
 const LARGEST_MAP = 1n << 30n
@@ -52,7 +52,7 @@ export async function loadMap(volume: Volume, urn: string): Promise<LoadedMap> {
 /** The targets of a map, symbolic ones among them; none where it has no `idx`. */
 export async function loadIdx(volume: Volume, map: string): Promise<string[]> {
   const idx = volume.find(idxUrn(map))
-  return idx ? decodeIdx(await readMember(volume.source, idx, LARGEST_IDX)) : []
+  return idx ? decodeIdx(await volume.read(idx, LARGEST_IDX)) : []
 }
 
 async function readEntries(
@@ -64,7 +64,7 @@ async function readEntries(
 ): Promise<void> {
   if (member.size > LARGEST_MAP || member.size % BigInt(MAP_ENTRY_SIZE) !== 0n)
     refuse(`entries of ${member.size} bytes`)
-  const source = await openMember(volume.source, member)
+  const source = await volume.open(member)
   let crc = 0
   for (let done = 0n; done < source.size; done += BigInt(BLOCK)) {
     const block: Bytes = await source.read(done, BLOCK)

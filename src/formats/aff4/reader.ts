@@ -8,7 +8,6 @@ import { entryRuns } from './map-entries.js'
 import { type LoadedMap, loadIdx, loadMap } from './map-reader.js'
 import { fillSymbolic, type SymbolicContent } from './symbolic.js'
 import type { Volume } from './volume.js'
-import { openMember } from './zip/reader.js'
 
 /** An object of a set of volumes that has bytes. */
 export interface StreamEntry {
@@ -97,7 +96,7 @@ async function openNested(volumes: readonly Volume[], urn: string, depth: number
   if (form === 'map')
     return mapStream(await loadMap(volume, urn), urn, (target) => openNested(volumes, target, depth + 1))
   if (form === 'image-stream') return wholeStream(urn, openImageStream(volume, urn))
-  return wholeStream(urn, await openMember(volume.source, volume.find(urn)!))
+  return wholeStream(urn, await volume.open(volume.find(urn)!))
 }
 
 function missing(volumes: readonly Volume[], urn: string): string {

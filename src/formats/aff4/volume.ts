@@ -3,7 +3,7 @@ import { FormatError } from '../format-error.js'
 import { NAMESPACES } from './lexicon.js'
 import { CONTAINER_DESCRIPTION, INFORMATION_TURTLE, memberLookup, VERSION_TXT } from './names.js'
 import { addTurtle, createGraph, type Graph } from './turtle.js'
-import { type Member, readDirectory, readMember } from './zip/reader.js'
+import { type Member, openMember, readDirectory, readMember } from './zip/reader.js'
 
 /** Bounds for what is held in memory. */
 const LARGEST_TURTLE = 256n << 20n
@@ -18,7 +18,6 @@ export interface VolumeVersion {
 /** A volume that is being read: its directory and its facts; evidence only when asked for. */
 export interface Volume {
   readonly name: string
-  readonly source: ByteSource
   readonly urn: string
   /** Undefined where version.txt is missing. */
   readonly version: VolumeVersion | undefined
@@ -26,8 +25,16 @@ export interface Volume {
   readonly graph: Graph
   /** What is odd about it, for people. */
   readonly warnings: readonly string[]
+  readonly members: ReadonlyMap<string, Member>
   /** The member that holds a URN. */
   find(urn: string): Member | undefined
+  /** The content of a member: stored bytes are read where they lie, deflated ones are held in memory. */
+  open(member: Member): Promise<ByteSource>
+  /**
+   * The whole content of a member, checked against its CRC.
+   * @param limit a larger one is refused before anything is allocated
+   */
+  read(member: Member, limit: bigint): Promise<Bytes>
 }
 
 /**
@@ -68,13 +75,15 @@ async function readVolume(source: ByteSource): Promise<Volume> {
   addTurtle(graph, turtle, urn)
   return {
     name: source.name,
-    source,
     urn,
     version,
     turtle,
     graph,
     warnings,
+    members,
     find: memberLookup(members, urn),
+    open: (member) => openMember(source, member),
+    read: (member, limit) => readMember(source, member, limit),
   }
 }
 

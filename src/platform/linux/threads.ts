@@ -51,12 +51,13 @@ export function parseStat(
   }
 }
 
-/** The threads of a process, as far as this process may see them. */
+/** The threads of a process, as far as this process may see them; its leader, whose ID is that of the process, first. */
 export function readThreads(pid: number): Thread[] {
   const folder = `/proc/${pid}/task`
+  // IDs begin anew after the largest, so a later thread may have a smaller one than the leader.
   const ids = listed(folder)
     .map(Number)
-    .sort((a, b) => a - b)
+    .sort((a, b) => Number(b === pid) - Number(a === pid) || a - b)
   return ids.map((id) => {
     const stat = parseStat(textOf(`${folder}/${id}/stat`))
     const syscall = parseSyscall(textOf(`${folder}/${id}/syscall`))

@@ -11,6 +11,7 @@ import type { Bytes } from '../../formats/byte-source.js'
 import { parseAddress } from '../../frames/address.js'
 import { checkCrc, chunkContent } from '../../frames/chunk-content.js'
 import type { DataFrame, FillFrame, StreamBody } from '../../frames/frame.js'
+import { announcedRuns } from '../../frames/streams.js'
 
 /** The bytes of one stream on their way into a volume: an object, the map that is its data, and chunks. */
 export interface Evidence {
@@ -39,10 +40,7 @@ export function openEvidence(
 ): Evidence {
   const urn = freshUrn()
   const map = volume.map({ image: urn })
-  const announced = (body.ranges ?? []).map(([start, length]) => ({
-    start: parseAddress(start),
-    length: parseAddress(length),
-  }))
+  const announced = announcedRuns(body) ?? []
   const size = body.size === undefined ? 0n : parseAddress(body.size)
   const given = body.chunkSize
   const chunked = given !== undefined && given <= LARGEST_CHUNK_SIZE

@@ -22,6 +22,7 @@ import type {
   NoteFrame,
   StreamBody,
 } from '../../frames/frame.js'
+import { hasBytes } from '../../frames/streams.js'
 import { type Evidence, openEvidence } from './evidence.js'
 import { informationYaml } from './information-yaml.js'
 import { addFacts, addNote } from './provenance.js'
@@ -218,8 +219,6 @@ export function openStoredStream(context: StreamContext, body: StreamBody): Stor
     },
   }
 }
-
-const hasBytes = ({ kind }: StreamBody) => kind === 'map' || kind === 'image'
 
 function kindOf({ kind, category }: StreamBody): (typeof RANKS)[number] {
   if (category?.startsWith('memory:')) return 'memory'
