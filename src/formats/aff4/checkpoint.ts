@@ -1,6 +1,6 @@
 import { encodeIdx, MAP_ENTRY_SIZE, writeMapEntry } from './map.js'
 import type { MapEntries } from './map-entries.js'
-import { INFORMATION_TURTLE, memberName } from './names.js'
+import { INFORMATION_TURTLE } from './names.js'
 import { formatTurtle, type Graph } from './turtle.js'
 import type { NewMember } from './zip/writer.js'
 
@@ -40,7 +40,7 @@ export function graphCheckpoints(graph: Graph, volume: string): () => Checkpoint
 
 export function mapCheckpoints(
   map: string,
-  volume: string,
+  memberName: (urn: string) => string,
   entries: () => MapEntries,
   targets: readonly string[],
 ): () => Checkpoint {
@@ -66,7 +66,7 @@ export function mapCheckpoints(
     const members: NewMember[] = []
     const add = (suffix: string, content: NewMember['pieces']) =>
       members.push({
-        name: memberName(numbered(map, number, suffix), volume),
+        name: memberName(numbered(map, number, suffix)),
         pieces: content,
         listed: false,
       })

@@ -23,7 +23,7 @@ import {
   RDF_TYPE,
 } from './lexicon.js'
 import type { OpenMap } from './map-writer.js'
-import { freshUrn, memberName } from './names.js'
+import { freshUrn } from './names.js'
 import { STATEMENT_BYTES, type VolumeParts } from './volume-parts.js'
 
 export interface ImageStreamOptions {
@@ -197,7 +197,7 @@ export function createImageStream(
       const entries = Uint8Array.from(index.subarray(0, chunks * INDEX_ENTRY_SIZE))
       const segments = hashes.map((sums) => ({ sums, segment: sums.take() }))
       const member = (object: string, piece: Bytes) => ({
-        name: memberName(object, volume.urn),
+        name: volume.memberName(object),
         pieces: [piece],
       })
       const number = handed.bevies

@@ -5,7 +5,7 @@ import { type Checkpoint, mapCheckpoints } from './checkpoint.js'
 import { aff4, digestLiteral, iri, long } from './lexicon.js'
 import { encodeIdx, idxUrn, MAP_ENTRY_SIZE, type MapEntry, mapUrn, symbolicUrn } from './map.js'
 import { createMapEntries, entryRuns, sortEntries } from './map-entries.js'
-import { freshUrn, memberName } from './names.js'
+import { freshUrn } from './names.js'
 import type { SymbolicContent } from './symbolic.js'
 import { STATEMENT_BYTES, type VolumeParts } from './volume-parts.js'
 import { memberOverhead } from './zip/writer.js'
@@ -68,9 +68,9 @@ export function createMapWriter(volume: VolumeParts, options: MapOptions): OpenM
     graph.add(options.image, aff4('dataStream'), iri(urn))
     graph.add(urn, aff4('target'), iri(options.image))
   }
-  const nextCheckpoint = mapCheckpoints(urn, volume.urn, () => entries, targets)
-  const mapName = memberName(mapUrn(urn), volume.urn)
-  const idxName = memberName(idxUrn(urn), volume.urn)
+  const nextCheckpoint = mapCheckpoints(urn, volume.memberName, () => entries, targets)
+  const mapName = volume.memberName(mapUrn(urn))
+  const idxName = volume.memberName(idxUrn(urn))
 
   function idOf(target: string): number {
     let id = ids.get(target)

@@ -19,6 +19,11 @@ export function memberName(urn: string, volume: string): string {
   return urn.startsWith(SCHEME) ? ESCAPED_SCHEME + escapeName(urn.slice(SCHEME.length)) : escapeName(urn)
 }
 
+/** The member that holds a URN in a volume of version 1.1 or 1.2: the URN as it is, or its tail, spaces plain. */
+export function rawMemberName(urn: string, volume: string): string {
+  return (tailOf(urn, volume)?.slice(1) ?? urn).replaceAll('%20', ' ')
+}
+
 /** What follows the URN of the volume, its slash included; undefined for a URN that does not lie below it. */
 function tailOf(urn: string, volume: string): string | undefined {
   return urn.startsWith(`${volume}/`) ? urn.slice(volume.length) : undefined

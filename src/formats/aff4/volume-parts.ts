@@ -7,6 +7,8 @@ export interface VolumeParts {
   readonly urn: string
   readonly graph: Graph
   readonly zip: ZipWriter
+  /** The member that holds a URN. */
+  memberName(urn: string): string
   /** Says that the volume holds an object, and of which type. */
   declare(urn: string, ...types: string[]): void
   /** What has become known since the last checkpoint. */

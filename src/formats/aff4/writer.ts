@@ -10,7 +10,14 @@ import {
 } from './image-stream-writer.js'
 import { aff4, dateTime, iri, RDF_TYPE } from './lexicon.js'
 import { createMapWriter, type MapOptions, type MapWriter, type OpenMap } from './map-writer.js'
-import { CONTAINER_DESCRIPTION, freshUrn, INFORMATION_TURTLE, memberName, VERSION_TXT } from './names.js'
+import {
+  CONTAINER_DESCRIPTION,
+  freshUrn,
+  INFORMATION_TURTLE,
+  memberName,
+  rawMemberName,
+  VERSION_TXT,
+} from './names.js'
 import { createGraph, formatTurtle, type Graph } from './turtle.js'
 import type { VolumeParts } from './volume-parts.js'
 import { createZipWriter, memberOverhead } from './zip/writer.js'
@@ -22,12 +29,14 @@ export interface VolumeOptions {
   /** Name and version of the program, for version.txt. */
   readonly tool: string
   readonly urn?: string
+  /** Version 1.0, 1.1 (AFF4-L: each file an object of its own) or 1.2 (encrypted). */
+  readonly minor?: 0 | 1 | 2
   /** When the volume was made. */
   readonly now?: Date
 }
 
 /**
- * An AFF4 Standard v1.0 volume that is written front to back. One `aff4:Image` a volume: readers open any of
+ * An AFF4 volume, of Standard v1.0 where nothing else is asked for, that is written front to back. One `aff4:Image` a volume: readers open any of
  * several.
  *
  * After a write failed: call `dropUnflushed`, cut the output at `intact` where it can be cut, and `finish` makes a
@@ -61,7 +70,7 @@ export interface VolumeWriter {
  * @throws what the sink throws
  */
 export async function createVolume(sink: ByteSink, options: VolumeOptions): Promise<VolumeWriter> {
-  const { urn = freshUrn(), now = new Date(), tool } = options
+  const { urn = freshUrn(), minor = 0, now = new Date(), tool } = options
   const zip = createZipWriter(sink)
   const graph = createGraph()
   const maps = new Map<MapWriter, OpenMap>()
@@ -74,6 +83,7 @@ export async function createVolume(sink: ByteSink, options: VolumeOptions): Prom
     urn,
     graph,
     zip,
+    memberName: (object) => (minor === 0 ? memberName : rawMemberName)(object, urn),
     declare(object, ...types) {
       graph.add(object, RDF_TYPE, ...types.map((type) => iri(aff4(type))))
       graph.add(object, aff4('stored'), iri(urn))
@@ -101,7 +111,7 @@ export async function createVolume(sink: ByteSink, options: VolumeOptions): Prom
   graph.add(urn, RDF_TYPE, iri(aff4('ZipVolume')))
   graph.add(urn, aff4('interface'), iri(aff4('Volume')))
   graph.add(urn, aff4('creationTime'), dateTime(now))
-  const version = `major=1\nminor=0\ntool=${tool.replace(/[=\r\n]/g, ' ')}\n`
+  const version = `major=1\nminor=${minor}\ntool=${tool.replace(/[=\r\n]/g, ' ')}\n`
   await zip.write(
     { name: CONTAINER_DESCRIPTION, pieces: [Buffer.from(urn, 'utf8')] },
     { name: VERSION_TXT, pieces: [Buffer.from(version, 'utf8')] },
@@ -119,11 +129,11 @@ export async function createVolume(sink: ByteSink, options: VolumeOptions): Prom
       for (const stream of streams) bytes += stream.finishBytes
       return bytes
     },
-    has: (object) => zip.has(memberName(object, urn)),
+    has: (object) => zip.has(parts.memberName(object)),
     declare: parts.declare,
     async segment(object, bytes) {
       const deflated = deflateSync(bytes)
-      const name = memberName(object, urn)
+      const name = parts.memberName(object)
       if (deflated.length < bytes.length) await zip.write({ name, pieces: [deflated], inflated: bytes })
       else await zip.write({ name, pieces: [bytes] })
     },

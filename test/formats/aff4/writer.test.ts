@@ -296,3 +296,23 @@ test('what a turtle may hold comes back from rdflib as it went in', async (t) =>
     t.deepEqual(facts[RDF_TYPE], [aff4('memory/physical')])
   })
 })
+
+test('a volume of version 1.1 names its members by their URNs as they are', async (t) => {
+  const sink = bufferSink()
+  const volume = await createVolume(sink, { tool: 'test', minor: 1 })
+  const map = volume.map()
+  const stream = volume.imageStream({ chunkSize: 512 }, map)
+  stream.append(Buffer.alloc(512, 'm'))
+  map.add({ offset: 0n, length: 512n, targetOffset: 0n, target: stream.urn })
+  const file = `${volume.urn}//etc/a%20file%25.txt`
+  volume.declare(file, 'FileImage', 'Image', 'ZipSegment')
+  await volume.segment(file, Buffer.from('hello'))
+  t.true(volume.has(file))
+  await volume.finish()
+  const read = await openVolume(bufferSource(sink.bytes()))
+  t.like(read.version, { major: 1, minor: 1 })
+  for (const name of ['/etc/a file%25.txt', `${map.urn}/map`, `${map.urn}/idx`, `${stream.urn}/00000000`])
+    t.true(read.members.has(name), name)
+  t.deepEqual(Buffer.from(await read.read(read.find(file)!, 5n)), Buffer.from('hello'))
+  t.is((await (await openStream([read], map.urn)).read(0n, 512)).length, 512)
+})
