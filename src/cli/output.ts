@@ -3,6 +3,7 @@ import path from 'node:path'
 import { isatty } from 'node:tty'
 import { promisify } from 'node:util'
 import type { ByteSink, Bytes } from '../formats/byte-source.js'
+import { syncFolder } from '../formats/sync-folder.js'
 import type { Status } from '../frames/frame.js'
 import { openPipeOutput, type WritePieces, writeWhole } from '../frames/pipe-output.js'
 import { EXIT, ToolError } from './exit.js'
@@ -203,15 +204,4 @@ function refuseInput(target: string): void {
   const input = fs.fstatSync(0)
   if (there && input.isFile() && input.dev === there.dev && input.ino === there.ino)
     throw new ToolError(EXIT.usage, `${target}: input and output are one file`)
-}
-
-function syncFolder(folder: string): void {
-  const fd = fs.openSync(folder, 'r')
-  try {
-    fs.fsyncSync(fd)
-  } catch {
-    // Not every file system syncs directories; the file itself is safe.
-  } finally {
-    fs.closeSync(fd)
-  }
 }

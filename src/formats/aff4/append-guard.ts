@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+import type { ByteSource } from '../byte-source.js'
+import { openFileSource } from '../file-source.js'
+import { FormatError } from '../format-error.js'
+import { syncFolder } from '../sync-folder.js'
+
+/**
+ * While something is appended to a volume, a file beside it, `OUT.append`, says how the volume was, in three
+ * lines of text:
+ *
+ *     pmem append
+ *     length 3177529
+ *     sha256 SHA-256 of the 65536 bytes before that length, or of all there are
+ *
+ * It is on the disk before the first byte is appended, and goes when all of them are. An append never changes a
+ * byte before the old length, so whoever finds a guard has the old volume.
+ */
+const FIRST_LINE = 'pmem append\n'
+const WHOLE = /^pmem append\nlength ([0-9]{1,20})\nsha256 ([0-9a-f]{64})\n$/
+const LONGEST = 4096
+const TAIL = 65536
+
+export interface AppendGuard {
+  /** Where it stands. */
+  readonly name: string
+  /** Length of the volume as it was, in bytes. */
+  readonly length: bigint
+  /** Whether the volume still begins with what it was then; false where another file took its place. */
+  readonly fits: boolean
+}
+
+/** Where the guard of a volume stands: beside the file itself, whatever link leads there. */
+export function guardName(volume: string): string {
+  try {
+    return `${fs.realpathSync(volume)}.append`
+  } catch {
+    return `${path.resolve(volume)}.append`
+  }
+}
+
+/**
+ * The guard beside a volume, if there is one: an append is under way, or was not finished.
+ * @throws {FormatError} when the file of that name is none; the operating system's error
+ */
+export async function readGuard(volume: string): Promise<AppendGuard | undefined> {
+  const name = guardName(volume)
+  const text = readText(name)
+  if (text === undefined) return undefined
+  const source = openFileSource(volume)
+  try {
+    const [, digits, sha256] = WHOLE.exec(text) ?? []
+    if (digits === undefined) {
+      // Whoever died before it was whole had not begun to append.
+      const begun = text.replace(/\0+$/, '')
+      if (!FIRST_LINE.startsWith(begun) && !begun.startsWith(FIRST_LINE))
+        throw new FormatError(`${name}: stands where the guard of an append would, and is none`)
+      return { name, length: source.size, fits: true }
+    }
+    const length = BigInt(digits)
+    return { name, length, fits: length <= source.size && (await tailSum(source, length)) === sha256 }
+  } finally {
+    await source.close()
+  }
+}
+
+function readText(name: string): string | undefined {
+  let fd: number
+  try {
+    fd = fs.openSync(name, 'r')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+  try {
+    const bytes = Buffer.alloc(LONGEST)
+    return bytes.toString('latin1', 0, fs.readSync(fd, bytes, 0, LONGEST, 0))
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+async function tailSum(source: ByteSource, length: bigint): Promise<string> {
+  const start = length > BigInt(TAIL) ? length - BigInt(TAIL) : 0n
+  const tail = await source.read(start, Number(length - start))
+  return createHash('sha256').update(tail).digest('hex')
+}
+
+/**
+ * Guards a volume, durably, before anything is appended to it.
+ * @throws the operating system's error; `EEXIST` when there is a guard already
+ */
+export async function setGuard(volume: string): Promise<AppendGuard> {
+  const name = guardName(volume)
+  const source = openFileSource(volume)
+  try {
+    const fd = fs.openSync(name, 'wx', 0o600)
+    try {
+      const text = `${FIRST_LINE}length ${source.size}\nsha256 ${await tailSum(source, source.size)}\n`
+      fs.writeSync(fd, text)
+      fs.fsyncSync(fd)
+      syncFolder(path.dirname(name))
+    } catch (error) {
+      fs.rmSync(name)
+      throw error
+    } finally {
+      fs.closeSync(fd)
+    }
+    return { name, length: source.size, fits: true }
+  } finally {
+    await source.close()
+  }
+}
+
+/** Takes the guard away: what was appended is on the disk, or what was there is restored. */
+export function dropGuard({ name }: AppendGuard): void {
+  fs.rmSync(name)
+  syncFolder(path.dirname(name))
+}
+
+/**
+ * Cuts off what an append left, bit for bit, and takes the guard away.
+ * @returns the length of the volume, and how many bytes went
+ * @throws {FormatError} when the volume has no guard, or one that is another volume's; the operating system's error
+ */
+export async function undoAppend(volume: string): Promise<{ length: bigint; cut: bigint }> {
+  const guard = await readGuard(volume)
+  if (!guard) throw new FormatError(`${volume}: no append to undo: there is no ${guardName(volume)}`)
+  if (!guard.fits)
+    throw new FormatError(`${volume}: not the volume that ${guard.name} speaks of, and left as it is`)
+  const fd = fs.openSync(volume, 'r+')
+  try {
+    const { size } = fs.fstatSync(fd, { bigint: true })
+    if (size > guard.length) fs.ftruncateSync(fd, Number(guard.length))
+    fs.fsyncSync(fd)
+    dropGuard(guard)
+    return { length: guard.length, cut: size - guard.length }
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+/**
+ * Opens a file as it was before an append that has not finished; every other one as it is.
+ * @returns its bytes, and what people should know about them
+ * @throws {FormatError} and the operating system's errors
+ */
+export async function openAsItWas(path: string): Promise<{ source: ByteSource; warnings: string[] }> {
+  const guard = await readGuard(path)
+  const source = openFileSource(path)
+  if (!guard) return { source, warnings: [] }
+  if (!guard.fits)
+    return {
+      source,
+      warnings: [`${guard.name} speaks of another volume than this one, which is read as it is`],
+    }
+  const behind = source.size - guard.length
+  return {
+    source: { ...source, size: guard.length, read: clipped(source, guard.length) },
+    warnings: [
+      `an append has not finished: read as it was before, without ${behind} bytes that follow (aff4-recover --undo cuts them)`,
+    ],
+  }
+}
+
+const clipped =
+  (source: ByteSource, size: bigint): ByteSource['read'] =>
+  (offset, length) => {
+    const left = offset < size ? size - offset : 0n
+    return source.read(offset, BigInt(length) > left ? Number(left) : length)
+  }
