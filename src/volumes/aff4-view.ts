@@ -1,8 +1,23 @@
 import { EXIT } from '../cli/exit.js'
 import type { Tool } from '../cli/tool.js'
-import { createGraph, formatTurtle, type Graph } from '../formats/aff4/turtle.js'
+import { NAMESPACES } from '../formats/aff4/lexicon.js'
+import {
+  createGraph,
+  formatTurtleWith,
+  type Graph,
+  type Prefixes,
+  parseTurtle,
+} from '../formats/aff4/turtle.js'
 import type { Volume } from '../formats/aff4/volume.js'
 import { openVolumeFile } from '../formats/aff4/volume-file.js'
+
+/** What the pmem suite of 2015 wrote at the top, in its order. */
+const SUITE: Prefixes = {
+  rdf: NAMESPACES.rdf,
+  aff4: NAMESPACES.aff4,
+  xsd: NAMESPACES.xsd,
+  memory: `${NAMESPACES.aff4}memory/`,
+}
 
 /** aff4-view: the metadata of volumes, merged. */
 export const tool: Tool = {
@@ -19,18 +34,24 @@ export const tool: Tool = {
       for (const warning of volume.warnings) log.warn(`${path}: ${warning}`)
       volumes.push(volume)
     }
-    const graph = merge(volumes)
-    await io.print(options.flag('json') ? asJson(graph) : formatTurtle(graph.statements, volumes[0]!.urn))
+    const { graph, prefixes } = merge(volumes)
+    await io.print(options.flag('json') ? asJson(graph) : formatTurtleWith(graph.statements, prefixes))
     return EXIT.complete
   },
 }
 
-function merge(volumes: readonly Volume[]): Graph {
+/** What the volumes say in their own words, of whatever era, with the prefixes that they use themselves. */
+function merge(volumes: readonly Volume[]): { graph: Graph; prefixes: Prefixes } {
   const graph = createGraph()
-  for (const volume of volumes)
-    for (const { subject, predicate, object } of volume.graph.statements)
-      graph.add(subject, predicate, object)
-  return graph
+  const bound = new Map<string, string>()
+  for (const { turtle, urn } of volumes) {
+    const statements = parseTurtle(turtle, urn, (prefix, namespace) => {
+      // The empty one is each volume's own name.
+      if (/^[A-Za-z][A-Za-z0-9]*$/.test(prefix) && !bound.has(prefix)) bound.set(prefix, namespace)
+    })
+    for (const { subject, predicate, object } of statements) graph.add(subject, predicate, object)
+  }
+  return { graph, prefixes: { ...SUITE, ...Object.fromEntries(bound) } }
 }
 
 /** RDF 1.1 JSON: {subject: {predicate: [{type, value, datatype}]}}. */

@@ -58,3 +58,19 @@ test('--json gives the same facts as RDF/JSON', async (t) => {
   ])
   t.is(facts['http://aff4.org/Schema#hash']!.length, 2)
 })
+
+test('begins with the prefixes of the pmem suite, then those that the volumes use', async (t) => {
+  const { stdout } = await runTool('aff4-view', [REFERENCE, DREAM], Buffer.alloc(0))
+  const prefixes = stdout.toString().split('\n\n')[0]!.split('\n')
+  t.deepEqual(
+    prefixes.map((line) => line.split(/\s+/)),
+    [
+      ['rdf', 'http://www.w3.org/1999/02/22-rdf-syntax-ns#'],
+      ['aff4', 'http://aff4.org/Schema#'],
+      ['xsd', 'http://www.w3.org/2001/XMLSchema#'],
+      ['memory', 'http://aff4.org/Schema#memory/'],
+      ['rdfs', 'http://www.w3.org/2000/01/rdf-schema#'],
+      ['xml', 'http://www.w3.org/XML/1998/namespace'],
+    ].map(([prefix, namespace]) => ['@prefix', `${prefix}:`, `<${namespace}>`, '.']),
+  )
+})

@@ -31,7 +31,7 @@ export interface Graph {
 export function createGraph(): Graph {
   const statements: Statement[] = []
   const index = new Map<string, Map<string, Map<string, Node>>>()
-  let turtleBytes = byteLength(prefixes('')) + 2
+  let turtleBytes = byteLength(prefixLines({ '': '', ...NAMESPACES })) + 2
 
   const find = (subject: string, predicate: string) => index.get(subject)?.get(predicate)
   const graph: Graph = {
@@ -45,7 +45,7 @@ export function createGraph(): Graph {
         if (!predicates) {
           predicates = new Map()
           index.set(subject, predicates)
-          turtleBytes += byteLength(formatName(subject)) + 8
+          turtleBytes += byteLength(formatName(subject, NAMESPACES)) + 8
         }
         let values = predicates.get(predicate)
         if (!values) {
@@ -54,7 +54,8 @@ export function createGraph(): Graph {
         }
         if (values.has(object.id)) continue
         values.set(object.id, object)
-        turtleBytes += byteLength(formatName(predicate)) + byteLength(formatNode(object)) + 16
+        turtleBytes +=
+          byteLength(formatName(predicate, NAMESPACES)) + byteLength(formatNode(object, NAMESPACES)) + 16
         statements.push({ subject, predicate, object })
       }
     },
@@ -74,13 +75,20 @@ export function createGraph(): Graph {
 /**
  * Reads Turtle.
  * @param base what `<>` means
+ * @param onPrefix told of each prefix that it binds
  * @throws {FormatError} naming the line
  */
-export function parseTurtle(turtle: string, base?: string): Statement[] {
+export function parseTurtle(
+  turtle: string,
+  base?: string,
+  onPrefix?: (prefix: string, namespace: string) => void,
+): Statement[] {
   let quads: Quad[]
   try {
     const parser = new Parser({ format: 'text/turtle', ...(base === undefined ? {} : { baseIRI: base }) })
-    quads = parser.parse(turtle.replace(/^\ufeff/, ''))
+    quads = parser.parse(turtle.replace(/^\ufeff/, ''), null, (prefix, namespace) =>
+      onPrefix?.(prefix, namespace.value),
+    )
   } catch (error) {
     throw new FormatError(`turtle: ${(error as Error).message.replace(/\.$/, '')}`)
   }
@@ -101,8 +109,18 @@ export function addTurtle(graph: Graph, turtle: string, base: string): void {
     graph.add(subject, predicate, object)
 }
 
+/** Namespaces by their prefixes. */
+export type Prefixes = Readonly<Record<string, string>>
+
 /** Writes statements in the subset of Turtle that every known reader of AFF4 takes; types stand first. */
-export function formatTurtle(statements: Iterable<Statement>, volume: string): string {
+export const formatTurtle = (statements: Iterable<Statement>, volume: string): string =>
+  prefixLines({ '': volume, ...NAMESPACES }) + formatSubjects(statements, NAMESPACES)
+
+/** The same with other prefixes. */
+export const formatTurtleWith = (statements: Iterable<Statement>, prefixes: Prefixes): string =>
+  prefixLines(prefixes) + formatSubjects(statements, prefixes)
+
+function formatSubjects(statements: Iterable<Statement>, prefixes: Prefixes): string {
   const subjects = new Map<string, Map<string, string[]>>()
   for (const { subject, predicate, object } of statements) {
     let predicates = subjects.get(subject)
@@ -111,15 +129,15 @@ export function formatTurtle(statements: Iterable<Statement>, volume: string): s
       subjects.set(subject, predicates)
     }
     const values = predicates.get(predicate)
-    if (values) values.push(formatNode(object))
-    else predicates.set(predicate, [formatNode(object)])
+    if (values) values.push(formatNode(object, prefixes))
+    else predicates.set(predicate, [formatNode(object, prefixes)])
   }
-  const parts = [prefixes(volume)]
+  const parts: string[] = []
   for (const [subject, predicates] of subjects) {
     const lines = [...predicates]
-      .map(([predicate, values]) => `${formatName(predicate)} ${values.join(' , ')}`)
+      .map(([predicate, values]) => `${formatName(predicate, prefixes)} ${values.join(' , ')}`)
       .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
-    parts.push(`\n${formatName(subject)}\n        ${lines.join(' ;\n        ')} .\n`)
+    parts.push(`\n${formatName(subject, prefixes)}\n        ${lines.join(' ;\n        ')} .\n`)
   }
   return parts.join('')
 }
@@ -127,29 +145,29 @@ export function formatTurtle(statements: Iterable<Statement>, volume: string): s
 const rank = (line: string) => (line.startsWith('a ') ? 0 : 1)
 const byteLength = (value: string) => Buffer.byteLength(value, 'utf8')
 
-function prefixes(volume: string): string {
-  const named = Object.entries(NAMESPACES).map(([prefix, namespace]) => [`${prefix}:`, namespace])
-  return [[':', volume], ...named]
-    .map(([prefix, namespace]) => `@prefix ${prefix!.padEnd(6)} <${escapeIri(namespace!)}> .\n`)
+function prefixLines(prefixes: Prefixes): string {
+  return Object.entries(prefixes)
+    .map(([prefix, namespace]) => `@prefix ${`${prefix}:`.padEnd(6)} <${escapeIri(namespace)}> .\n`)
     .join('')
 }
 
-function formatName(name: string): string {
+function formatName(name: string, prefixes: Prefixes): string {
   if (name === RDF_TYPE) return 'a'
   if (name.startsWith('_:')) return name
-  for (const [prefix, namespace] of Object.entries(NAMESPACES))
+  for (const [prefix, namespace] of Object.entries(prefixes))
     if (name.startsWith(namespace) && /^[A-Za-z][A-Za-z0-9_]*$/.test(name.slice(namespace.length)))
       return `${prefix}:${name.slice(namespace.length)}`
   return `<${escapeIri(name)}>`
 }
 
-function formatNode(node: Node): string {
+function formatNode(node: Node, prefixes: Prefixes): string {
   if (node.termType === 'BlankNode') return node.id
-  if (node.termType === 'NamedNode') return node.value === RDF_TYPE ? `<${RDF_TYPE}>` : formatName(node.value)
+  if (node.termType === 'NamedNode')
+    return node.value === RDF_TYPE ? `<${RDF_TYPE}>` : formatName(node.value, prefixes)
   const quoted = `"${node.value.replace(/["\\\p{Cc}]/gu, escapeCharacter)}"`
   if (node.language) return `${quoted}@${node.language}`
   const datatype = node.datatype.value
-  return datatype === `${NAMESPACES.xsd}string` ? quoted : `${quoted}^^${formatName(datatype)}`
+  return datatype === `${NAMESPACES.xsd}string` ? quoted : `${quoted}^^${formatName(datatype, prefixes)}`
 }
 
 const SHORT_ESCAPES: Record<string, string> = {

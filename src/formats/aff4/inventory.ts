@@ -1,0 +1,199 @@
+import { bevyUrn } from './image-stream.js'
+import { aff4, codecOf, DIGESTS, pmem } from './lexicon.js'
+import { symbolicContent } from './map.js'
+import { loadIdx } from './map-reader.js'
+import { listStreams, type OpenStream, openStream, type StreamEntry } from './reader.js'
+import type { Volume } from './volume.js'
+import { STORED } from './zip/local-header.js'
+
+/** A digest that a volume states. */
+export interface StatedDigest {
+  /** As its datatype names it, in lower case. */
+  readonly algorithm: string
+  readonly value: string
+  /** Of the ranges that the stream has, not of all of its addresses. */
+  readonly ofRanges: boolean
+}
+
+/** What a volume says of one of its streams, folders or links. */
+export interface InventoryEntry {
+  readonly urn: string
+  readonly name: string
+  readonly kind: string
+  /** Undefined where there are no bytes, or nothing tells how many. */
+  readonly size: bigint | undefined
+  /** What its members take in the volumes. */
+  readonly stored: bigint
+  readonly compression: readonly string[]
+  /** `memory:physical`. */
+  readonly category: string | undefined
+  /** As the volume writes them. */
+  readonly created: string | undefined
+  readonly modified: string | undefined
+  readonly digests: readonly StatedDigest[]
+  /** Why it is not all there: `interrupted: …`, `unreadable 4096`, … */
+  readonly incomplete: readonly string[]
+  /** Undefined where it could not be opened, or has no bytes. */
+  readonly stream: OpenStream | undefined
+}
+
+/**
+ * Lists what volumes that belong together hold, topmost objects only.
+ * Reads directories, turtle and maps, no evidence.
+ */
+export async function* takeInventory(volumes: readonly Volume[]): AsyncGenerator<InventoryEntry> {
+  const captures = captureTimes(volumes)
+  for (const entry of await listStreams(volumes))
+    if (!entry.backing) yield await describe(volumes, entry, captures)
+  for (const volume of volumes)
+    for (const urn of volume.graph.subjects()) {
+      const kind = BARE.find(([type]) => volume.graph.isA(urn, type))?.[1]
+      if (kind !== undefined) yield { ...facts(volume, urn, urn, captures), kind, ...NO_BYTES }
+    }
+}
+
+/** Objects without bytes that are listed beside the streams. */
+const BARE = [
+  [aff4('Folder'), 'folder'],
+  [aff4('FolderImage'), 'folder'],
+  [pmem('SymbolicLink'), 'link'],
+] as const
+const NO_BYTES = { size: undefined, stored: 0n, compression: [], stream: undefined }
+
+type Captures = ReadonlyMap<string, { created: string | undefined; modified: string | undefined }>
+
+async function describe(
+  volumes: readonly Volume[],
+  entry: StreamEntry,
+  captures: Captures,
+): Promise<InventoryEntry> {
+  const { urn, volume } = entry
+  const holder = volume.graph.value(urn, aff4('dataStream')) ?? urn
+  const known = facts(volume, urn, holder, captures)
+  const incomplete = [...known.incomplete]
+  let stream: OpenStream | undefined
+  const storage = { bytes: 0n, compression: new Set<string>(), seen: new Set<string>() }
+  try {
+    stream = await openStream(volumes, urn)
+    if (entry.form === 'image' || entry.form === 'map') incomplete.push(...missingRanges(stream))
+    await addStorage(volumes, urn, storage)
+  } catch (error) {
+    incomplete.push(`damaged: ${(error as Error).message}`)
+  }
+  return {
+    ...known,
+    kind: kindOf(entry, known.category),
+    size: stream?.size ?? volume.graph.integer(urn, aff4('size')),
+    stored: storage.bytes,
+    compression: [...storage.compression],
+    incomplete,
+    stream,
+  }
+}
+
+/** What the graph alone tells. @param holder the object that holds the bytes of an image */
+function facts(volume: Volume, urn: string, holder: string, captures: Captures) {
+  const { graph } = volume
+  const category = graph.value(holder, aff4('category')) ?? graph.value(urn, aff4('category'))
+  const state =
+    graph.value(urn, pmem('incomplete')) ??
+    [graph.value(urn, aff4('acquisitionCompletionState'))].find(
+      (words) => words !== undefined && words !== 'Completed Normally',
+    )
+  return {
+    urn,
+    name: streamName(volume, urn),
+    category: category?.startsWith(aff4('')) ? category.slice(aff4('').length).replace('/', ':') : category,
+    created: graph.value(urn, aff4('birthTime')) ?? captures.get(urn)?.created,
+    modified: graph.value(urn, aff4('lastWritten')) ?? captures.get(urn)?.modified,
+    digests: [...new Set([urn, holder])].flatMap((object) => statedDigests(volume, object)),
+    incomplete: state === undefined ? [] : [state],
+  }
+}
+
+/** What people call a stream: its path, its place below the volume, or else its URN. */
+function streamName({ graph, urn: volumeUrn }: Volume, urn: string): string {
+  const inside = urn.startsWith(`${volumeUrn}/`) ? urn.slice(volumeUrn.length + 1) : ''
+  return graph.value(urn, aff4('originalFileName')) || inside || urn
+}
+
+function kindOf({ urn, form, volume }: StreamEntry, category: string | undefined): string {
+  const is = (type: string) => volume.graph.isA(urn, aff4(type))
+  if (is('MemoryImage') || category?.startsWith('memory:')) return 'memory'
+  if (is('DiskImage')) return 'disk'
+  if (is('VolumeImage')) return 'volume'
+  if (form === 'segment' || is('FileImage')) return 'file'
+  return form === 'image-stream' ? 'stream' : form
+}
+
+function statedDigests({ graph }: Volume, urn: string): StatedDigest[] {
+  const found: StatedDigest[] = []
+  for (const property of [aff4('hash'), pmem('rangesHash')])
+    for (const node of graph.all(urn, property)) {
+      if (node.termType !== 'Literal') continue
+      const algorithm = node.datatype.value.replace(/^.*#/, '').toLowerCase()
+      if (algorithm.startsWith('blockmaphash')) continue
+      const known = Object.values(DIGESTS).find(({ datatype }) => datatype.toLowerCase() === algorithm)
+      found.push({
+        algorithm: known?.node ?? algorithm,
+        value: node.value.toLowerCase(),
+        ofRanges: property !== aff4('hash'),
+      })
+    }
+  return found
+}
+
+/** When images were taken, by their URNs. */
+function captureTimes(volumes: readonly Volume[]): Captures {
+  const times = new Map<string, { created: string | undefined; modified: string | undefined }>()
+  for (const { graph } of volumes)
+    for (const subject of graph.subjects()) {
+      const target = graph.value(subject, aff4('target'))
+      if (target === undefined || !graph.isA(subject, aff4('TimeStamps'))) continue
+      times.set(target, {
+        created: graph.value(subject, aff4('startTime')),
+        modified: graph.value(subject, aff4('endTime')),
+      })
+    }
+  return times
+}
+
+function missingRanges(stream: OpenStream): string[] {
+  const missing = { unreadable: 0n, unknown: 0n }
+  for (const { length, content } of stream.extents())
+    if (content === 'unreadable' || content === 'unknown') missing[content] += length
+  return Object.entries(missing).flatMap(([kind, bytes]) => (bytes > 0n ? [`${kind} ${bytes}`] : []))
+}
+
+/** Adds up the members that a stream rests on, each once. */
+async function addStorage(
+  volumes: readonly Volume[],
+  urn: string,
+  sum: { bytes: bigint; compression: Set<string>; seen: Set<string> },
+): Promise<void> {
+  if (sum.seen.has(urn)) return
+  sum.seen.add(urn)
+  for (const volume of volumes) {
+    const { graph } = volume
+    for (const { value } of graph.all(urn, aff4('dataStream'))) await addStorage(volumes, value, sum)
+    if (graph.isA(urn, aff4('Map')))
+      for (const target of await loadIdx(volume, urn))
+        if (symbolicContent(target) === undefined) await addStorage(volumes, target, sum)
+    const first = volume.find(bevyUrn(urn, 0))
+    if (first) {
+      const method = graph.value(urn, aff4('compressionMethod'))
+      sum.compression.add(method === undefined ? 'none' : (codecOf(method) ?? method))
+      for (
+        let number = 0, bevy = first as typeof first | undefined;
+        bevy;
+        bevy = volume.find(bevyUrn(urn, ++number))
+      )
+        sum.bytes += bevy.compressedSize
+    }
+    const segment = volume.find(urn)
+    if (segment) {
+      sum.compression.add(segment.method === STORED ? 'none' : 'deflate')
+      sum.bytes += segment.compressedSize
+    }
+  }
+}

@@ -1,0 +1,139 @@
+import { EXIT } from '../cli/exit.js'
+import { printable } from '../cli/messages.js'
+import type { Io, Tool } from '../cli/tool.js'
+import { type InventoryEntry, takeInventory } from '../formats/aff4/inventory.js'
+import { pmem } from '../formats/aff4/lexicon.js'
+import type { Extent } from '../formats/aff4/reader.js'
+import type { Volume } from '../formats/aff4/volume.js'
+import { openVolumeFile } from '../formats/aff4/volume-file.js'
+
+/** Lines that are printed at once. */
+const LINES = 4096
+
+/** aff4-ls: what volumes hold, a line a stream. */
+export const tool: Tool = {
+  name: 'aff4-ls',
+  role: 'report',
+  usage: 'VOLUME…',
+  summary: 'list the streams of AFF4 volumes',
+  options: {
+    map: { help: 'the ranges of each stream as well' },
+    json: { help: 'a JSON object a line' },
+  },
+  operands: [1, Number.POSITIVE_INFINITY],
+  async run({ operands, options, io, log }) {
+    const volumes: Volume[] = []
+    for (const path of operands) {
+      const volume = await openVolumeFile(path)
+      for (const warning of volume.warnings) log.warn(`${path}: ${warning}`)
+      const state = volume.graph.value(volume.urn, pmem('incomplete'))
+      if (state !== undefined) log.warn(`${path}: incomplete: ${state}`)
+      volumes.push(volume)
+    }
+    const inventory = takeInventory(volumes)
+    const map = options.flag('map')
+    await printLines(io, options.flag('json') ? jsonLines(inventory, map) : tableLines(inventory, map))
+    return EXIT.complete
+  },
+}
+
+async function printLines(io: Io, lines: AsyncIterable<string>): Promise<void> {
+  let waiting: string[] = []
+  for await (const line of lines) {
+    waiting.push(line)
+    if (waiting.length < LINES) continue
+    await io.print(waiting.join(''))
+    waiting = []
+  }
+  await io.print(waiting.join(''))
+}
+
+const COLUMNS = [
+  'KIND',
+  'SIZE',
+  'STORED',
+  'COMPRESSION',
+  'CATEGORY',
+  'CREATED',
+  'MODIFIED',
+  'INCOMPLETE',
+  'HASHES',
+  'NAME',
+]
+/** Numbers stand below one another. */
+const TO_THE_RIGHT = ['SIZE', 'STORED']
+
+async function* tableLines(inventory: AsyncIterable<InventoryEntry>, map: boolean): AsyncGenerator<string> {
+  const entries: InventoryEntry[] = []
+  for await (const entry of inventory) entries.push(entry)
+  const rows = entries.map(cells)
+  const widths = COLUMNS.map((title, column) =>
+    rows.reduce((most, row) => Math.max(most, row[column]!.length), title.length),
+  )
+  const format = (row: readonly string[]) =>
+    `${row
+      .map((cell, column) =>
+        TO_THE_RIGHT.includes(COLUMNS[column]!)
+          ? cell.padStart(widths[column]!)
+          : cell.padEnd(widths[column]!),
+      )
+      .join('  ')
+      .trimEnd()}\n`
+  yield format(COLUMNS)
+  for (const [index, row] of rows.entries()) {
+    yield format(row)
+    if (map)
+      for (const extent of entries[index]!.stream?.extents() ?? []) yield `  ${words(extent).join('  ')}\n`
+  }
+}
+
+function cells(entry: InventoryEntry): string[] {
+  const { kind, size, stored, compression, category, created, modified, incomplete, digests, name } = entry
+  return [
+    kind,
+    size === undefined ? '-' : String(size),
+    String(stored),
+    compression.join(',') || '-',
+    category ?? '-',
+    created ?? '-',
+    modified ?? '-',
+    incomplete.map(briefly).join(',') || '-',
+    digests
+      .map(({ algorithm, value, ofRanges }) => `${algorithm}${ofRanges ? '(ranges)' : ''}:${value}`)
+      .join(',') || '-',
+    name,
+  ].map(printable)
+}
+
+/** A word for what is incomplete: the reason itself may be long, and stands in JSON. */
+const briefly = (state: string) =>
+  /^(?:unreadable|unknown) \d+$|^(?:interrupted|failed|truncated|damaged)\b|/
+    .exec(state)![0]
+    .replace(' ', ':') || 'incomplete'
+
+/** Start, end, length, content. */
+function words({ start, length, content }: Extent): string[] {
+  return [hex(start), hex(start + length), hex(length), contentName(content)]
+}
+
+const contentName = (content: Extent['content']) =>
+  typeof content === 'number' ? `byte:${hex(content)}` : content
+const hex = (value: bigint | number) => `0x${value.toString(16)}`
+
+async function* jsonLines(inventory: AsyncIterable<InventoryEntry>, map: boolean): AsyncGenerator<string> {
+  for await (const { stream, ...entry } of inventory) {
+    const facts = JSON.stringify(entry, (_key, value) => (typeof value === 'bigint' ? hex(value) : value))
+    if (!map || !stream) {
+      yield `${facts}\n`
+      continue
+    }
+    yield `${facts.slice(0, -1)},"map":[`
+    let comma = ''
+    for (const extent of stream.extents()) {
+      const [start, end, length, content] = words(extent)
+      yield `${comma}${JSON.stringify({ start, end, length, content })}`
+      comma = ','
+    }
+    yield ']}\n'
+  }
+}
