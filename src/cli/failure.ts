@@ -1,4 +1,5 @@
 import { FormatError } from '../formats/format-error.js'
+import { LockedError } from '../formats/locked-error.js'
 import { EXIT, type ExitCode, ToolError } from './exit.js'
 
 /** What the operating system's errors mean to a user. */
@@ -21,6 +22,7 @@ const SYSTEM_ERRORS: Record<string, [ExitCode, string]> = {
 export function asToolError(error: unknown): ToolError {
   if (error instanceof ToolError) return error
   if (error instanceof FormatError) return new ToolError(EXIT.data, error.message, { cause: error })
+  if (error instanceof LockedError) return lockedError(error)
   const system = error as NodeJS.ErrnoException
   if (error instanceof Error && typeof system.code === 'string' && system.syscall !== undefined) {
     const code = SYSTEM_ERRORS[system.code]?.[0] ?? EXIT.io
@@ -31,6 +33,12 @@ export function asToolError(error: unknown): ToolError {
     hint: 'PMEM_DEBUG=1 shows where; please report it',
     cause: error,
   })
+}
+
+function lockedError(error: LockedError): ToolError {
+  const ways = error.opens.map((what) => (what === 'password' ? '--password-fd N' : '--key FILE'))
+  const hint = ways.length > 0 ? { hint: `${ways.join(' or ')} opens it` } : {}
+  return new ToolError(EXIT.permission, error.message, { ...hint, cause: error })
 }
 
 /** Why something failed, without the name of what: for messages that name it their own way. */

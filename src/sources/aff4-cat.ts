@@ -1,9 +1,11 @@
 import { EXIT, ToolError } from '../cli/exit.js'
 import { reasonOf } from '../cli/failure.js'
 import type { Log } from '../cli/messages.js'
+import { SECRET_OPTIONS, secretsOf } from '../cli/secret.js'
 import { parseRange } from '../cli/sizes.js'
 import type { Tool } from '../cli/tool.js'
 import type { Run } from '../formats/address-space.js'
+import type { Secrets } from '../formats/aff4/encryption/unlock.js'
 import { aff4, DIGESTS, iri, pmem, RDF_TYPE, STRUCTURAL } from '../formats/aff4/lexicon.js'
 import {
   type Extent,
@@ -35,6 +37,7 @@ export const tool: Tool = {
   options: {
     stream: { value: 'NAME', repeat: true, help: 'only this stream, by its name or URN' },
     range: { value: 'RANGE', help: 'only these addresses: 0x1000-0x9f000 or 0x1000+0x9e000' },
+    ...SECRET_OPTIONS,
   },
   operands: [1, Number.POSITIVE_INFINITY],
   run({ operands, options, io, log }) {
@@ -45,6 +48,7 @@ export const tool: Tool = {
         operands,
         options.values('stream'),
         range === undefined ? undefined : parseRange(range),
+        secretsOf(options),
       ),
     )
   },
@@ -60,10 +64,11 @@ export async function* catVolumes(
   paths: readonly string[],
   wanted: readonly string[],
   range: Run | undefined,
+  secrets?: Secrets,
 ): AsyncGenerator<Batch> {
   const volumes: Volume[] = []
   for (const path of paths) {
-    const volume = await openVolumeFile(path)
+    const volume = await openVolumeFile(path, secrets)
     for (const warning of volume.warnings) log.warn(`${path}: ${warning}`)
     volumes.push(volume)
   }

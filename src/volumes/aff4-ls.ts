@@ -1,5 +1,6 @@
 import { EXIT } from '../cli/exit.js'
 import { printable } from '../cli/messages.js'
+import { SECRET_OPTIONS, secretsOf } from '../cli/secret.js'
 import type { Io, Tool } from '../cli/tool.js'
 import { type InventoryEntry, takeInventory } from '../formats/aff4/inventory.js'
 import { pmem } from '../formats/aff4/lexicon.js'
@@ -19,12 +20,14 @@ export const tool: Tool = {
   options: {
     map: { help: 'the ranges of each stream as well' },
     json: { help: 'a JSON object a line' },
+    ...SECRET_OPTIONS,
   },
   operands: [1, Number.POSITIVE_INFINITY],
   async run({ operands, options, io, log }) {
+    const secrets = secretsOf(options)
     const volumes: Volume[] = []
     for (const path of operands) {
-      const volume = await openVolumeFile(path)
+      const volume = await openVolumeFile(path, secrets)
       for (const warning of volume.warnings) log.warn(`${path}: ${warning}`)
       const state = volume.graph.value(volume.urn, pmem('incomplete'))
       if (state !== undefined) log.warn(`${path}: incomplete: ${state}`)

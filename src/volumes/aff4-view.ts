@@ -1,4 +1,5 @@
 import { EXIT } from '../cli/exit.js'
+import { SECRET_OPTIONS, secretsOf } from '../cli/secret.js'
 import type { Tool } from '../cli/tool.js'
 import { NAMESPACES } from '../formats/aff4/lexicon.js'
 import {
@@ -25,12 +26,13 @@ export const tool: Tool = {
   role: 'report',
   usage: 'VOLUME…',
   summary: 'show the metadata of AFF4 volumes',
-  options: { json: { help: 'as RDF/JSON instead of Turtle' } },
+  options: { json: { help: 'as RDF/JSON instead of Turtle' }, ...SECRET_OPTIONS },
   operands: [1, Number.POSITIVE_INFINITY],
   async run({ operands, options, io, log }) {
+    const secrets = secretsOf(options)
     const volumes: Volume[] = []
     for (const path of operands) {
-      const volume = await openVolumeFile(path)
+      const volume = await openVolumeFile(path, secrets)
       for (const warning of volume.warnings) log.warn(`${path}: ${warning}`)
       volumes.push(volume)
     }

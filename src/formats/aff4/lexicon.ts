@@ -19,6 +19,11 @@ export const pmem = (term: string): string => NAMESPACES.pmem + term
 export const iri = (value: string): NamedNode => DataFactory.namedNode(value)
 export const text = (value: string): Literal => DataFactory.literal(value)
 const typed = (value: string, datatype: string) => DataFactory.literal(value, iri(datatype))
+/** Bytes in hexadecimal. */
+export const hexBinary = (value: Uint8Array): Literal =>
+  typed(Buffer.from(value).toString('hex'), `${NAMESPACES.xsd}hexBinary`)
+/** A whole number of any size. */
+export const integer = (value: number | bigint): Literal => typed(String(value), `${NAMESPACES.xsd}integer`)
 
 /** A count that fits 32 bits. */
 export const int = (value: number): Literal => typed(String(value), `${NAMESPACES.xsd}int`)

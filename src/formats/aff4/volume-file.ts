@@ -1,13 +1,17 @@
 import { openAsItWas } from './append-guard.js'
+import { encryptedStreamOf, type Secrets, unlock } from './encryption/unlock.js'
 import { openVolume, type Volume } from './volume.js'
 
 /**
  * Opens the volume at a path, as it was where an append to it has not finished: what every tool that reads
- * volumes begins with.
- * @throws {FormatError} as `openVolume` does, or the operating system's error
+ * volumes begins with. Of an encrypted one it is the volume inside.
+ * @param secrets asked only when the volume is encrypted
+ * @throws {FormatError} as `openVolume` does, {LockedError} without the right secret, or the operating system's error
  */
-export async function openVolumeFile(path: string): Promise<Volume> {
+export async function openVolumeFile(path: string, secrets?: Secrets): Promise<Volume> {
   const { source, warnings } = await openAsItWas(path)
-  const volume = await openVolume(source)
+  const outer = await openVolume(source)
+  const stream = encryptedStreamOf(outer)
+  const volume = stream === undefined ? outer : await openVolume(await unlock(outer, stream, secrets))
   return { ...volume, warnings: [...warnings, ...volume.warnings] }
 }
