@@ -33,7 +33,7 @@ export function* ramSpans(
       yield {
         start,
         length,
-        fill: 'unknown',
+        fill: 'unreadable',
         note: { level: 'warning', message: 'System RAM that no segment of kcore shows' },
       }
     else for (const window of windows({ start, length })) yield* withoutFaults(window, findFaults(window))

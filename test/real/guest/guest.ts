@@ -38,11 +38,16 @@ export interface Guest {
   ok(script: string, seconds?: number): Promise<string>
   /** Lets the guest's balloon take memory away until `memory` MiB are left. */
   balloon(memory: number): Promise<void>
+  /** Plugs in a memory module of `MODULE` MiB, which the guest leaves offline until it is told otherwise. */
+  plugModule(): Promise<void>
   /** Memory as the hypervisor sees it, flat: offset = physical address. The guest stands still meanwhile. */
   dump(file: string): Promise<void>
   /** Pulls the plug. */
   stop(): Promise<void>
 }
+
+/** MiB of a block of memory, which is taken on and off as a whole. */
+export const MODULE = 128
 
 /** How long a guest may take until it asks for work: emulated ones need 10 s on an idle machine. */
 const BOOT_SECONDS = 150
@@ -82,9 +87,17 @@ async function boot(options: GuestOptions, accelerator: 'kvm' | 'tcg'): Promise<
     [
       '-nodefaults -no-user-config -display none -no-reboot'.split(' '),
       ['-accel', accelerator, '-cpu', options.paging === 4 ? 'max,la57=off' : 'max'],
-      ['-machine', ['pc', options.machine].filter(Boolean).join(','), '-m', String(options.memory)],
+      [
+        '-machine',
+        ['pc', options.machine].filter(Boolean).join(','),
+        '-m',
+        `${options.memory},slots=1,maxmem=${options.memory + MODULE}M`,
+      ],
       ['-kernel', parts.kernel, '-initrd', join(work, 'initramfs')],
-      ['-append', 'console=ttyS0 quiet panic=-1 random.trust_cpu=on no_timer_check'],
+      [
+        '-append',
+        'console=ttyS0 quiet panic=-1 random.trust_cpu=on no_timer_check memhp_default_state=offline',
+      ],
       ['-serial', `file:${serial}`, '-qmp', `unix:${socket('qmp')},server=on,wait=off`],
       ['-chardev', `socket,id=control,path=${socket('control')},server=on,wait=off`],
       ['-device', 'virtio-serial-pci', '-device', 'virtserialport,chardev=control,name=control'],
@@ -194,6 +207,11 @@ function commands(share: string, machine: Machine, qmp: Qmp, control: Socket, an
         while (((await qmp.command('query-balloon')) as { actual: number }).actual > value) await sleep(100)
       }
       await machine.alive(inflate(), RUN_SECONDS, 'balloon not inflated')
+    },
+    async plugModule(): Promise<void> {
+      const [id, backend] = ['module', 'memory-backend-ram']
+      await qmp.command('object-add', { 'qom-type': backend, id, size: MODULE * 2 ** 20 })
+      await qmp.command('device_add', { driver: 'pc-dimm', id: 'dimm', memdev: id })
     },
     dump: (file: string) => dumpMemory(qmp, file),
   }

@@ -32,20 +32,20 @@ def spoil(advice, text):
 
 
 def offline_block():
+    """Of the module that was plugged in: brought online and taken offline before anything lies in it."""
     with open("/sys/devices/system/memory/block_size_bytes") as size:
         size = int(size.read(), 16)
-    blocks = glob.glob("/sys/devices/system/memory/memory*")
-    # What is in use for the moment cannot be moved: a later attempt may find it gone.
-    for _ in range(20):
-        for block in sorted(blocks, key=lambda name: -int(name.split("memory")[-1])):
-            try:
+    for _ in range(100):
+        for block in glob.glob("/sys/devices/system/memory/memory*"):
+            with open(block + "/state") as state:
+                if state.read().strip() != "offline":
+                    continue
+            for wanted in "online_movable", "offline":
                 with open(block + "/state", "w") as state:
-                    state.write("offline")
-                return {"address": int(block.split("memory")[-1]) * size, "size": size}
-            except OSError:
-                continue
-        time.sleep(0.5)
-    raise OSError("no block of memory can be taken offline")
+                    state.write(wanted)
+            return {"address": int(block.split("memory")[-1]) * size, "size": size}
+        time.sleep(0.1)
+    raise OSError("no module was plugged in")
 
 
 # The block first: pages that are made unreadable in it would count twice.

@@ -50,6 +50,7 @@ test.serial('poisoned, offlined and ballooned pages are marked unreadable, not t
   const { guest, folder } = lab
   await guest.ok('rm /run/pattern')
   await guest.balloon(MEMORY - BALLOONED)
+  await guest.plugModule()
   await copyFile(BAD_PAGES, join(guest.share, 'bad-pages.py'))
   const bad = JSON.parse(await guest.ok('/usr/bin/python3 /run/share/bad-pages.py')) as Record<string, Bad>
   const volume = await acquire(lab, 'pmem-read-kcore --no-collect | pmem-compress snappy', [2, 0, 2])
