@@ -2,13 +2,7 @@ import { EXIT } from '../cli/exit.js'
 import { SECRET_OPTIONS, secretsOf } from '../cli/secret.js'
 import type { Tool } from '../cli/tool.js'
 import { NAMESPACES } from '../formats/aff4/lexicon.js'
-import {
-  createGraph,
-  formatTurtleWith,
-  type Graph,
-  type Prefixes,
-  parseTurtle,
-} from '../formats/aff4/turtle.js'
+import { createGraph, formatTurtleWith, type Graph, type Prefixes } from '../formats/aff4/turtle.js'
 import type { Volume } from '../formats/aff4/volume.js'
 import { openVolumeFile } from '../formats/aff4/volume-file.js'
 
@@ -36,24 +30,24 @@ export const tool: Tool = {
       for (const warning of volume.warnings) log.warn(`${path}: ${warning}`)
       volumes.push(volume)
     }
-    const { graph, prefixes } = merge(volumes)
+    const { graph, prefixes } = await merge(volumes)
     await io.print(options.flag('json') ? asJson(graph) : formatTurtleWith(graph.statements, prefixes))
     return EXIT.complete
   },
 }
 
 /** What the volumes say in their own words, of whatever era, with the prefixes that they use themselves. */
-function merge(volumes: readonly Volume[]): { graph: Graph; prefixes: Prefixes } {
-  const graph = createGraph()
+async function merge(volumes: readonly Volume[]): Promise<{ graph: Graph; prefixes: Prefixes }> {
+  const merged = createGraph()
   const bound = new Map<string, string>()
-  for (const { turtle, urn } of volumes) {
-    const statements = parseTurtle(turtle, urn, (prefix, namespace) => {
-      // The empty one is each volume's own name.
+  for (const volume of volumes) {
+    const { graph, prefixes } = await volume.asWritten()
+    for (const { subject, predicate, object } of graph.statements) merged.add(subject, predicate, object)
+    // The empty one is each volume's own name.
+    for (const [prefix, namespace] of prefixes)
       if (/^[A-Za-z][A-Za-z0-9]*$/.test(prefix) && !bound.has(prefix)) bound.set(prefix, namespace)
-    })
-    for (const { subject, predicate, object } of statements) graph.add(subject, predicate, object)
   }
-  return { graph, prefixes: { ...SUITE, ...Object.fromEntries(bound) } }
+  return { graph: merged, prefixes: { ...SUITE, ...Object.fromEntries(bound) } }
 }
 
 /** RDF 1.1 JSON: {subject: {predicate: [{type, value, datatype}]}}. */

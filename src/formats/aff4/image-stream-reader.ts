@@ -1,79 +1,148 @@
+import { crc32 } from 'node:zlib'
 import { type CodecName, decompressUpTo } from '../../codecs/codec.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
-import { bevyUrn, INDEX_ENTRY_SIZE, indexUrn, LARGEST_CHUNK_SIZE, readIndexEntry } from './image-stream.js'
-import { aff4, codecOf } from './lexicon.js'
+import type { Member } from './container.js'
+import { type Dialect, indexOf } from './dialect.js'
+import {
+  axiomBevyUrn,
+  bevyUrn,
+  DEFAULT_CHUNK_SIZE,
+  INDEX_ENTRY_SIZE,
+  LARGEST_CHUNK_SIZE,
+  readIndexEntry,
+  readIndexOffsets,
+  type StoredRange,
+} from './image-stream.js'
+import { aff4, codecOf, GITHUB_SNAPPY } from './lexicon.js'
 import type { Volume } from './volume.js'
 
-/** Decoded chunks and open bevies that are kept at hand. */
+/** Decoded chunks, and indexes of bevies, that are kept at hand. */
 const CACHED_BYTES = 2 << 20
-const CACHED_BEVIES = 16
+const CACHED_INDEX_BYTES = 32 << 20
 /** Stored bytes of neighbouring chunks that are read at once. */
 const READ_AHEAD = 1 << 20
 const LARGEST_INDEX = 16n << 20n
 
+/** A chunk as it is stored. */
+export interface StoredChunk {
+  readonly number: bigint
+  /** `none` where it is raw. */
+  readonly codec: CodecName
+  readonly stored: Bytes
+}
+
+/** The bytes of an image stream, and the chunks that they are stored in. */
+export interface ImageStream extends ByteSource {
+  readonly urn: string
+  readonly chunkSize: number
+  /** Of most chunks: some are raw. */
+  readonly codec: CodecName
+  /**
+   * The stored form of a chunk and of at most `most` - 1 that follow it, as far as one read goes. The buffers are
+   * nobody else's.
+   * @throws {FormatError} when the first one is not in the volume, or outside its bevy
+   */
+  chunks(first: bigint, most: number): Promise<StoredChunk[]>
+  /**
+   * The content of a chunk; only the last one of the stream may be shorter than the others.
+   * @throws {FormatError} naming it when it is damaged
+   */
+  decode(chunk: StoredChunk): Bytes
+  /**
+   * Reads the bevy of a chunk to compare it with its CRC.
+   * @returns what is wrong with it
+   */
+  checkBevy(chunk: bigint): Promise<string | undefined>
+}
+
 interface Bevy {
   readonly number: number
+  readonly member: Member
   readonly index: Bytes
   readonly stored: ByteSource
 }
 
 /**
- * The bytes of an image stream.
+ * Opens an image stream.
+ * @param home where it is described
+ * @param volumes where its bevies may be: some writers spread them
  * @throws {FormatError} when its description is not one of a stream that can be read
  */
-export function openImageStream(volume: Volume, urn: string): ByteSource {
-  const { graph } = volume
+export function openImageStream(home: Volume, urn: string, volumes: readonly Volume[]): ImageStream {
+  const { graph, dialect } = home
   const refuse = (why: string): never => {
-    throw new FormatError(`${volume.name}: stream ${urn}: ${why}`)
+    throw new FormatError(`${home.name}: stream ${urn}: ${why}`)
   }
   const property = (name: string) => graph.integer(urn, aff4(name))
   const declaredSize = property('size')
   const size = declaredSize ?? refuse('no size')
-  const chunkSize = Number(property('chunkSize') ?? 32768n)
+  const chunkSize = Number(property('chunkSize') ?? BigInt(DEFAULT_CHUNK_SIZE))
   if (chunkSize < 1 || chunkSize > LARGEST_CHUNK_SIZE) refuse(`a chunk size of ${chunkSize}`)
-  const chunksPerBevy = Number(property('chunksInSegment') ?? 2048n)
+  const chunksPerBevy = Number(
+    property('chunksInSegment') ?? (dialect.generation === 'pmem2015' ? 1024n : 2048n),
+  )
   if (chunksPerBevy < 1 || chunksPerBevy > Number(LARGEST_INDEX) / INDEX_ENTRY_SIZE)
     refuse(`${chunksPerBevy} chunks in a bevy`)
   const method = graph.value(urn, aff4('compressionMethod'))
   const codec: CodecName =
     method === undefined ? 'none' : (codecOf(method) ?? refuse(`compression method ${method} is not known`))
 
+  const entryAt = dialect.index === 'entries' ? readIndexEntry : readIndexOffsets
+  const axiomPath = home.version?.tool?.includes('AXIOMProcess')
+    ? graph.value(urn, aff4('originalFileName'))
+    : undefined
   const bevies = new Map<number, Bevy>()
+  let indexBytes = 0
   const chunks = new Map<bigint, Bytes>()
   const chunkBytes = BigInt(chunkSize)
+  const perBevy = BigInt(chunksPerBevy)
 
   async function bevyOf(number: number): Promise<Bevy> {
     const cached = bevies.get(number)
     if (cached) return cached
-    const index = volume.find(indexUrn(urn, number))
-    const stored = volume.find(bevyUrn(urn, number))
-    if (!index || !stored) return refuse(`bevy ${number} is not in the volume`)
-    const bevy = {
-      number,
-      index: await volume.read(index, LARGEST_INDEX),
-      stored: await volume.open(stored),
+    const names = namesOf(number, dialect)
+    for (const volume of [home, ...volumes]) {
+      const index = volume.find(names.index)
+      const stored = volume.find(names.bevy)
+      if (!index || !stored) continue
+      const bevy = {
+        number,
+        member: stored,
+        index: await volume.read(index, LARGEST_INDEX),
+        stored: await volume.open(stored),
+      }
+      bevies.set(number, bevy)
+      indexBytes += bevy.index.length
+      for (const [oldest, { index: old }] of bevies) {
+        if (indexBytes <= CACHED_INDEX_BYTES || oldest === number) break
+        bevies.delete(oldest)
+        indexBytes -= old.length
+      }
+      return bevy
     }
-    keep(bevies, number, bevy, CACHED_BEVIES)
-    return bevy
+    return refuse(`bevy ${number} is not in the volume${volumes.length > 1 ? 's' : ''}`)
   }
 
-  function entryOf(bevy: Bevy, slot: number): { offset: bigint; length: number } {
+  function namesOf(number: number, used: Dialect): { bevy: string; index: string } {
+    if (axiomPath === undefined) return { bevy: bevyUrn(urn, number), index: indexOf(urn, number, used) }
+    const bevy = axiomBevyUrn(home.urn, axiomPath, number)
+    return { bevy, index: `${bevy}.index` }
+  }
+
+  function entryOf(bevy: Bevy, slot: number): StoredRange {
     const where = `chunk ${slot} of bevy ${bevy.number}`
-    const entry = readIndexEntry(bevy.index, slot) ?? refuse(`${where} is not in its index`)
+    const entry = entryAt(bevy.index, slot, bevy.stored.size) ?? refuse(`${where} is not in its index`)
     if (entry.offset + BigInt(entry.length) > bevy.stored.size)
       refuse(`${where} reaches past the end of its bevy`)
     // Some writers compress what does not get shorter.
-    if (entry.length === 0 || entry.length > 2 * chunkSize + 4096)
+    if (entry.length <= 0 || entry.length > 2 * chunkSize + 4096)
       refuse(`${where} is stored in ${entry.length} bytes`)
     return entry
   }
 
-  /** The chunk as it decodes; only the last one may be short, as long as it reaches to the end of the stream. */
-  function decode(stored: Bytes, bevy: Bevy, slot: number): Bytes {
-    if (stored.length === chunkSize) return stored
-    const number = BigInt(bevy.number) * BigInt(chunksPerBevy) + BigInt(slot)
-    const where = `chunk ${slot} of bevy ${bevy.number}`
+  function decode({ number, codec, stored }: StoredChunk): Bytes {
+    const where = `chunk ${number % perBevy} of bevy ${number / perBevy}`
     let bytes: Bytes
     try {
       bytes = decompressUpTo(codec, stored, chunkSize)
@@ -86,17 +155,58 @@ export function openImageStream(volume: Volume, urn: string): ByteSource {
     return bytes
   }
 
+  /** What a stored chunk is: raw, by the rules of its generation, or compressed, by the habits of its writer. */
+  function chunkOf(number: bigint, stored: Bytes): StoredChunk {
+    if (stored.length === chunkSize && dialect.rawChunks) {
+      // Some writers with this name for snappy know no raw chunks.
+      const whole = method === GITHUB_SNAPPY && decodesTo('snappy', stored, chunkSize)
+      return { number, codec: whole ? 'snappy' : 'none', stored }
+    }
+    if (method === undefined && stored.length !== chunkSize && decodesTo('zlib', stored, 1))
+      return { number, codec: 'zlib', stored }
+    // A length before the block, as pyaff4 writes: no block begins with a token that copies what is not there yet.
+    if (codec === 'lz4' && chunkSize % 256 === 0 && startsWithLength(stored))
+      return { number, codec, stored: stored.subarray(4) }
+    return { number, codec, stored }
+  }
+
+  const startsWithLength = (stored: Bytes) =>
+    stored.length > 4 &&
+    new DataView(stored.buffer, stored.byteOffset, stored.length).getUint32(0, true) === chunkSize
+
+  function decodesTo(codec: CodecName, stored: Bytes, least: number): boolean {
+    try {
+      return decompressUpTo(codec, stored, chunkSize).length >= least
+    } catch {
+      return false
+    }
+  }
+
   /** How many chunks from `slot` on lie back to back in the bevy and are worth one read. */
-  function neighbours(bevy: Bevy, slot: number, most: number): { count: number; bytes: number } {
+  function neighbours(bevy: Bevy, slot: number, most: number): { ranges: StoredRange[]; bytes: number } {
     const first = entryOf(bevy, slot)
+    const ranges = [first]
     let bytes = first.length
-    let count = 1
-    for (; count < most && bytes < READ_AHEAD; count++) {
-      const next = entryOf(bevy, slot + count)
+    while (ranges.length < most && bytes < READ_AHEAD) {
+      const next = entryOf(bevy, slot + ranges.length)
       if (next.offset !== first.offset + BigInt(bytes)) break
+      ranges.push(next)
       bytes += next.length
     }
-    return { count, bytes }
+    return { ranges, bytes }
+  }
+
+  async function chunksFrom(first: bigint, most: number): Promise<StoredChunk[]> {
+    const bevy = await bevyOf(Number(first / perBevy))
+    const slot = Number(first % perBevy)
+    const { ranges, bytes } = neighbours(bevy, slot, Math.min(most, chunksPerBevy - slot))
+    const stored = await bevy.stored.read(ranges[0]!.offset, bytes)
+    let from = 0
+    return ranges.map(({ length }, index) => {
+      const piece = stored.subarray(from, from + length)
+      from += length
+      return chunkOf(first + BigInt(index), piece)
+    })
   }
 
   async function read(offset: bigint, length: number): Promise<Bytes> {
@@ -106,33 +216,47 @@ export function openImageStream(volume: Volume, urn: string): ByteSource {
     for (let done = 0; done < wanted; ) {
       const at = offset + BigInt(done)
       const number = at / chunkBytes
-      const within = Number(at % chunkBytes)
+      let within = Number(at % chunkBytes)
       const cached = chunks.get(number)
       if (cached) {
         done += place(cached, within, result, done)
         continue
       }
-      const bevy = await bevyOf(Number(number / BigInt(chunksPerBevy)))
-      const slot = Number(number % BigInt(chunksPerBevy))
-      const most = Math.min(Math.ceil((within + wanted - done) / chunkSize), chunksPerBevy - slot)
-      const group = neighbours(bevy, slot, most)
-      const stored = await bevy.stored.read(entryOf(bevy, slot).offset, group.bytes)
-      let from = 0
-      for (let index = 0; index < group.count; index++) {
-        const to = from + entryOf(bevy, slot + index).length
-        const chunk = decode(stored.subarray(from, to), bevy, slot + index)
-        from = to
-        const taken = place(chunk, index === 0 ? within : 0, result, done)
+      for (const chunk of await chunksFrom(number, Math.ceil((within + wanted - done) / chunkSize))) {
+        const content = decode(chunk)
+        const taken = place(content, within, result, done)
         done += taken
+        within = 0
         // What was used whole is not likely to be asked for again.
-        if (taken < chunk.length)
-          keep(chunks, number + BigInt(index), Uint8Array.from(chunk), Math.ceil(CACHED_BYTES / chunkSize))
+        if (taken < content.length)
+          keep(chunks, chunk.number, Uint8Array.from(content), Math.ceil(CACHED_BYTES / chunkSize))
       }
     }
     return result
   }
 
-  return { name: `${volume.name}: ${urn}`, size, read, async close() {} }
+  async function checkBevy(chunk: bigint): Promise<string | undefined> {
+    const { number, member, stored } = await bevyOf(Number(chunk / perBevy))
+    let crc = 0
+    for (let done = 0n; done < stored.size; done += BigInt(READ_AHEAD))
+      crc = crc32(await stored.read(done, READ_AHEAD), crc)
+    return member.crc === undefined || crc === member.crc
+      ? undefined
+      : `${home.name}: stream ${urn}: the CRC of bevy ${number}, ${member.name}, does not match`
+  }
+
+  return {
+    name: `${home.name}: ${urn}`,
+    urn,
+    size,
+    chunkSize,
+    codec,
+    read,
+    chunks: chunksFrom,
+    decode,
+    checkBevy,
+    async close() {},
+  }
 }
 
 /** Copies what fits of a chunk from `within` on; returns how many bytes. */

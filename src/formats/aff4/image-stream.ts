@@ -33,10 +33,36 @@ export function writeIndexEntry(index: DataView, slot: number, offset: number, l
   index.setUint32(at + 8, length, true)
 }
 
+/** Where a chunk lies in its bevy. */
+export interface StoredRange {
+  readonly offset: bigint
+  readonly length: number
+}
+
 /** Entry `slot` of an index; undefined beyond its end. */
-export function readIndexEntry(index: Bytes, slot: number): { offset: bigint; length: number } | undefined {
+export function readIndexEntry(index: Bytes, slot: number): StoredRange | undefined {
   const at = slot * INDEX_ENTRY_SIZE
   if (at + INDEX_ENTRY_SIZE > index.length) return undefined
   const view = new DataView(index.buffer, index.byteOffset + at, INDEX_ENTRY_SIZE)
   return { offset: view.getBigUint64(0, true), length: view.getUint32(8, true) }
 }
+
+/**
+ * The same from before the Standard: 4 bytes for each chunk, its start where the first one is 0, else its end. The
+ * length is negative where offsets don't ascend.
+ */
+export function readIndexOffsets(index: Bytes, slot: number, bevySize: bigint): StoredRange | undefined {
+  const view = new DataView(index.buffer, index.byteOffset, index.length)
+  const count = Math.floor(index.length / 4)
+  if (slot >= count) return undefined
+  const at = (entry: number) => view.getUint32(entry * 4, true)
+  const starts = at(0) === 0
+  const start = starts ? at(slot) : slot === 0 ? 0 : at(slot - 1)
+  const next = starts ? slot + 1 : slot
+  const end = next < count ? at(next) : Number(bevySize)
+  return { offset: BigInt(start), length: end - start }
+}
+
+/** Where AXIOM keeps a bevy: below the path of the file, with a backslash. */
+export const axiomBevyUrn = (volume: string, path: string, number: number): string =>
+  `${volume}/${encodeURIComponent(path).replace(/%2F/g, '/').replace(/%5C/g, '\\')}\\${String(number).padStart(8, '0')}`

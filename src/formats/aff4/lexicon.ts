@@ -9,6 +9,9 @@ export const NAMESPACES = {
   pmem: 'https://pmem.dev/ns#',
 } as const
 
+/** Namespace of what AFF4-L 2.1, a draft, adds. */
+export const AFF4L = 'http://aff4.org/Schema/2022/#'
+
 export const RDF_TYPE = `${NAMESPACES.rdf}type`
 
 /** IRI of a term of the Standard: `aff4('size')`. */
@@ -52,10 +55,12 @@ export const COMPRESSION_METHODS: Record<WritableCodec, string> = {
   snappy: 'http://code.google.com/p/snappy/',
   lz4: 'https://code.google.com/p/lz4/',
 }
+/** The block format is the same, but not all its writers know raw chunks. */
+export const GITHUB_SNAPPY = 'https://github.com/google/snappy'
 /** What volumes in the field say besides. */
 const OTHER_METHODS: Record<string, CodecName> = {
   [aff4('compression/stored')]: 'none',
-  'https://github.com/google/snappy': 'snappy',
+  [GITHUB_SNAPPY]: 'snappy',
   'https://tools.ietf.org/html/rfc1951': 'deflate',
   'http://tools.ietf.org/html/rfc1951': 'deflate',
 }

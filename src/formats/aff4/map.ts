@@ -36,6 +36,12 @@ export function writeMapEntry(view: DataView, at: number, entry: PackedEntry): v
   view.setUint32(at + 24, entry.targetId, true)
 }
 
+/** The same as the suite of 2015 has it: the offset in the target stands before the length. */
+export function readMapEntry2015(view: DataView, at: number): PackedEntry {
+  const { offset, length, targetOffset, targetId } = readMapEntry(view, at)
+  return { offset, length: targetOffset, targetOffset: length, targetId }
+}
+
 export function readMapEntry(view: DataView, at: number): PackedEntry {
   return {
     offset: view.getBigUint64(at, true),
@@ -61,6 +67,17 @@ const NAMED: Record<Exclude<SymbolicContent, number>, string> = {
   unreadable: aff4('UnreadableData'),
   unknown: aff4('UnknownData'),
 }
+/** What other generations and readers call them. */
+const LEGACY_NAMES = 'http://afflib.org/2009/aff4#'
+const LEGACY_BYTE = 'http://afflib.org/2012/SymbolicStream#'
+const SYMBOLIC = new Map<string, SymbolicContent>([
+  ...Object.entries(NAMED).map(([content, iri]) => [iri, content as keyof typeof NAMED] as const),
+  [aff4('FFDevice'), 0xff],
+  [`${LEGACY_NAMES}Zero`, 'zero'],
+  [`${LEGACY_NAMES}UnreadableData`, 'unreadable'],
+  [`${LEGACY_NAMES}UnknownData`, 'unknown'],
+  [`${LEGACY_NAMES}FF`, 0xff],
+])
 
 /** The stream that holds nothing else (AFF4 Standard v1.0 §4.4). */
 export const symbolicUrn = (content: SymbolicContent): string =>
@@ -68,10 +85,11 @@ export const symbolicUrn = (content: SymbolicContent): string =>
 
 /** What a symbolic stream holds; undefined for any other URN. */
 export function symbolicContent(urn: string): SymbolicContent | undefined {
-  for (const [content, name] of Object.entries(NAMED)) if (urn === name) return content as SymbolicContent
-  if (urn === aff4('FFDevice')) return 0xff
-  if (!urn.startsWith(SYMBOLIC_BYTE)) return undefined
-  const byte = urn.slice(SYMBOLIC_BYTE.length)
+  const known = SYMBOLIC.get(urn)
+  if (known !== undefined) return known
+  const prefix = [SYMBOLIC_BYTE, LEGACY_BYTE].find((one) => urn.startsWith(one))
+  if (prefix === undefined) return undefined
+  const byte = urn.slice(prefix.length)
   if (!/^[0-9A-Fa-f]{2}$/.test(byte)) return undefined
   const value = Number.parseInt(byte, 16)
   return value === 0 ? 'zero' : value

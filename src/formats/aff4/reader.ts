@@ -1,8 +1,9 @@
 import { type AddressSpace, mergeRuns, type Run } from '../address-space.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
-import { openImageStream } from './image-stream-reader.js'
-import { aff4 } from './lexicon.js'
+import { bevyUrn } from './image-stream.js'
+import { type ImageStream, openImageStream } from './image-stream-reader.js'
+import { AFF4L, aff4 } from './lexicon.js'
 import { symbolicContent } from './map.js'
 import { entryRuns } from './map-entries.js'
 import { type LoadedMap, loadIdx, loadMap } from './map-reader.js'
@@ -25,10 +26,23 @@ export interface Extent extends Run {
   readonly content: SymbolicContent | 'stored'
 }
 
+/** Where bytes of a stream are stored in chunks. */
+export interface Location {
+  readonly stream: ImageStream
+  /** In that stream. */
+  readonly offset: bigint
+  /** How many bytes follow one another in both. */
+  readonly length: bigint
+}
+
 /** The bytes of one object. */
 export interface OpenStream extends AddressSpace {
   readonly urn: string
   readonly size: bigint
+  /** Of the compressed chunks that it rests on, where it rests on such. */
+  readonly chunkSize: number | undefined
+  /** Where the byte at an address is stored; undefined where that is not in a chunk of an image stream. */
+  locate(address: bigint): Promise<Location | undefined>
   /** What the runs consist of, ascending. */
   extents(): Iterable<Extent>
 }
@@ -42,8 +56,11 @@ export async function listStreams(volumes: readonly Volume[]): Promise<StreamEnt
     for (const urn of graph.subjects()) {
       const form = formOf(volume, urn)
       if (!form) continue
-      if (form === 'image') for (const data of graph.all(urn, aff4('dataStream'))) backing.add(data.value)
+      if (form === 'image')
+        for (const { value } of graph.all(urn, aff4('dataStream')))
+          backing.add(byteRange(value)?.urn ?? value)
       if (form === 'map') for (const target of await targetsOf(volume, urn)) backing.add(target)
+      if (isChunk(urn)) backing.add(urn)
       if (!found.has(urn)) found.set(urn, { urn, form, volume, backing: false })
     }
   }
@@ -52,7 +69,18 @@ export async function listStreams(volumes: readonly Volume[]): Promise<StreamEnt
     .sort((a, b) => FORMS.indexOf(a.form) - FORMS.indexOf(b.form))
 }
 
-const FORMS = ['image', 'map', 'image-stream', 'segment'] as const
+/** `literal`: the bytes stand in the metadata themselves, in Base64 (AFF4-L 2.1). */
+const FORMS = ['image', 'map', 'image-stream', 'segment', 'literal'] as const
+
+/** pyaff4 names the chunks that several files share by their digests. */
+const isChunk = (urn: string) => /^aff4:sha\d+:/.test(urn)
+
+/** A part of a stream, as pyaff4 writes it: `aff4://uuid[0x200:0x100]` are 256 bytes at 512. */
+function byteRange(urn: string): { urn: string; offset: bigint; length: bigint } | undefined {
+  const [, whole, offset, length] = /^(.+)\[0x([0-9a-f]{1,16}):0x([0-9a-f]{1,16})\]$/i.exec(urn) ?? []
+  if (whole === undefined) return undefined
+  return { urn: whole, offset: BigInt(`0x${offset}`), length: BigInt(`0x${length}`) }
+}
 
 /** Not every writer says on the map what its `idx` says. */
 async function targetsOf(volume: Volume, map: string): Promise<string[]> {
@@ -62,50 +90,130 @@ async function targetsOf(volume: Volume, map: string): Promise<string[]> {
 
 function formOf(volume: Volume, subject: string): StreamEntry['form'] | undefined {
   const { graph } = volume
+  const isA = (...types: string[]) => types.some((type) => graph.isA(subject, aff4(type)))
   if (graph.value(subject, aff4('dataStream')) !== undefined) return 'image'
-  if (graph.isA(subject, aff4('Map'))) return 'map'
-  // A stub for a stream of another volume has neither.
-  if (graph.isA(subject, aff4('ImageStream')))
-    return graph.value(subject, aff4('chunkSize')) === undefined ? undefined : 'image-stream'
-  const segment = ['ZipSegment', 'zip_segment', 'Image', 'FileImage'].some((type) =>
-    graph.isA(subject, aff4(type)),
-  )
-  return segment && volume.find(subject) ? 'segment' : undefined
+  if (isA('Map')) return 'map'
+  // A stub for a stream of another volume has no size.
+  if (isA('ImageStream', 'RandomAccessImageStream'))
+    return graph.value(subject, aff4('size')) === undefined ? undefined : 'image-stream'
+  if (graph.value(subject, AFF4L_DATA) !== undefined) return 'literal'
+  // The suite says of a file no more than its name.
+  const file =
+    isA('ZipSegment', 'Image', 'FileImage') || graph.value(subject, aff4('originalFileName')) !== undefined
+  return file && volume.find(subject) ? 'segment' : undefined
 }
+
+const AFF4L_DATA = `${AFF4L}dataStream`
 
 /**
  * Opens a stream of volumes that belong together.
- * @throws {FormatError} when it is not there, or its description is damaged
+ * @throws {FormatError} when it is not there, rests on a volume that is not given, or its description is damaged
  */
 export function openStream(volumes: readonly Volume[], urn: string): Promise<OpenStream> {
-  return openNested(volumes, urn, 0)
+  return openNested({ volumes, imageStreams: new Map() }, urn, 0)
+}
+
+/** What the parts of one stream share. */
+interface Opening {
+  readonly volumes: readonly Volume[]
+  readonly imageStreams: Map<string, OpenStream>
 }
 
 /** Images rest on maps, maps on streams; no honest chain is longer. */
 const DEEPEST = 8
 
-async function openNested(volumes: readonly Volume[], urn: string, depth: number): Promise<OpenStream> {
-  const volume = volumes.find((one) => formOf(one, urn))
-  if (!volume) throw new FormatError(missing(volumes, urn))
-  const form = formOf(volume, urn)
+async function openNested(opening: Opening, urn: string, depth: number): Promise<OpenStream> {
+  const { volumes, imageStreams } = opening
+  const range = byteRange(urn)
+  if (range) return partOf(await openNested(opening, range.urn, depth + 1), urn, range)
+  const { volume, form } = homeOf(volumes, urn)
   if (depth > DEEPEST) throw new FormatError(`${volume.name}: ${urn}: objects that rest on one another`)
   if (form === 'image') {
     const data = volume.graph.value(urn, aff4('dataStream'))!
-    return { ...(await openNested(volumes, data, depth + 1)), urn }
+    return { ...(await openNested(opening, data, depth + 1)), urn }
   }
-  if (form === 'map')
-    return mapStream(await loadMap(volume, urn), urn, (target) => openNested(volumes, target, depth + 1))
-  if (form === 'image-stream') return wholeStream(urn, openImageStream(volume, urn))
+  if (form === 'map') {
+    const map = await loadMap(volume, urn)
+    for (const target of map.targets)
+      if (symbolicContent(target) === undefined) homeOf(volumes, byteRange(target)?.urn ?? target)
+    return mapStream(map, urn, (target) => openNested(opening, target, depth + 1))
+  }
+  if (form === 'image-stream') {
+    const known = imageStreams.get(urn) ?? chunkedStream(openImageStream(volume, urn, volumes))
+    imageStreams.set(urn, known)
+    return known
+  }
+  if (form === 'literal') return wholeStream(urn, literalSource(volume, urn))
   return wholeStream(urn, await volume.open(volume.find(urn)!))
 }
 
+/** The volume that has an object, or a member that nobody describes. */
+function homeOf(volumes: readonly Volume[], urn: string): { volume: Volume; form: StreamEntry['form'] } {
+  const homes = volumes.flatMap((volume) => {
+    const form = formOf(volume, urn)
+    return form ? [{ volume, form }] : []
+  })
+  if (homes.length > 1) {
+    // Several of a set may describe one stream; its bevies are where its first one is.
+    const first = homes.find(({ volume }) => volume.find(bevyUrn(urn, 0)))
+    return first ?? homes[0]!
+  }
+  if (homes[0]) return homes[0]
+  const holder = volumes.find((one) => one.find(urn))
+  if (holder) return { volume: holder, form: 'segment' }
+  throw new FormatError(missing(volumes, urn))
+}
+
 function missing(volumes: readonly Volume[], urn: string): string {
+  const names = volumes.map(({ name }) => name).join(', ')
   for (const { graph } of volumes) {
     const home = graph.value(urn, aff4('stored'))
-    if (home !== undefined) return `${urn} is in volume ${home}, which is not given`
+    if (home !== undefined && !volumes.some((volume) => volume.urn === home))
+      return `${names}: ${urn} is in volume ${home}, which is not given`
   }
-  return `${urn} is not in the volume${volumes.length > 1 ? 's' : ''}`
+  return `${names}: ${urn} is not in the volume${volumes.length > 1 ? 's' : ''}`
 }
+
+function literalSource(volume: Volume, urn: string): ByteSource {
+  const bytes = Buffer.from(volume.graph.value(urn, AFF4L_DATA)!, 'base64')
+  return {
+    name: `${volume.name}: ${urn}`,
+    size: BigInt(bytes.length),
+    read: async (offset, length) => bytes.subarray(Number(offset), Number(offset) + length),
+    async close() {},
+  }
+}
+
+/** Some bytes of a stream, as a stream. */
+function partOf(
+  whole: OpenStream,
+  urn: string,
+  { offset, length }: { offset: bigint; length: bigint },
+): OpenStream {
+  if (offset + length > whole.size)
+    throw new FormatError(`${urn}: reaches past the end of its stream`, offset)
+  const all: Run[] = length > 0n ? [{ start: 0n, length }] : []
+  return {
+    urn,
+    size: length,
+    runs: all,
+    chunkSize: whole.chunkSize,
+    extents: () => all.map((run) => ({ ...run, content: 'stored' })),
+    async locate(address) {
+      const found = await whole.locate(offset + address)
+      const left = length - address
+      return found && { ...found, length: found.length < left ? found.length : left }
+    },
+    read: (address, count) => whole.read(offset + address, count),
+  }
+}
+
+/** An image stream, whose bytes are in its chunks. */
+const chunkedStream = (stream: ImageStream): OpenStream => ({
+  ...wholeStream(stream.urn, stream),
+  chunkSize: stream.codec === 'none' ? undefined : stream.chunkSize,
+  locate: async (address) => ({ stream, offset: address, length: stream.size - address }),
+})
 
 /** Bytes from 0 on, all of them stored. */
 function wholeStream(urn: string, source: ByteSource): OpenStream {
@@ -114,6 +222,8 @@ function wholeStream(urn: string, source: ByteSource): OpenStream {
     urn,
     size: source.size,
     runs: all,
+    chunkSize: undefined,
+    locate: async () => undefined,
     extents: () => all.map((run) => ({ ...run, content: 'stored' })),
     async read(address, length) {
       const bytes = await source.read(address, length)
@@ -124,11 +234,14 @@ function wholeStream(urn: string, source: ByteSource): OpenStream {
   }
 }
 
-function mapStream(
+/** Targets of a map that are kept open. */
+const MOST_OPEN = 256
+
+async function mapStream(
   map: LoadedMap,
   urn: string,
   openTarget: (target: string) => Promise<OpenStream>,
-): OpenStream {
+): Promise<OpenStream> {
   const { entries, targets, size, gap } = map
   const contents = targets.map(symbolicContent)
   const open = new Map<string, Promise<OpenStream>>()
@@ -168,6 +281,7 @@ function mapStream(
     if (!stream) {
       stream = openTarget(target)
       open.set(target, stream)
+      if (open.size > MOST_OPEN) open.delete(open.keys().next().value as string)
     }
     return stream
   }
@@ -220,5 +334,18 @@ function mapStream(
     return stream.read(offset, length)
   }
 
-  return { urn, size, runs: mergeRuns(runs), extents, read }
+  async function locate(address: bigint): Promise<Location | undefined> {
+    const index = find(address)
+    const entry = index < entries.count ? entries.at(index) : undefined
+    if (!entry || entry.offset > address || contents[entry.targetId] !== undefined) return undefined
+    const within = address - entry.offset
+    const stream = await targetOf(entry.targetId)
+    const found = await stream.locate(entry.targetOffset + within)
+    const left = entry.length - within
+    return found && { ...found, length: found.length < left ? found.length : left }
+  }
+
+  const first = contents.indexOf(undefined)
+  const chunkSize = first < 0 ? undefined : (await targetOf(first)).chunkSize
+  return { urn, size, runs: mergeRuns(runs), chunkSize, extents, locate, read }
 }

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { type BlankNode, type Literal, type NamedNode, Parser, type Quad } from 'n3'
 import { FormatError } from '../format-error.js'
 import { NAMESPACES, RDF_TYPE } from './lexicon.js'
@@ -72,32 +73,73 @@ export function createGraph(): Graph {
   return graph
 }
 
+/** Turtle that may come without a statement being complete: literals and nesting are held in memory until then. */
+const LONGEST_STATEMENT = 4 << 20
+
+/** Takes Turtle in pieces, and tells each statement as it is complete. */
+export interface TurtleReader {
+  /** @throws {FormatError} naming the line */
+  write(piece: string): void
+  /** @throws {FormatError} when a statement is cut */
+  end(): void
+}
+
+/**
+ * @param base what `<>` means
+ * @param onPrefix told of each prefix that is bound
+ */
+export function createTurtleReader(
+  base: string | undefined,
+  each: (statement: Statement) => void,
+  onPrefix?: (prefix: string, namespace: string) => void,
+): TurtleReader {
+  const input = new EventEmitter()
+  let failure: Error | undefined
+  let pending = 0
+  const parser = new Parser({ format: 'text/turtle', ...(base === undefined ? {} : { baseIRI: base }) })
+  const take = (error: Error | null, quad: Quad | null) => {
+    failure ??= error ?? undefined
+    if (!quad || failure) return
+    pending = 0
+    each({ subject: quad.subject.id, predicate: quad.predicate.id, object: quad.object as Node })
+  }
+  parser.parse(input, take, (prefix, namespace) => onPrefix?.(prefix, namespace.value))
+  /** What is wrong comes to the callback, or is thrown where the parser did not expect it. */
+  const feed = (event: 'data' | 'end', piece?: string) => {
+    try {
+      input.emit(event, piece)
+    } catch (error) {
+      failure ??= error as Error
+    }
+    if (failure) throw new FormatError(`turtle: ${failure.message.replace(/\.$/, '')}`)
+  }
+  return {
+    write(piece) {
+      pending += piece.length
+      feed('data', piece)
+      if (pending > LONGEST_STATEMENT)
+        throw new FormatError(`turtle: a statement of more than ${LONGEST_STATEMENT >> 20} MiB`)
+    },
+    end() {
+      feed('end')
+    },
+  }
+}
+
 /**
  * Reads Turtle.
  * @param base what `<>` means
- * @param onPrefix told of each prefix that it binds
  * @throws {FormatError} naming the line
  */
-export function parseTurtle(
-  turtle: string,
-  base?: string,
-  onPrefix?: (prefix: string, namespace: string) => void,
-): Statement[] {
-  let quads: Quad[]
-  try {
-    const parser = new Parser({ format: 'text/turtle', ...(base === undefined ? {} : { baseIRI: base }) })
-    quads = parser.parse(turtle.replace(/^\ufeff/, ''), null, (prefix, namespace) =>
-      onPrefix?.(prefix, namespace.value),
-    )
-  } catch (error) {
-    throw new FormatError(`turtle: ${(error as Error).message.replace(/\.$/, '')}`)
-  }
-  return quads.map(({ subject, predicate, object }) => ({
-    subject: subject.id,
-    predicate: predicate.id,
-    object: object as Node,
-  }))
+export function parseTurtle(turtle: string, base?: string): Statement[] {
+  const statements: Statement[] = []
+  const reader = createTurtleReader(base, (statement) => statements.push(statement))
+  for (let at = 0; at < turtle.length; at += PIECE) reader.write(turtle.slice(at, at + PIECE))
+  reader.end()
+  return statements
 }
+
+const PIECE = 1 << 20
 
 /**
  * Adds what Turtle says to a graph.

@@ -1,14 +1,17 @@
+import { stat } from 'node:fs/promises'
 import { openAsItWas } from './append-guard.js'
 import { encryptedStreamOf, type Secrets, unlock } from './encryption/unlock.js'
-import { openVolume, type Volume } from './volume.js'
+import { openFolder } from './folder.js'
+import { openVolume, openVolumeIn, type Volume } from './volume.js'
 
 /**
- * Opens the volume at a path, as it was where an append to it has not finished: what every tool that reads
- * volumes begins with. Of an encrypted one it is the volume inside.
+ * Opens the volume at a path, a file or a folder, as it was where an append to it has not finished: what every tool
+ * that reads volumes begins with. Of an encrypted one it is the volume inside.
  * @param secrets asked only when the volume is encrypted
  * @throws {FormatError} as `openVolume` does, {LockedError} without the right secret, or the operating system's error
  */
 export async function openVolumeFile(path: string, secrets?: Secrets): Promise<Volume> {
+  if ((await stat(path)).isDirectory()) return openVolumeIn(await openFolder(path))
   const { source, warnings } = await openAsItWas(path)
   const outer = await openVolume(source)
   const stream = encryptedStreamOf(outer)

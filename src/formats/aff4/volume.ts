@@ -1,13 +1,19 @@
+import { crc32 } from 'node:zlib'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
-import { NAMESPACES } from './lexicon.js'
+import type { Container, Member } from './container.js'
+import { type Dialect, dialectOf, STANDARD, translate, translateOnMap } from './dialect.js'
+import { aff4, text } from './lexicon.js'
 import { CONTAINER_DESCRIPTION, INFORMATION_TURTLE, memberLookup, VERSION_TXT } from './names.js'
-import { addTurtle, createGraph, type Graph } from './turtle.js'
-import { type Member, openMember, readDirectory, readMember } from './zip/reader.js'
+import { addOriginalNames, unwrapPythonBytes } from './original-names.js'
+import { createGraph, createTurtleReader, type Graph, type TurtleReader } from './turtle.js'
+import { openZip } from './zip/reader.js'
 
 /** Bounds for what is held in memory. */
-const LARGEST_TURTLE = 256n << 20n
+const LARGEST_TURTLE = 512n << 20n
 const LARGEST_LABEL = 4096n
+/** Turtle that is read at a time. */
+const BLOCK = 1 << 20
 
 export interface VolumeVersion {
   readonly major: number
@@ -21,14 +27,18 @@ export interface Volume {
   readonly urn: string
   /** Undefined where version.txt is missing. */
   readonly version: VolumeVersion | undefined
-  readonly turtle: string
+  /** How its generation lays out what the Standard lays out otherwise. */
+  readonly dialect: Dialect
+  /** What it says, in the terms of the Standard. */
   readonly graph: Graph
+  /** What it says, in its own terms, and the prefixes that it binds. */
+  asWritten(): Promise<{ graph: Graph; prefixes: ReadonlyMap<string, string> }>
   /** What is odd about it, for people. */
   readonly warnings: readonly string[]
   readonly members: ReadonlyMap<string, Member>
   /** The member that holds a URN. */
   find(urn: string): Member | undefined
-  /** The content of a member: stored bytes are read where they lie, deflated ones are held in memory. */
+  /** The content of a member: stored bytes are read where they lie. */
   open(member: Member): Promise<ByteSource>
   /**
    * The whole content of a member, checked against its CRC.
@@ -38,53 +48,132 @@ export interface Volume {
 }
 
 /**
- * Reads the directory and the turtle of a volume.
+ * Reads the directory and the turtle of a volume in a ZIP file.
  * @throws {FormatError} naming the source, when it is no volume, is damaged there, or of a generation that is not
  * read
  */
-export async function openVolume(source: ByteSource): Promise<Volume> {
+export const openVolume = (source: ByteSource): Promise<Volume> =>
+  named(source.name, async () => readVolume(await openZip(source)))
+
+/** The same of a volume whose members lie elsewhere. */
+export const openVolumeIn = (container: Container): Promise<Volume> =>
+  named(container.name, () => readVolume(container))
+
+async function named<T>(name: string, open: () => Promise<T>): Promise<T> {
   try {
-    return await readVolume(source)
+    return await open()
   } catch (error) {
-    if (error instanceof FormatError) error.message = `${source.name}: ${error.message}`
+    if (error instanceof FormatError && !error.message.startsWith(`${name}: `))
+      error.message = `${name}: ${error.message}`
     throw error
   }
 }
 
-async function readVolume(source: ByteSource): Promise<Volume> {
-  const { members, comment } = await readDirectory(source)
+async function readVolume(container: Container): Promise<Volume> {
+  const { members, comment } = container
   const warnings: string[] = []
-  const load = async (name: string, limit: bigint) => {
+  const load = async (name: string) => {
     const member = members.get(name)
-    return member && decodeText(await readMember(source, member, limit))
+    return member ? decodeText(await container.read(member, LARGEST_LABEL)) : ''
   }
   const refuse = (why: string): never => {
     throw new FormatError(why)
   }
 
   const label = trimmed(comment)
-  const described = trimmed((await load(CONTAINER_DESCRIPTION, LARGEST_LABEL)) ?? '')
+  const described = trimmed(await load(CONTAINER_DESCRIPTION))
   if (label && described && label !== described)
     warnings.push(`the zip comment says ${label}, ${CONTAINER_DESCRIPTION} ${described}`)
   const urn = described || label || refuse('not an AFF4 volume: nothing in it says its URN')
-  const version = parseVersion((await load(VERSION_TXT, LARGEST_LABEL)) ?? '')
+  const version = parseVersion(await load(VERSION_TXT))
   if (version && version.major > 2) refuse(`AFF4 version ${version.major}.${version.minor} is not known`)
-  const turtle = (await load(INFORMATION_TURTLE, LARGEST_TURTLE)) ?? refuse(`no ${INFORMATION_TURTLE}`)
-  if (!turtle.includes(NAMESPACES.aff4)) refuse('a volume from before the Standard, which is not read')
-  const graph = createGraph()
-  addTurtle(graph, turtle, urn)
+  if (version && !KNOWN_VERSIONS.has(`${version.major}.${version.minor}`))
+    warnings.push(`version ${version.major}.${version.minor} is not known, and read as one before it`)
+  const written = members.get(INFORMATION_TURTLE) ?? refuse(`no ${INFORMATION_TURTLE}`)
+  const { graph, dialect } = await readFacts(container, written, urn, version)
+  addOriginalNames(graph)
+
+  const lookup = memberLookup(members, urn)
   return {
-    name: source.name,
+    name: container.name,
     urn,
     version,
-    turtle,
+    dialect,
     graph,
+    async asWritten() {
+      const plain = createGraph()
+      const prefixes = new Map<string, string>()
+      const reader = createTurtleReader(
+        urn,
+        ({ subject, predicate, object }) => plain.add(subject, predicate, object),
+        (prefix, namespace) => prefixes.set(prefix, namespace),
+      )
+      await readTurtle(container, written, reader)
+      return { graph: plain, prefixes }
+    },
     warnings,
     members,
-    find: memberLookup(members, urn),
-    open: (member) => openMember(source, member),
-    read: (member, limit) => readMember(source, member, limit),
+    find(urn) {
+      // In a folder, c-aff4 says under which name it had to keep what the file system can't name.
+      const file = graph.value(urn, FILE_NAME)
+      return (file === undefined ? undefined : members.get(file)) ?? lookup(urn)
+    },
+    open: container.open,
+    read: container.read,
   }
+}
+
+const KNOWN_VERSIONS = new Set(['1.0', '1.1', '1.2', '2.1'])
+const FILE_PATH = aff4('originalFileName')
+const FILE_NAME = aff4('directory/filename')
+
+async function readFacts(
+  container: Container,
+  member: Member,
+  urn: string,
+  version: VolumeVersion | undefined,
+): Promise<{ graph: Graph; dialect: Dialect }> {
+  const graph = createGraph()
+  const wrapped = version?.tool?.startsWith('pyaff4') ?? false
+  const reader = createTurtleReader(urn, (statement) => {
+    const { subject, predicate, object } = translate(statement, STANDARD)
+    const name = wrapped && predicate === FILE_PATH ? unwrapPythonBytes(object.value) : undefined
+    graph.add(subject, predicate, name === undefined ? object : text(name))
+  })
+  await readTurtle(container, member, reader)
+  const dialect = dialectOf(graph.statements)
+  return { graph: dialect === STANDARD ? graph : translateGraph(graph, dialect), dialect }
+}
+
+function translateGraph(graph: Graph, dialect: Dialect): Graph {
+  const statements = graph.statements.map((statement) => translate(statement, dialect))
+  const standard = createGraph()
+  const maps = new Set<string>()
+  for (const { subject, object } of statements) if (object.value === aff4('Map')) maps.add(subject)
+  for (const statement of statements) {
+    const { subject, predicate, object } = maps.has(statement.subject) ? translateOnMap(statement) : statement
+    standard.add(subject, predicate, object)
+  }
+  return standard
+}
+
+/** Reads a member as Turtle, piece by piece, and checks its CRC. */
+async function readTurtle(container: Container, member: Member, reader: TurtleReader): Promise<void> {
+  if (member.size > LARGEST_TURTLE)
+    throw new FormatError(`${member.name}: ${member.size} bytes are too many`, member.headerOffset)
+  const source = await container.open(member)
+  const decoder = new TextDecoder()
+  let crc = 0
+  for (let done = 0n; done < source.size; done += BigInt(BLOCK)) {
+    const block = await source.read(done, BLOCK)
+    crc = crc32(block, crc)
+    reader.write(decoder.decode(block, { stream: true }))
+  }
+  await source.close()
+  if (member.crc !== undefined && crc !== member.crc)
+    throw new FormatError(`zip: ${member.name}: CRC does not match`, member.headerOffset)
+  reader.write(decoder.decode())
+  reader.end()
 }
 
 const decodeText = (bytes: Bytes) =>

@@ -1,7 +1,8 @@
 import { constants, crc32, inflateRawSync } from 'node:zlib'
 import type { ByteSource, Bytes } from '../../byte-source.js'
 import { FormatError } from '../../format-error.js'
-import { type DirectoryEntry, decodeEntry, ENTRY_SIZE } from './central-directory.js'
+import type { Container, Member } from '../container.js'
+import { decodeEntry, ENTRY_SIZE } from './central-directory.js'
 import {
   decodeEnd,
   decodeLocator,
@@ -13,16 +14,32 @@ import {
   MAX_COMMENT,
   ZIP64_END_SIZE,
 } from './end-records.js'
+import { inflatingSource } from './inflating-source.js'
 import { DEFLATED, LOCAL_HEADER_SIZE, localHeaderLength, STORED } from './local-header.js'
 
 /** Bytes of the directory read at a time; longer than any entry can be. */
 const WINDOW = 1 << 20
 /** Each member costs memory here: a bound for what a hostile directory can ask for. */
-const MOST_MEMBERS = 1 << 22
-/** What is inflated is held in memory: a bound against bombs. */
-const MOST_INFLATED = 64n << 20n
+export const MOST_MEMBERS = 1 << 22
+/** What is larger is inflated as it is read, not held in memory. */
+const LARGEST_HELD = 8n << 20n
 
-export type Member = DirectoryEntry
+export type { Member }
+
+/**
+ * Opens a ZIP file as what holds the members of a volume.
+ * @throws {FormatError} as `readDirectory` does
+ */
+export async function openZip(source: ByteSource): Promise<Container> {
+  const { members, comment } = await readDirectory(source)
+  return {
+    name: source.name,
+    members,
+    comment,
+    open: (member) => openMember(source, member),
+    read: (member, limit) => readMember(source, member, limit),
+  }
+}
 
 export interface Directory {
   /** By name; where a name stands twice the last one counts. */
@@ -92,7 +109,23 @@ async function readEntries(
     members.set(member.name, member)
     at += BigInt(next.length)
   }
+  refuseOverlaps([...members.values()])
   return members
+}
+
+/** Members that share bytes are no volume: a few bytes could pass for any amount of evidence. */
+function refuseOverlaps(members: readonly Member[]): void {
+  const offsets = BigUint64Array.from(members, ({ headerOffset }) => headerOffset)
+  const order = Uint32Array.from(offsets.keys()).sort((a, b) =>
+    offsets[a]! < offsets[b]! ? -1 : offsets[a]! > offsets[b]! ? 1 : a - b,
+  )
+  for (let rank = 1; rank < order.length; rank++) {
+    const before = members[order[rank - 1]!]!
+    const member = members[order[rank]!]!
+    const end = before.headerOffset + BigInt(LOCAL_HEADER_SIZE) + before.compressedSize
+    if (member.headerOffset < end)
+      throw new FormatError(`zip: ${member.name} overlaps ${before.name}`, member.headerOffset)
+  }
 }
 
 /** The last record whose comment ends with the file, or, behind trailing bytes, the last one at all. */
@@ -121,8 +154,8 @@ async function findZip64End(
 }
 
 /**
- * The content of a member as a source. What is stored is read in place, what is deflated is held in memory.
- * @throws {FormatError} when the local header is missing, or the content is deflated and too large or damaged
+ * The content of a member as a source. What is stored is read in place, what is deflated is held in memory where it is small.
+ * @throws {FormatError} when the local header is missing, or the content is deflated and damaged
  */
 export async function openMember(source: ByteSource, member: Member): Promise<ByteSource> {
   const header = await readExactly(source, member.headerOffset, LOCAL_HEADER_SIZE)
@@ -142,6 +175,12 @@ export async function openMember(source: ByteSource, member: Member): Promise<By
     }
   if (member.method !== DEFLATED)
     throw new FormatError(`zip: ${member.name}: method ${member.method} is not known`, member.headerOffset)
+  if (member.size > LARGEST_HELD || member.compressedSize > LARGEST_HELD)
+    return inflatingSource({
+      ...member,
+      at: member.headerOffset,
+      stored: (offset, length) => readExactly(source, start + offset, length),
+    })
   const bytes = await inflate(source, member, start)
   return {
     name,
@@ -156,8 +195,6 @@ export async function openMember(source: ByteSource, member: Member): Promise<By
 
 async function inflate(source: ByteSource, member: Member, start: bigint): Promise<Bytes> {
   const refuse = (why: string) => new FormatError(`zip: ${member.name}: ${why}`, member.headerOffset)
-  if (member.size > MOST_INFLATED || member.compressedSize > MOST_INFLATED)
-    throw refuse(`deflated, and larger than ${MOST_INFLATED >> 20n} MiB`)
   const stored = await readExactly(source, start, Number(member.compressedSize))
   let bytes: Bytes
   try {
@@ -184,6 +221,7 @@ export async function readMember(source: ByteSource, member: Member, limit: bigi
     throw new FormatError(`zip: ${member.name}: ${member.size} bytes are too many`, member.headerOffset)
   const content = await openMember(source, member)
   const bytes = await content.read(0n, Number(member.size))
+  await content.close()
   if (member.method === STORED && crc32(bytes) !== member.crc)
     throw new FormatError(`zip: ${member.name}: CRC does not match`, member.headerOffset)
   return bytes

@@ -1,0 +1,33 @@
+import { aff4, pmem, text } from './lexicon.js'
+import type { Graph } from './turtle.js'
+
+/**
+ * Gives every file its `originalFileName`, where the writer of its volume put the name elsewhere: AFF4-L 2.1 has the
+ * path in terms of its own.
+ */
+export function addOriginalNames(graph: Graph): void {
+  for (const subject of graph.subjects()) {
+    if (graph.value(subject, aff4('originalFileName')) !== undefined) continue
+    const name = graph.value(subject, aff4('originalPathName')) ?? graph.value(subject, aff4('fileName'))
+    if (name === undefined) continue
+    graph.add(subject, aff4('originalFileName'), text(name))
+    const bytes =
+      graph.value(subject, aff4('originalPathNameRaw')) ?? graph.value(subject, aff4('fileNameRaw'))
+    if (bytes !== undefined) graph.add(subject, pmem('nameBytes'), text(bytes))
+  }
+}
+
+/**
+ * Text as pyaff4 writes it under newer versions of rdflib: the notation of Python's byte strings, `b'a\xc3\xa4'`.
+ * @returns undefined where it is none
+ */
+export function unwrapPythonBytes(value: string): string | undefined {
+  const [, quote, body] = /^b(['"])(.*)\1$/s.exec(value) ?? []
+  if (quote === undefined || body === undefined) return undefined
+  const latin = body.replace(/\\(?:x([0-9a-f]{2})|(.))/gs, (_, hex: string | undefined, other: string) =>
+    hex === undefined ? (PYTHON_ESCAPES[other] ?? other) : String.fromCharCode(Number.parseInt(hex, 16)),
+  )
+  return Buffer.from(latin, 'latin1').toString('utf8')
+}
+
+const PYTHON_ESCAPES: Record<string, string> = { n: '\n', r: '\r', t: '\t' }
