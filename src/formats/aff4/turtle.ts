@@ -29,12 +29,50 @@ export interface Graph {
   isA(subject: string, type: string): boolean
 }
 
+/** Up to so many statements a subject is searched from end to end: volumes have many subjects, each with a few. */
+const SEARCHED = 32
+
 export function createGraph(): Graph {
   const statements: Statement[] = []
-  const index = new Map<string, Map<string, Map<string, Node>>>()
+  const bySubject = new Map<string, Statement[]>()
+  /** Of subjects with more statements. */
+  const large = new Map<string, Map<string, Map<string, Node>>>()
+  const predicateNames = new Map<string, string>()
   let turtleBytes = byteLength(prefixLines({ '': '', ...NAMESPACES })) + 2
 
-  const find = (subject: string, predicate: string) => index.get(subject)?.get(predicate)
+  function indexed(subject: string, facts: readonly Statement[]): Map<string, Map<string, Node>> {
+    let index = large.get(subject)
+    if (index) return index
+    index = new Map()
+    large.set(subject, index)
+    for (const fact of facts) enter(index, fact)
+    return index
+  }
+
+  function enter(index: Map<string, Map<string, Node>>, { predicate, object }: Statement): void {
+    const values = index.get(predicate)
+    if (values) values.set(object.id, object)
+    else index.set(predicate, new Map([[object.id, object]]))
+  }
+
+  function find(subject: string, predicate: string): Iterable<Node> {
+    const facts = bySubject.get(subject) ?? []
+    if (facts.length > SEARCHED) return indexed(subject, facts).get(predicate)?.values() ?? []
+    return facts.filter((fact) => fact.predicate === predicate).map(({ object }) => object)
+  }
+
+  function has(subject: string, predicate: string, id: string): boolean {
+    const facts = bySubject.get(subject) ?? []
+    if (facts.length > SEARCHED) return indexed(subject, facts).get(predicate)?.has(id) ?? false
+    return facts.some((fact) => fact.predicate === predicate && fact.object.id === id)
+  }
+
+  function nameOf(predicate: string): string {
+    const known = predicateNames.get(predicate)
+    if (known === undefined) predicateNames.set(predicate, predicate)
+    return known ?? predicate
+  }
+
   const graph: Graph = {
     statements,
     get turtleBytes() {
@@ -42,33 +80,34 @@ export function createGraph(): Graph {
     },
     add(subject, predicate, ...objects) {
       for (const object of objects) {
-        let predicates = index.get(subject)
-        if (!predicates) {
-          predicates = new Map()
-          index.set(subject, predicates)
+        if (has(subject, predicate, object.id)) continue
+        let facts = bySubject.get(subject)
+        if (!facts) {
+          facts = []
+          bySubject.set(subject, facts)
           turtleBytes += byteLength(formatName(subject, NAMESPACES)) + 8
         }
-        let values = predicates.get(predicate)
-        if (!values) {
-          values = new Map()
-          predicates.set(predicate, values)
-        }
-        if (values.has(object.id)) continue
-        values.set(object.id, object)
         turtleBytes +=
           byteLength(formatName(predicate, NAMESPACES)) + byteLength(formatNode(object, NAMESPACES)) + 16
-        statements.push({ subject, predicate, object })
+        const statement = { subject, predicate: nameOf(predicate), object }
+        facts.push(statement)
+        statements.push(statement)
+        const index = large.get(subject)
+        if (index) enter(index, statement)
       }
     },
-    subjects: () => index.keys(),
-    predicates: (subject) => index.get(subject)?.keys() ?? [],
-    all: (subject, predicate) => [...(find(subject, predicate)?.values() ?? [])],
-    value: (subject, predicate) => find(subject, predicate)?.values().next().value?.value,
+    subjects: () => bySubject.keys(),
+    predicates: (subject) => new Set((bySubject.get(subject) ?? []).map(({ predicate }) => predicate)),
+    all: (subject, predicate) => [...find(subject, predicate)],
+    value(subject, predicate) {
+      for (const { value } of find(subject, predicate)) return value
+      return undefined
+    },
     integer(subject, predicate) {
       const value = graph.value(subject, predicate)
       return value !== undefined && /^\+?[0-9]{1,20}$/.test(value) ? BigInt(value) : undefined
     },
-    isA: (subject, type) => find(subject, RDF_TYPE)?.has(type) ?? false,
+    isA: (subject, type) => has(subject, RDF_TYPE, type),
   }
   return graph
 }
