@@ -14,14 +14,16 @@ export type Literal = string
 
 /**
  * The Turtle of one stream: `<>` with its types and what is known about it.
- * @param properties prefixed names and their values; those without a value are left out
+ * @param properties prefixed names and their values; those without one are left out
  */
 export function describe(
   types: readonly string[],
-  properties: Readonly<Record<string, Literal | undefined>>,
+  properties: Readonly<Record<string, Literal | readonly Literal[] | undefined>>,
 ): string {
-  const known = Object.entries(properties).filter(([, value]) => value !== undefined)
-  return `${PREFIXES}<> a ${types.join(', ')}${known.map(([name, value]) => ` ;\n  ${name} ${value}`).join('')} .\n`
+  const known = Object.entries(properties)
+    .map(([name, value]) => [name, value === undefined ? [] : [value].flat()] as const)
+    .filter(([, values]) => values.length > 0)
+  return `${PREFIXES}<> a ${types.join(', ')}${known.map(([name, values]) => ` ;\n  ${name} ${values.join(', ')}`).join('')} .\n`
 }
 
 const ESCAPES: Record<string, string> = { '"': '\\"', '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }

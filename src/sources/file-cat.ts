@@ -6,6 +6,7 @@ import type { Log } from '../cli/messages.js'
 import type { Tool } from '../cli/tool.js'
 import type { Batch, StreamBody } from '../frames/frame.js'
 import type { BlockDevice } from '../platform/linux/block-device.js'
+import { openExtendedAttributes } from '../platform/linux/extended-attributes.js'
 import { pseudoFileSystem } from '../platform/linux/mounts.js'
 import { rawArgument } from '../platform/linux/raw-arguments.js'
 import { describeFolder, describeLink } from './files/file-facts.js'
@@ -14,7 +15,15 @@ import { displayPath, streamName } from './files/name.js'
 import { lookUpDevice, readDevice } from './files/read-device.js'
 import { endUnread, type Origin, readFile } from './files/read-file.js'
 import { readFifo, readPipe } from './files/read-pipe.js'
-import { beginStream, endStream, miss, type Session, skip } from './files/session.js'
+import {
+  attributesOf,
+  beginStream,
+  endStream,
+  miss,
+  noteTransmission,
+  type Session,
+  skip,
+} from './files/session.js'
 import { type Found, walk } from './files/walk.js'
 import { createOutbox } from './outbox.js'
 
@@ -57,6 +66,7 @@ export interface CatFiles {
  */
 export async function* catFiles({ operands, ...given }: CatFiles): AsyncGenerator<Batch> {
   const session = createSession(given)
+  if (!session.attributes) noteNoAttributes(session)
   const [only] = operands
   if (operands.length === 1 && only !== undefined) probe(only)
   for (const operand of operands) {
@@ -79,12 +89,19 @@ function createSession(given: Omit<CatFiles, 'operands'>): Session {
     output: outputFile(),
     stopped: new Promise((resolve) => given.interrupted.addEventListener('abort', () => resolve(undefined))),
     streams: 0,
+    attributes: openExtendedAttributes(),
     isPseudo(device) {
       const known = pseudo.get(device) ?? pseudoFileSystem(device) !== undefined
       pseudo.set(device, known)
       return known
     },
   }
+}
+
+function noteNoAttributes(session: Session): void {
+  const message = 'extended attributes are not read: koffi is not installed'
+  noteTransmission(session, 'info', message)
+  session.log.verbose(message)
 }
 
 async function* catOperand(session: Session, operand: string): AsyncGenerator<Batch> {
@@ -154,7 +171,7 @@ async function* catDevice(session: Session, path: Buffer, stat: BigIntStats): As
 
 function sendFolder(session: Session, path: Buffer, stat: BigIntStats, error: unknown): void {
   const body: StreamBody = { ...streamName(path), kind: 'folder' }
-  const frames = beginStream(session, body, describeFolder(path, stat))
+  const frames = beginStream(session, body, describeFolder(path, stat, attributesOf(session, path, path)))
   if (error === undefined) endStream(session, frames)
   else endUnread(session, frames, path, 0n, error)
 }
@@ -170,7 +187,10 @@ function sendLink(session: Session, path: Buffer, stat: BigIntStats): void {
   const bytes = isUtf8(target) ? {} : { targetBytes: target.toString('base64') }
   const properties = { target: displayPath(target), ...bytes }
   const body: StreamBody = { ...streamName(path), kind: 'link', properties }
-  endStream(session, beginStream(session, body, describeLink(path, stat, target)))
+  endStream(
+    session,
+    beginStream(session, body, describeLink(path, stat, target, attributesOf(session, path, path))),
+  )
 }
 
 function unreadableKind(stat: BigIntStats): ToolError {

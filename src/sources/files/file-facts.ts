@@ -1,35 +1,53 @@
 import { isUtf8 } from 'node:buffer'
 import type { BigIntStats } from 'node:fs'
 import type { BlockDevice } from '../../platform/linux/block-device.js'
+import type { ExtendedAttribute } from '../../platform/linux/extended-attributes.js'
 import { deviceNumber } from '../../platform/linux/mounts.js'
 import { base64, dateTime, describe, type Literal, long, text } from '../facts.js'
 import { displayPath } from './name.js'
 
-type Facts = Record<string, Literal | undefined>
+type Facts = Record<string, Literal | readonly Literal[] | undefined>
 
 /** META of a regular file, or of a pipe. `size` is absent where only reading tells it. */
-export function describeFile(path: Buffer, stat: BigIntStats, size: bigint | undefined): string {
+export function describeFile(
+  path: Buffer,
+  stat: BigIntStats,
+  size: bigint | undefined,
+  attributes: readonly ExtendedAttribute[] = [],
+): string {
   return describe(['aff4:FileImage', 'aff4:Image'], {
     ...ofPath(path),
     'aff4:size': size === undefined ? undefined : long(size),
     ...ofStat(stat),
+    ...ofAttributes(attributes),
   })
 }
 
-export function describeFolder(path: Buffer, stat: BigIntStats): string {
+export function describeFolder(
+  path: Buffer,
+  stat: BigIntStats,
+  attributes: readonly ExtendedAttribute[] = [],
+): string {
   return describe(['aff4:Folder', 'aff4:Image'], {
     ...ofPath(path),
     'aff4:size': long(stat.size),
     ...ofStat(stat),
+    ...ofAttributes(attributes),
   })
 }
 
-export function describeLink(path: Buffer, stat: BigIntStats, target: Buffer): string {
+export function describeLink(
+  path: Buffer,
+  stat: BigIntStats,
+  target: Buffer,
+  attributes: readonly ExtendedAttribute[] = [],
+): string {
   return describe(['pmem:SymbolicLink'], {
     ...ofPath(path),
     'pmem:target': text(displayPath(target)),
     'pmem:targetRaw': isUtf8(target) ? undefined : base64(target),
     ...ofStat(stat),
+    ...ofAttributes(attributes),
   })
 }
 
@@ -58,6 +76,19 @@ function ofPath(path: Buffer): Facts {
   return {
     'aff4:originalFileName': text(displayPath(path)),
     'pmem:originalFileNameRaw': isUtf8(path) ? undefined : base64(path),
+  }
+}
+
+/** The value in base64, a space, the name: that may hold spaces itself. */
+function ofAttributes(attributes: readonly ExtendedAttribute[]): Facts {
+  const named = (name: (bytes: Buffer) => string) => (attribute: ExtendedAttribute) =>
+    text(`${attribute.value.toString('base64')} ${name(attribute.name)}`)
+  const readable = attributes.filter(({ name }) => isUtf8(name))
+  return {
+    'pmem:extendedAttribute': readable.map(named((name) => name.toString('utf8'))),
+    'pmem:extendedAttributeRaw': attributes
+      .filter((attribute) => !readable.includes(attribute))
+      .map(named((name) => name.toString('base64'))),
   }
 }
 

@@ -10,7 +10,7 @@ import type { StreamFrames } from '../stream-frames.js'
 import { describeFile } from './file-facts.js'
 import { displayPath, streamName } from './name.js'
 import { readToEnd } from './read-to-end.js'
-import { beginStream, endStream, noteStream, type Session } from './session.js'
+import { attributesOf, beginStream, endStream, noteStream, type Session } from './session.js'
 
 /** Errors that mean bytes on a medium; any other ends the reading of this file. */
 const DAMAGE = new Set(['EIO', 'EILSEQ', 'ENODATA', 'EREMOTEIO', 'ETIMEDOUT', 'EBADMSG', 'EUCLEAN'])
@@ -104,8 +104,9 @@ async function* readUnsized(
     )
     return
   }
+  const attributes = session.isPseudo(stat.dev) ? [] : attributesOf(session, path, fd)
   const announce = (size: bigint | undefined) =>
-    beginStream(session, imageOf(path, size), describeFile(path, stat, size))
+    beginStream(session, imageOf(path, size), describeFile(path, stat, size, attributes))
   yield* readToEnd(session, { path, announce, read: (into) => fillFrom(fd, into), most })
 }
 
@@ -134,7 +135,8 @@ async function* readSized(
   stat: BigIntStats,
   fd: number,
 ): AsyncGenerator<Batch> {
-  const frames = beginStream(session, imageOf(path, stat.size), describeFile(path, stat, stat.size))
+  const facts = describeFile(path, stat, stat.size, attributesOf(session, path, fd))
+  const frames = beginStream(session, imageOf(path, stat.size), facts)
   const { end, failure } = yield* readMedium(session, frames, path, mediumOf(fd, FILE_UNIT), stat.size)
   if (session.interrupted.aborted) return
   const left = fs.fstatSync(fd, { bigint: true })

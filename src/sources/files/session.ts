@@ -3,6 +3,7 @@ import { ToolError } from '../../cli/exit.js'
 import { reasonOf } from '../../cli/failure.js'
 import type { Log } from '../../cli/messages.js'
 import type { NoteBody, StreamBody } from '../../frames/frame.js'
+import type { ExtendedAttribute, ExtendedAttributes } from '../../platform/linux/extended-attributes.js'
 import type { Outbox } from '../outbox.js'
 import { createStreamFrames, now, type StreamFrames } from '../stream-frames.js'
 import { displayPath } from './name.js'
@@ -18,12 +19,29 @@ export interface Session {
   readonly stopped: Promise<undefined>
   /** Whether the file system of a st_dev shows the kernel's state instead of stored bytes. */
   isPseudo(device: bigint): boolean
+  /** Undefined where they can't be read on this system. */
+  readonly attributes: ExtendedAttributes | undefined
   /** Standard output, where that is a file: what is being written is not read. */
   readonly output: BigIntStats | undefined
   /** Streams begun so far; the next one's id is one more. */
   streams: number
   /** Told when something that was asked for has no stream, or lost its tail. */
   onMissing(): void
+}
+
+/**
+ * What is attached to a file beside its bytes; none where it can't be read, which is noted.
+ * @param file where it is, or open
+ */
+export function attributesOf(session: Session, path: Buffer, file: Buffer | number): ExtendedAttribute[] {
+  try {
+    return session.attributes?.read(file) ?? []
+  } catch (error) {
+    const message = `${displayPath(path)}: its extended attributes: ${reasonOf(error)}`
+    noteTransmission(session, 'warning', message)
+    session.log.warn(message)
+    return []
+  }
 }
 
 /** Begins a stream with its facts. */
@@ -72,6 +90,10 @@ export function skip(session: Session, path: Buffer, why: string): void {
   session.log.verbose(message)
 }
 
-function noteTransmission({ outbox, program }: Session, level: NoteBody['level'], message: string): void {
+export function noteTransmission(
+  { outbox, program }: Session,
+  level: NoteBody['level'],
+  message: string,
+): void {
   outbox.push({ type: 'note', stream: 0, time: now(), body: { level, program, message } })
 }
