@@ -6,9 +6,11 @@ import { aff4, dateTime, iri, pmem, RDF_TYPE, text } from '../formats/aff4/lexic
 import { freshUrn } from '../formats/aff4/names.js'
 import { createVolume, type VolumeWriter } from '../formats/aff4/writer.js'
 import type { ByteSink } from '../formats/byte-source.js'
-import type { MetaFrame, NoteFrame, StartFrame, StreamFrame } from '../frames/frame.js'
+import type { MetaFrame, NoteFrame, StartFrame, StreamBody, StreamFrame } from '../frames/frame.js'
 import { openDiskReserve } from './aff4/disk-reserve.js'
+import { openLogicalStream } from './aff4/logical-stream.js'
 import { addFacts, addNote, describeTransmission } from './aff4/provenance.js'
+import { createStoredBlocks } from './aff4/stored-blocks.js'
 import { openStoredStream, type StoredImage, type StoredStream } from './aff4/stored-stream.js'
 import { type Receiver, receive } from './receive.js'
 
@@ -18,7 +20,10 @@ export const tool: Tool = {
   role: 'sink',
   usage: 'OUT.aff4',
   summary: 'write an AFF4 volume',
-  options: { 'block-hashes': { help: 'store a SHA-256 of each chunk as well' } },
+  options: {
+    'block-hashes': { help: 'store a SHA-256 of each chunk as well' },
+    logical: { help: 'an AFF4-L volume: each file, folder and link an object of its own, named by its path' },
+  },
   operands: [1, 1],
   run(context) {
     const output = openOutput(context.operands[0]!, context.options.flag('truncate'))
@@ -33,6 +38,8 @@ const LONGEST_STATE = 1000
 
 function createReceiver(output: Output, { options, log }: Pick<Context, 'options' | 'log'>): Receiver {
   const blockHashes = options.flag('block-hashes') ? (['sha256'] as const) : []
+  const logical = options.flag('logical')
+  const blocks = createStoredBlocks()
   const reserve = output.seekable ? openDiskReserve(output.path) : undefined
   let volume: VolumeWriter | undefined
   /** Frames about the whole that came before there was a volume. */
@@ -74,7 +81,7 @@ function createReceiver(output: Output, { options, log }: Pick<Context, 'options
 
   async function begin(): Promise<VolumeWriter> {
     if (volume) return volume
-    volume = await createVolume(sink, { tool: `pmem ${VERSION}` })
+    volume = await createVolume(sink, { tool: `pmem ${VERSION}`, minor: logical ? 1 : 0 })
     for (const frame of waiting) take(volume, frame)
     waiting = []
     return volume
@@ -91,7 +98,11 @@ function createReceiver(output: Output, { options, log }: Pick<Context, 'options
 
   async function openStream({ body }: StreamFrame): Promise<StoredStream> {
     const into = await begin()
-    open = openStoredStream({ volume: into, blockHashes, transmission, keepRoom, warn }, body)
+    const context = { volume: into, blockHashes, transmission, keepRoom, warn }
+    open =
+      logical && isOfFiles(body)
+        ? openLogicalStream({ ...context, blocks }, body)
+        : openStoredStream(context, body)
     keepRoom(0)
     return open
   }
@@ -172,6 +183,9 @@ function createReceiver(output: Output, { options, log }: Pick<Context, 'options
     },
   }
 }
+
+/** A memory or a disk is the same in either kind of volume. */
+const isOfFiles = ({ kind, category }: StreamBody) => kind !== 'map' && category === undefined
 
 const stateOf = ({ status, error }: Outcome) =>
   `${status}: ${error ?? 'no reason given'}`.slice(0, LONGEST_STATE)

@@ -2,7 +2,7 @@ import type { WritableCodec } from '../../codecs/codec.js'
 import type { Run } from '../../formats/address-space.js'
 import { DEFAULT_CHUNK_SIZE, LARGEST_CHUNK_SIZE } from '../../formats/aff4/image-stream.js'
 import type { ImageStreamWriter } from '../../formats/aff4/image-stream-writer.js'
-import type { DigestName } from '../../formats/aff4/lexicon.js'
+import { aff4, type DigestName, iri } from '../../formats/aff4/lexicon.js'
 import { MAP_ENTRY_SIZE } from '../../formats/aff4/map.js'
 import type { MapWriter } from '../../formats/aff4/map-writer.js'
 import { freshUrn } from '../../formats/aff4/names.js'
@@ -12,6 +12,7 @@ import { parseAddress } from '../../frames/address.js'
 import { checkCrc, chunkContent } from '../../frames/chunk-content.js'
 import type { DataFrame, FillFrame, StreamBody } from '../../frames/frame.js'
 import { announcedRuns } from '../../frames/streams.js'
+import type { Place } from './stored-blocks.js'
 
 /** The bytes of one stream on their way into a volume: an object, the map that is its data, and chunks. */
 export interface Evidence {
@@ -21,6 +22,10 @@ export interface Evidence {
   readonly settleBytes: number
   data(frame: DataFrame): void | Promise<void>
   fill(frame: FillFrame): void
+  /** Where in the volume the bytes of the last DATA begin. */
+  readonly place: Place | undefined
+  /** A range whose bytes are in the volume already. */
+  point(offset: bigint, length: bigint, place: Place): void
   /**
    * Makes the map one that can be written; nothing comes any more.
    * @param complete what was announced and did not come reads as unknown when false
@@ -31,21 +36,26 @@ export interface Evidence {
   close(): Promise<void>
 }
 
-/** @param flushed told after each bevy that is in the volume */
+/**
+ * @param flushed told after each bevy that is in the volume
+ * @param file the URN of a file whose map is the file itself (AFF4-L), instead of an image that has one
+ */
 export function openEvidence(
   volume: VolumeWriter,
   body: StreamBody,
   blockHashes: readonly DigestName[],
   flushed: () => void,
+  file?: string,
 ): Evidence {
-  const urn = freshUrn()
-  const map = volume.map({ image: urn })
+  const urn = file ?? freshUrn()
+  const map = volume.map(file === undefined ? { image: urn } : { urn })
   const announced = announcedRuns(body) ?? []
   const size = body.size === undefined ? 0n : parseAddress(body.size)
   const given = body.chunkSize
   const chunked = given !== undefined && given <= LARGEST_CHUNK_SIZE
   const chunkSize = chunked ? given : DEFAULT_CHUNK_SIZE
   let stream: ImageStreamWriter | undefined
+  let place: Place | undefined
 
   function open(): ImageStreamWriter {
     stream ??= volume.imageStream({ chunkSize, blockHashes }, map)
@@ -62,13 +72,17 @@ export function openEvidence(
     const into = open()
     const { offset, length } = frame
     const codec = codecOfChunk(frame, into)
-    if (!codec) return append(into, offset, chunkContent(frame, given))
+    if (!codec) {
+      place = { target: into.urn, offset: into.position }
+      return append(into, offset, chunkContent(frame, given))
+    }
     into.pad()
     if (into.full) return flushBefore(into, () => data(frame))
     checkCrc(frame)
     const targetOffset = into.add(codec, frame.payload, () =>
       whole(chunkContent(frame, chunkSize), chunkSize),
     )
+    place = { target: into.urn, offset: targetOffset }
     map.add({ offset, length, targetOffset, target: into.urn })
   }
 
@@ -94,6 +108,13 @@ export function openEvidence(
     map,
     get settleBytes() {
       return (map.entryCount + announced.length + 1) * 2 * MAP_ENTRY_SIZE
+    },
+    get place() {
+      return place
+    },
+    point(at, length, { target, offset }) {
+      map.add({ offset: at, length, targetOffset: offset, target })
+      volume.graph.add(map.urn, aff4('dependentStream'), iri(target))
     },
     data,
     fill({ offset, length, fill, value }) {

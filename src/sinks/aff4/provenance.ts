@@ -40,6 +40,7 @@ export function addNote(volume: VolumeWriter, target: string, { body }: NoteFram
 /**
  * Facts that came as Turtle. What ties objects of another volume together, and what kind of AFF4 object the
  * subject was there, is not true here and stays behind.
+ * @param change what becomes of each statement
  * @param warn told of Turtle that can't be read: it is kept as it came, no reason to lose the evidence
  */
 export function addFacts(
@@ -47,6 +48,7 @@ export function addFacts(
   subject: string,
   { turtle }: MetaFrame,
   warn: (message: string) => void,
+  change: (statement: Statement) => Statement = (statement) => statement,
 ): void {
   let statements: Statement[]
   try {
@@ -56,7 +58,7 @@ export function addFacts(
     graph.add(subject, pmem('unreadableFacts'), text(turtle))
     return
   }
-  for (const { subject: about, predicate, object } of statements) {
+  for (const { subject: about, predicate, object } of statements.map(change)) {
     if (STRUCTURAL.has(predicate)) continue
     if (predicate === RDF_TYPE && object.value.startsWith(aff4(''))) continue
     graph.add(about, predicate, object)

@@ -1,6 +1,7 @@
 import { freshUrn, pathUrn } from '../../formats/aff4/names.js'
 import { fillSymbolic } from '../../formats/aff4/symbolic.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
+import type { Bytes } from '../../formats/byte-source.js'
 import { parseAddress } from '../../frames/address.js'
 import { chunkContent } from '../../frames/chunk-content.js'
 import type { DataFrame, FillFrame, StreamBody } from '../../frames/frame.js'
@@ -16,18 +17,40 @@ export interface SmallFile {
   take(frame: Piece): boolean
   /** What was taken, in order, for whoever must store it otherwise. */
   readonly pieces: readonly Piece[]
+  /** What was taken, as bytes. */
+  content(): Bytes
   /** Writes the member. */
   write(): Promise<{ urn: string; size: bigint }>
 }
 
-/** @returns undefined for a stream that is known not to be a small file */
-export function openSmallFile(volume: VolumeWriter, body: StreamBody): SmallFile | undefined {
+/**
+ * @param urn of the member; without one it is made from the path
+ * @returns undefined for a stream that is known not to be a small file
+ */
+export function openSmallFile(volume: VolumeWriter, body: StreamBody, urn?: string): SmallFile | undefined {
   if (body.kind !== 'image' || body.category?.startsWith('disk:')) return undefined
   if (body.size !== undefined && parseAddress(body.size) > BigInt(LARGEST)) return undefined
   const pieces: Piece[] = []
   let size = 0n
+
+  function content(): Buffer {
+    const bytes = Buffer.alloc(Number(size))
+    for (const piece of pieces) {
+      const place = bytes.subarray(Number(piece.offset), Number(piece.offset + piece.length))
+      if (piece.type === 'data') place.set(chunkContent(piece, body.chunkSize))
+      else fillSymbolic('zero', piece.offset, place)
+    }
+    return bytes
+  }
+
+  function byPath(): string {
+    const named = pathUrn(body.name, volume.urn)
+    return named && !volume.has(named) ? named : freshUrn()
+  }
+
   return {
     pieces,
+    content,
     take(frame) {
       if (frame.offset !== size || size + frame.length > BigInt(LARGEST)) return false
       if (frame.type === 'fill' && frame.fill !== 'zero') return false
@@ -36,16 +59,9 @@ export function openSmallFile(volume: VolumeWriter, body: StreamBody): SmallFile
       return true
     },
     async write() {
-      const bytes = Buffer.alloc(Number(size))
-      for (const piece of pieces) {
-        const place = bytes.subarray(Number(piece.offset), Number(piece.offset + piece.length))
-        if (piece.type === 'data') place.set(chunkContent(piece, body.chunkSize))
-        else fillSymbolic('zero', piece.offset, place)
-      }
-      const byPath = pathUrn(body.name, volume.urn)
-      const urn = byPath && !volume.has(byPath) ? byPath : freshUrn()
-      await volume.segment(urn, bytes)
-      return { urn, size }
+      const member = urn ?? byPath()
+      await volume.segment(member, content())
+      return { urn: member, size }
     },
   }
 }
