@@ -65,9 +65,12 @@ export async function listStreams(volumes: readonly Volume[]): Promise<StreamEnt
     }
   }
   return [...found.values()]
-    .map((entry) => ({ ...entry, backing: backing.has(entry.urn) }))
+    .map((entry) => ({ ...entry, backing: backing.has(entry.urn) && !isFile(entry) }))
     .sort((a, b) => FORMS.indexOf(a.form) - FORMS.indexOf(b.form))
 }
+
+/** A file stays one of its own though copies of it point to its bytes. */
+const isFile = ({ urn, volume }: StreamEntry) => volume.graph.isA(urn, aff4('FileImage'))
 
 /** `literal`: the bytes stand in the metadata themselves, in Base64 (AFF4-L 2.1). */
 const FORMS = ['image', 'map', 'image-stream', 'segment', 'literal'] as const
