@@ -9,6 +9,8 @@ export interface OptionSpec {
   readonly short?: string
   /** May be given more than once. */
   readonly repeat?: boolean
+  /** Its values are all words up to the next option. */
+  readonly greedy?: boolean
   readonly help: string
 }
 export type OptionTable = Readonly<Record<string, OptionSpec>>
@@ -57,39 +59,49 @@ function spellOut(words: readonly string[], table: OptionTable): string[] {
   const operands: string[] = []
   const seen = new Set<string>()
 
-  /** Takes an option; tells whether the next word was its value. */
-  function option(name: string, shown: string, attached?: string, next?: string): boolean {
+  const end = words.includes('--') ? words.indexOf('--') : words.length
+  const isOption = (word: string | undefined) => word === undefined || /^-./s.test(word)
+
+  /** Takes an option; tells how many of the words behind it were its values. */
+  function option(name: string, shown: string, attached: string | undefined, at: number): number {
     const spec = Object.hasOwn(table, name) ? table[name] : undefined
     if (!spec) throw new ToolError(EXIT.usage, `${shown}: unknown option`)
     if (seen.has(name) && !spec.repeat) throw new ToolError(EXIT.usage, `${shown}: given twice`)
     seen.add(name)
     if (spec.value === undefined && attached !== undefined)
       throw new ToolError(EXIT.usage, `${shown}: takes no value`)
-    const value = attached ?? (next === undefined || /^-./s.test(next) ? '' : next)
-    if (spec.value !== undefined && value === '')
-      throw new ToolError(EXIT.usage, `${shown}: needs a value (${spec.value})`)
-    spelled.push(spec.value === undefined ? `--${name}=` : `--${name}=${value}`)
-    return spec.value !== undefined && attached === undefined
-  }
-
-  /** Takes `-tv`, `-j4`, `-j=4`, `-j 4`; tells whether the next word was the last one's value. */
-  function cluster(letters: string, next: string | undefined): boolean {
-    for (let at = 0; at < letters.length; at++) {
-      const letter = letters[at]!
-      const name = Object.keys(table).find((key) => table[key]!.short === letter) ?? ''
-      const rest = letters.slice(at + 1).replace(/^=/, '')
-      if (table[name]?.value !== undefined) return option(name, `-${letter}`, rest || undefined, next)
-      option(name, `-${letter}`)
+    if (spec.value === undefined) {
+      spelled.push(`--${name}=`)
+      return 0
     }
-    return false
+    const next = words[at + 1]
+    const value = attached ?? (isOption(next) ? '' : next)
+    if (!value) throw new ToolError(EXIT.usage, `${shown}: needs a value (${spec.value})`)
+    spelled.push(`--${name}=${value}`)
+    let taken = attached === undefined ? 1 : 0
+    if (spec.greedy)
+      for (; at + taken + 1 < end && !isOption(words[at + taken + 1]); taken++)
+        spelled.push(`--${name}=${words[at + taken + 1]}`)
+    return taken
   }
 
-  const end = words.includes('--') ? words.indexOf('--') : words.length
+  /** Takes `-tv`, `-j4`, `-j=4`, `-j 4`; tells how many of the words behind were the last one's values. */
+  function cluster(letters: string, at: number): number {
+    for (let index = 0; index < letters.length; index++) {
+      const letter = letters[index]!
+      const name = Object.keys(table).find((key) => table[key]!.short === letter) ?? ''
+      const rest = letters.slice(index + 1).replace(/^=/, '')
+      if (table[name]?.value !== undefined) return option(name, `-${letter}`, rest || undefined, at)
+      option(name, `-${letter}`, undefined, at)
+    }
+    return 0
+  }
+
   for (let at = 0; at < end; at++) {
     const word = words[at]!
     const long = /^--([^=]+)(?:=(.*))?$/s.exec(word)
-    if (long) at += Number(option(long[1]!, `--${long[1]}`, long[2], words[at + 1]))
-    else if (/^-./s.test(word)) at += Number(cluster(word.slice(1), words[at + 1]))
+    if (long) at += option(long[1]!, `--${long[1]}`, long[2], at)
+    else if (isOption(word)) at += cluster(word.slice(1), at)
     else operands.push(word)
   }
   return [...spelled, '--', ...operands, ...words.slice(end + 1)]

@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { inspect } from 'node:util'
 import { openPipeOutput } from '../frames/pipe-output.js'
-import { type OptionTable, parseArguments } from './arguments.js'
+import { type Arguments, type OptionTable, parseArguments } from './arguments.js'
 import { EXIT, type ExitCode, ToolError } from './exit.js'
 import { asToolError, isClosedPipe } from './failure.js'
 import { createIo } from './io.js'
@@ -28,7 +28,21 @@ const OF_ROLE: Record<Tool['role'], OptionTable> = {
     expect: { value: 'N', help: 'demand N transmissions' },
   },
   report: {},
+  imager: { truncate: { short: 't', help: 'replace what is there' } },
 }
+
+/**
+ * Reads the words that follow a tool's name.
+ * @throws {ToolError} usage
+ */
+export function parseWords(tool: Tool, words: readonly string[]): Arguments {
+  const given = parseArguments(words, tableOf(tool))
+  const { options, operands } = given
+  if (!options.flag('help') && !options.flag('version')) countOperands(operands, tool.operands)
+  return given
+}
+
+const tableOf = (tool: Tool): OptionTable => ({ ...COMMON, ...OF_ROLE[tool.role], ...tool.options })
 
 /** Runs the tool of a module as this process. Launchers in bin/ call it. */
 export async function launch(module: Promise<{ tool: Tool }>): Promise<never> {
@@ -42,13 +56,11 @@ export async function launch(module: Promise<{ tool: Tool }>): Promise<never> {
 }
 
 async function runTool(tool: Tool, words: readonly string[]): Promise<ExitCode> {
-  const table = { ...COMMON, ...OF_ROLE[tool.role], ...tool.options }
   let log = createLog(tool.name, {})
   try {
-    const { options, operands } = parseArguments(words, table)
-    if (options.flag('help')) return await show(helpText(tool, table))
+    const { options, operands } = parseWords(tool, words)
+    if (options.flag('help')) return await show(helpText(tool, tableOf(tool)))
     if (options.flag('version')) return await show(`${tool.name} ${VERSION}\n`)
-    countOperands(operands, tool.operands)
     const format = options.value('log')
     if (format !== undefined && format !== 'json')
       throw new ToolError(EXIT.usage, `--log ${format}: only json is known`)
@@ -83,11 +95,11 @@ function countOperands(operands: readonly string[], [fewest, most]: Tool['operan
 async function run(tool: Tool, given: Omit<Context, 'io'>, words: readonly string[]): Promise<ExitCode> {
   const signals = watchSignals()
   const program = { name: tool.name, version: VERSION, arguments: [...words] }
-  const crc = tool.role !== 'sink' && tool.role !== 'report' && given.options.flag('crc')
+  const crc = (tool.role === 'source' || tool.role === 'transform') && given.options.flag('crc')
   const io = createIo(tool, program, signals.interrupted, given.log, crc)
   const exit = await tool.run({ ...given, io })
   // Sources stop at a signal and pass it on; transforms and sinks have gone on until END.
-  if (tool.role === 'source' && signals.interrupted.aborted) await signals.die()
+  if ((tool.role === 'source' || tool.role === 'imager') && signals.interrupted.aborted) await signals.die()
   return exit
 }
 

@@ -31,3 +31,9 @@ function endBy(signal: Signal): Promise<never> {
   // outlives it.
   return new Promise(() => setTimeout(() => process.exit(128 + os.constants.signals[signal]), 100))
 }
+
+/** Acts when the signal is aborted, or at once where it was already. */
+export function onAbort(signal: AbortSignal, act: () => void): void {
+  if (signal.aborted) act()
+  else signal.addEventListener('abort', act)
+}

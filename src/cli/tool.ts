@@ -7,7 +7,7 @@ import type { Log } from './messages.js'
 export interface Tool {
   readonly name: string
   /** Decides which common options it takes and who shows progress. */
-  readonly role: 'source' | 'transform' | 'sink' | 'report'
+  readonly role: 'source' | 'transform' | 'sink' | 'report' | 'imager'
   /** What stands behind the options in the usage line: `[SIZE]`, `PATH…`. */
   readonly usage: string
   /** One line, lower case, for --help and the overview. */
@@ -29,6 +29,8 @@ export interface Context {
 export interface Io {
   /** Aborted by the first SIGINT, SIGTERM or SIGHUP. */
   readonly interrupted: AbortSignal
+  /** For how many further batches the payloads of what is sent must stay as they are. */
+  readonly batchesAlive: number
   /**
    * Frames of standard input; this program has added itself to each START.
    * @param batchesAlive for how many further batches the views of a batch stay valid

@@ -33,6 +33,8 @@ export interface SpansToFrames {
   readonly pageSize: number
   /** Named in notes. */
   readonly program: string
+  /** For how many further batches the payloads stay as they are. */
+  readonly batchesAlive?: number | undefined
 }
 
 /**
@@ -43,7 +45,7 @@ export interface SpansToFrames {
  * @throws what `read` throws, unless it tells that bytes can't be read
  */
 export async function* spansToFrames(job: SpansToFrames): AsyncGenerator<Batch, Tally> {
-  const outbox = createOutbox()
+  const outbox = createOutbox(job.batchesAlive)
   const frames = createStreamFrames(outbox, job.stream, job.program)
   const medium: Medium = { read: job.read, unit: job.pageSize, retries: 0, isDamage: isReadFailure }
   for (const span of job.spans) {

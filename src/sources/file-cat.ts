@@ -32,9 +32,9 @@ export const tool: Tool = {
   role: 'source',
   usage: 'PATH…',
   summary: 'files, directories, patterns and block devices, each as a stream named by its path',
-  options: {},
+  options: { category: { value: 'CATEGORY', help: 'what the files are: memory:pagefile' } },
   operands: [1, Number.POSITIVE_INFINITY],
-  async run({ operands, log, io }) {
+  async run({ operands, options, log, io }) {
     let missing = false
     const exit = await io.transmit(
       catFiles({
@@ -42,6 +42,8 @@ export const tool: Tool = {
         log,
         program: tool.name,
         interrupted: io.interrupted,
+        batchesAlive: io.batchesAlive,
+        category: options.value('category'),
         onMissing: () => (missing = true),
       }),
     )
@@ -56,6 +58,9 @@ export interface CatFiles {
   /** Named in notes. */
   readonly program: string
   readonly interrupted: AbortSignal
+  readonly batchesAlive?: number
+  /** Of every stream with bytes. */
+  readonly category?: string | undefined
   /** Told when something asked for has no stream, or lost its tail: the transmission is complete all the same. */
   onMissing(): void
 }
@@ -85,7 +90,7 @@ function createSession(given: Omit<CatFiles, 'operands'>): Session {
   const pseudo = new Map<bigint, boolean>()
   return {
     ...given,
-    outbox: createOutbox(),
+    outbox: createOutbox(given.batchesAlive),
     output: outputFile(),
     stopped: new Promise((resolve) => given.interrupted.addEventListener('abort', () => resolve(undefined))),
     streams: 0,

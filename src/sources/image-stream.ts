@@ -14,6 +14,7 @@ export interface ImageStream {
   readonly read: ReadBytes
   /** Named in notes. */
   readonly program: string
+  readonly batchesAlive?: number | undefined
   /** Why this is not all of it. */
   readonly error?: string
 }
@@ -29,6 +30,7 @@ export async function* imageStream({
   size,
   read,
   program,
+  batchesAlive,
   error,
 }: ImageStream): AsyncGenerator<Batch> {
   const turtle = describe(['aff4:FileImage'], {
@@ -40,7 +42,7 @@ export async function* imageStream({
     { type: 'meta', stream, time: 0n, turtle },
   ]
   const spans = size > 0n ? [{ start: 0n, length: size }] : []
-  const { covered } = yield* spansToFrames({ stream, spans, read, pageSize: 4096, program })
+  const { covered } = yield* spansToFrames({ stream, spans, read, pageSize: 4096, program, batchesAlive })
   const bytes = Number(covered)
   const body: CloseBody =
     error === undefined ? { status: 'complete', bytes } : { status: 'failed', error, bytes }

@@ -1,11 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { BATCHES_ALIVE } from '../frames/decode.js'
 import type { Batch, FillFrame, Frame } from '../frames/frame.js'
 
 /** What one read asks for, and so the most that one DATA frame of a source carries. */
 export const SLAB = 1 << 20
 
-/** The payloads of a batch may be in use while two further batches are made. */
-const SLABS = 3
 const MOST_FRAMES = 512
 /** Signals are seen only between turns of the event loop. */
 const TURN_MS = 40
@@ -16,14 +15,15 @@ export interface Outbox {
   push(frame: Frame): void
   /** `length` free bytes, at most SLAB; undefined while the batch holds too many: take it first. */
   room(length: number): Buffer | undefined
-  /** The batch so far, for the next yield. Its payloads stay untouched until two more have been taken. */
+  /** The batch so far, for the next yield. */
   take(): Batch
   /** Yields the batch when it is large or has waited, and gives signals their turn: to be called often. */
   pause(): AsyncGenerator<Batch, void>
 }
 
-export function createOutbox(): Outbox {
-  const slabs = Array.from({ length: SLABS }, () => Buffer.from(new SharedArrayBuffer(SLAB)))
+/** @param batchesAlive how many further batches are taken while the payloads of one stay untouched */
+export function createOutbox(batchesAlive = BATCHES_ALIVE): Outbox {
+  const slabs = Array.from({ length: batchesAlive + 1 }, () => Buffer.from(new SharedArrayBuffer(SLAB)))
   let current = 0
   let used = 0
   let batch: Batch = []
@@ -32,7 +32,7 @@ export function createOutbox(): Outbox {
   function take(): Batch {
     const taken = batch
     batch = []
-    if (used > 0) current = (current + 1) % SLABS
+    if (used > 0) current = (current + 1) % slabs.length
     used = 0
     return taken
   }

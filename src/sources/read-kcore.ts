@@ -35,6 +35,7 @@ export const tool: Tool = {
         kcore: options.value('kcore'),
         iomem: options.value('iomem'),
         collect: !options.flag('no-collect'),
+        batchesAlive: io.batchesAlive,
       }),
     ),
 }
@@ -44,6 +45,7 @@ export interface KcoreOptions {
   readonly iomem: string | undefined
   /** Also emit the files that help to analyse the memory. */
   readonly collect: boolean
+  readonly batchesAlive?: number
 }
 
 /**
@@ -69,6 +71,7 @@ export async function* readKcore(log: Log, options: KcoreOptions): Frames {
       ),
       pageSize: Number(plan.pageSize),
       program: PROGRAM,
+      batchesAlive: options.batchesAlive,
     })
     if (tally.read === 0n)
       throw new ToolError(EXIT.io, `not one page could be read: ${reasonOf(tally.failure)}`, {
@@ -80,7 +83,13 @@ export async function* readKcore(log: Log, options: KcoreOptions): Frames {
     yield [...problems.map((message) => noteFrame(message)), closeFrame(tally.covered)]
 
     if (collect)
-      yield* helperStreams(captured, lastingFiles(plan.facts.release ?? os.release()), MEMORY + 1, PROGRAM)
+      yield* helperStreams(
+        captured,
+        lastingFiles(plan.facts.release ?? os.release()),
+        MEMORY + 1,
+        PROGRAM,
+        options.batchesAlive,
+      )
   } finally {
     faults.close()
     fs.closeSync(plan.fd)

@@ -13,6 +13,9 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   'aff4-view': { role: 'report', operands: 'large.aff4' },
   'elf-sink': { role: 'sink', operands: 'out.elf' },
   'file-cat': { role: 'source', operands: 'large' },
+  linpmem: { role: 'report', operands: '-V large.aff4' },
+  osxpmem: { role: 'report', operands: '-V large.aff4' },
+  pmem: { role: 'report', operands: '-V large.aff4' },
   'pmem-chunk': { role: 'transform', operands: '4k' },
   'pmem-compress': { role: 'transform', operands: 'zlib' },
   'pmem-decompress': { role: 'transform', operands: '' },
@@ -22,6 +25,7 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   'pmem-read-kcore': { role: 'source', operands: '' },
   'pmem-read-process': { role: 'source', operands: 'self' },
   'raw-sink': { role: 'sink', operands: 'out.raw' },
+  winpmem: { role: 'report', operands: '-V large.aff4' },
 }
 /** They may be refused before they write anything. */
 const NEED_PRIVILEGES = ['pmem-read', 'pmem-read-kcore']

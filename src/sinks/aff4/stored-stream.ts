@@ -221,6 +221,8 @@ export function openStoredStream(context: StreamContext, body: StreamBody): Stor
 }
 
 function kindOf({ kind, category }: StreamBody): (typeof RANKS)[number] {
+  // A page file is no memory that a reader could begin with.
+  if (category === 'memory:pagefile') return 'file'
   if (category?.startsWith('memory:')) return 'memory'
   if (category?.startsWith('disk:')) return 'disk'
   return kind === 'map' ? 'map' : 'file'

@@ -4,6 +4,7 @@ import { reasonOf } from '../../cli/failure.js'
 import type { Log } from '../../cli/messages.js'
 import type { NoteBody, StreamBody } from '../../frames/frame.js'
 import type { ExtendedAttribute, ExtendedAttributes } from '../../platform/linux/extended-attributes.js'
+import { hasBytes } from '../../frames/streams.js'
 import type { Outbox } from '../outbox.js'
 import { createStreamFrames, now, type StreamFrames } from '../stream-frames.js'
 import { displayPath } from './name.js'
@@ -15,6 +16,8 @@ export interface Session {
   readonly program: string
   readonly log: Log
   readonly interrupted: AbortSignal
+  /** What the files are, where it was said. */
+  readonly category?: string | undefined
   /** Fulfilled when interrupted: to race with what may never come. */
   readonly stopped: Promise<undefined>
   /** Whether the file system of a st_dev shows the kernel's state instead of stored bytes. */
@@ -47,7 +50,9 @@ export function attributesOf(session: Session, path: Buffer, file: Buffer | numb
 /** Begins a stream with its facts. */
 export function beginStream(session: Session, body: StreamBody, turtle: string): StreamFrames {
   const stream = ++session.streams
-  session.outbox.push({ type: 'stream', stream, time: now(), body })
+  const { category } = session
+  const named = category !== undefined && hasBytes(body) ? { ...body, category } : body
+  session.outbox.push({ type: 'stream', stream, time: now(), body: named })
   session.outbox.push({ type: 'meta', stream, time: now(), turtle })
   return createStreamFrames(session.outbox, stream, session.program)
 }

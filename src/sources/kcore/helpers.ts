@@ -63,6 +63,7 @@ export async function* helperStreams(
   lasting: readonly string[],
   firstId: number,
   program: string,
+  batchesAlive?: number,
 ): AsyncGenerator<Batch> {
   let id = firstId
   for (const file of captured)
@@ -80,7 +81,7 @@ export async function* helperStreams(
       const { size } = fs.fstatSync(fd, { bigint: true })
       const read: ReadBytes = (offset, length, slab) =>
         slab.subarray(0, fs.readSync(fd, slab, 0, length, offset))
-      yield* imageStream({ stream: id++, name: path, path, size, read, program })
+      yield* imageStream({ stream: id++, name: path, path, size, read, program, batchesAlive })
     } finally {
       fs.closeSync(fd)
     }

@@ -1,0 +1,102 @@
+import type { Arguments, Options } from '../cli/arguments.js'
+import { EXIT, ToolError } from '../cli/exit.js'
+import { CODECS } from '../frames/frame.js'
+
+/** A tool and the words behind its name. */
+export interface Stage {
+  readonly tool: string
+  readonly words: readonly string[]
+}
+
+/** What a shell would write as `(source; source) | transform | sink`, or a single tool. */
+export interface Plan {
+  /** One after another: each sends a transmission of its own. */
+  readonly sources: readonly Stage[]
+  readonly transforms: readonly Stage[]
+  readonly sink: Stage
+}
+
+const DEFAULT_CODEC = 'zlib'
+const WRITTEN = CODECS.filter((codec) => codec !== 'deflate')
+
+/**
+ * The tools that do what the options ask for.
+ * @param stream the stream that is exported, where one is
+ * @throws {ToolError} usage, when they contradict each other or something is missing
+ */
+export function planOf({ options, operands }: Arguments, stream?: string): Plan | Stage {
+  if (options.flag('view')) return planView(options, operands)
+  if (stream !== undefined) return planExport(options, operands, stream)
+  if (operands[0] !== undefined)
+    throw new ToolError(EXIT.usage, `${operands[0]}: a volume is given, and neither -V nor -e`, {
+      hint: '-i takes files into the volume of -o',
+    })
+  return planAcquisition(options)
+}
+
+function planView(options: Options, operands: readonly string[]): Stage {
+  refuseWith(options, '-V', ['elf', 'acquire-memory', 'pagefile', 'input', 'export', 'output', 'compression'])
+  if (operands.length === 0) throw new ToolError(EXIT.usage, '-V: no volume is given')
+  return { tool: 'aff4-view', words: ['--', ...operands] }
+}
+
+function planExport(options: Options, operands: readonly string[], stream: string): Plan {
+  refuseWith(options, '-e', ['acquire-memory', 'pagefile', 'input', 'compression'])
+  if (operands.length === 0) throw new ToolError(EXIT.usage, `-e ${stream}: no volume is given`)
+  const words = [...replacing(options), '--', outputOf(options)]
+  return {
+    sources: [{ tool: 'aff4-cat', words: ['--stream', stream, '--', ...operands] }],
+    transforms: [],
+    sink: { tool: options.flag('elf') ? 'elf-sink' : 'raw-sink', words },
+  }
+}
+
+function planAcquisition(options: Options): Plan {
+  const pageFiles = options.values('pagefile')
+  const inputs = options.values('input')
+  const others = pageFiles.length + inputs.length > 0
+  if (options.flag('elf')) {
+    if (others)
+      throw new ToolError(
+        EXIT.usage,
+        '--elf does not go with --input and --pagefile: an ELF file cannot hold several streams',
+      )
+    if (options.flag('compression'))
+      throw new ToolError(EXIT.usage, '--elf does not go with --compression: an ELF file is not compressed')
+  }
+  const codec = options.value('compression') ?? DEFAULT_CODEC
+  if (!WRITTEN.some((known) => known === codec))
+    throw new ToolError(EXIT.usage, `-c ${codec}: not one of ${WRITTEN.join(', ')}`)
+  const output = outputOf(options)
+  if (options.flag('elf'))
+    return {
+      sources: [{ tool: 'pmem-read', words: ['--no-collect'] }],
+      transforms: [],
+      sink: { tool: 'elf-sink', words: [...replacing(options), '--', output] },
+    }
+  // What changes fastest comes first.
+  const sources: Stage[] = []
+  if (options.flag('acquire-memory') || !others) sources.push({ tool: 'pmem-read', words: [] })
+  if (pageFiles.length > 0)
+    sources.push({ tool: 'file-cat', words: ['--category', 'memory:pagefile', '--', ...pageFiles] })
+  if (inputs.length > 0) sources.push({ tool: 'file-cat', words: ['--', ...inputs] })
+  const expect = sources.length > 1 ? ['--expect', String(sources.length)] : []
+  return {
+    sources,
+    transforms: [{ tool: 'pmem-compress', words: [codec] }],
+    sink: { tool: 'aff4-sink', words: [...replacing(options), ...expect, '--', output] },
+  }
+}
+
+function outputOf(options: Options): string {
+  const output = options.value('output')
+  if (output === undefined) throw new ToolError(EXIT.usage, '--output: an output file is missing')
+  return output
+}
+
+const replacing = (options: Options) => (options.flag('truncate') ? ['-t'] : [])
+
+function refuseWith(options: Options, what: string, others: readonly string[]): void {
+  const other = others.find((name) => options.flag(name))
+  if (other !== undefined) throw new ToolError(EXIT.usage, `${what} does not go with --${other}`)
+}

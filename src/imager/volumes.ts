@@ -1,0 +1,29 @@
+import { aff4 } from '../formats/aff4/lexicon.js'
+import { listStreams } from '../formats/aff4/reader.js'
+import { openVolumeFile } from '../formats/aff4/volume-file.js'
+
+/**
+ * The URN of the stream that is meant by a name relative to its volume, with a slash before it or without:
+ * `/c:/pagefile.sys`, `boot/vmlinuz`. Any other name is given back as it is.
+ */
+export async function streamCalled(name: string, paths: readonly string[]): Promise<string> {
+  const volumes = await Promise.all(paths.map((path) => openVolumeFile(path)))
+  const wanted = relative(name)
+  const entries = await listStreams(volumes)
+  const found = entries.find(({ urn, volume: { graph, urn: home } }) =>
+    [graph.value(urn, aff4('originalFileName')), urn.startsWith(`${home}/`) && urn.slice(home.length)].some(
+      (known) => known && relative(known) === wanted,
+    ),
+  )
+  return found?.urn ?? name
+}
+
+const relative = (name: string) => name.replace(/^\/+/, '')
+
+/** Whether a volume holds the memory of a machine. */
+export async function holdsMemory(path: string): Promise<boolean> {
+  const { graph } = await openVolumeFile(path)
+  return graph.statements.some(
+    ({ predicate, object }) => predicate === aff4('category') && /[#/]memory\/physical$/.test(object.value),
+  )
+}

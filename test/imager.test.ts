@@ -1,0 +1,196 @@
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { openShell, type Shell } from './cli/shell.js'
+import { data, memory, stream, transmission } from './sinks/pipeline.js'
+
+const MIB = 1 << 20
+
+/** How this machine answers who wants to read its memory. */
+const asked = spawnSync('bash', [
+  '-c',
+  'bin/pmem-read --no-collect | head -c 1000 >/dev/null; exit $PIPESTATUS',
+])
+const refused = asked.status !== 141
+
+/** A shell with some files to acquire. */
+function withFiles(t: ExecutionContext): Shell {
+  const shell = openShell(t)
+  const put = (name: string, bytes: Uint8Array | string) =>
+    fs.writeFileSync(path.join(shell.folder, name), bytes)
+  put('small', 'a few words\n')
+  put('two words', 'more of them\n')
+  put('large', Buffer.concat([randomBytes(3 * MIB), Buffer.alloc(9 * MIB), randomBytes(MIB)]))
+  return shell
+}
+
+/** What a volume holds: name, category and digest of each stream, by our own reader. */
+async function contents({ run }: Shell, volume: string): Promise<string[]> {
+  const { stdout } = await run(`aff4-cat ${volume} | pmem-hash sha256 | pmem-frames --json`)
+  let name = ''
+  const found: string[] = []
+  for (const line of stdout.toString().trimEnd().split('\n')) {
+    const { type, body } = JSON.parse(line)
+    if (type === 'stream') name = `${body.name} ${body.category ?? '-'}`
+    if (type === 'digest' && body.algorithm === 'sha256') found.push(`${name} ${body.value}`)
+  }
+  return found.sort()
+}
+
+test('files go into a volume, and each is told', async (t) => {
+  const shell = withFiles(t)
+  const { folder } = shell
+  const { status, stdout, stderr } = await shell.run(
+    "linpmem -v -i '[s]mal*' $PWD/large -c snappy -o out.aff4 --",
+  )
+  t.is(status, 0, stderr)
+  t.regex(
+    stdout.toString(),
+    new RegExp(
+      `^Adding small as file://${folder}/small\nAdding ${folder}/large as file://${folder}/large\n( Reading .*\n)* Reading 0xd00000  13MiB / 13MiB \\d+MiB/s\n$`,
+    ),
+  )
+  const found = await contents(shell, 'out.aff4')
+  const { stdout: sum } = await shell.run('sha256sum <large')
+  t.is(found.length, 2)
+  t.true(found[0]!.endsWith(`large - ${sum.toString().slice(0, 64)}`))
+})
+
+test('what --plan prints makes the same volume in a shell', async (t) => {
+  const shell = withFiles(t)
+  for (const words of [
+    "-i small 'two words' large -o out.aff4",
+    '-c snappy -i large -o out.aff4 -t',
+    '-p small -c lz4 -o out.aff4 -i large',
+  ]) {
+    const ours = await shell.run(`rm -f out.aff4; pmem ${words}`)
+    t.is(ours.status, 0, ours.stderr)
+    const made = await contents(shell, 'out.aff4')
+    const theirs = await shell.run(`rm out.aff4; pmem --plan ${words} >plan && sh -c "$(cat plan)"; cat plan`)
+    t.is(theirs.stderr, '')
+    t.deepEqual(await contents(shell, 'out.aff4'), made, theirs.stdout.toString())
+    t.is(made.length > 0 && made.length, words.match(/small|two|large/g)!.length)
+  }
+})
+
+test('what --plan prints takes the same stream out, and shows the same', async (t) => {
+  const shell = withFiles(t)
+  await shell.run('file-cat large small | aff4-sink case.aff4')
+  for (const words of [
+    '-e large -o out case.aff4',
+    '-e /large -o out -- case.aff4',
+    '--export=large --output=out case.aff4',
+  ]) {
+    const ours = await shell.run(`rm -f out; osxpmem ${words}; cmp out large`)
+    t.is(ours.status, 0, ours.stderr)
+    t.regex(ours.stdout.toString(), /^Extracting aff4:\S+ into file:\/\/\S+\/out\n( Reading .*\n)+$/)
+    const theirs = await shell.run(`rm out; sh -c "$(pmem --plan ${words})"; cmp out large`)
+    t.is(theirs.status, 0, theirs.stderr)
+  }
+  const [ours, theirs] = [
+    await shell.run('pmem -V case.aff4'),
+    await shell.run('$(pmem --plan -V case.aff4)'),
+  ]
+  t.regex(ours.stdout.toString(), /originalFileName "large"/)
+  t.deepEqual(theirs, ours)
+})
+
+test('a page file is one, and no image that a reader would begin with', async (t) => {
+  const shell = withFiles(t)
+  const { status, stderr } = await shell.run('winpmem -p large -i small -o out.aff4')
+  t.is(status, 0, stderr)
+  t.deepEqual(
+    (await contents(shell, 'out.aff4')).map((line) => line.split(' ').slice(0, 2)),
+    [
+      ['large', 'memory:pagefile'],
+      ['small', '-'],
+    ],
+  )
+  const { stdout } = await shell.run('aff4-view out.aff4')
+  t.regex(stdout.toString(), /aff4:category .*memory[:/]pagefile/)
+  t.notRegex(stdout.toString(), /MemoryImage/)
+})
+
+test('a volume goes to standard output, and what is told does not', async (t) => {
+  const shell = withFiles(t)
+  const { status, stderr } = await shell.run('linpmem -i small -o - >out.aff4')
+  t.is(status, 0)
+  t.regex(stderr, /^Adding small as file:/)
+  t.deepEqual((await contents(shell, 'out.aff4')).length, 1)
+  t.is((await shell.run('unzip -tqq out.aff4')).status, 0)
+})
+
+;(refused ? test : test.skip)(
+  'a memory that cannot be read is refused as by pmem-read, and leaves no file',
+  async (t) => {
+    const { run } = withFiles(t)
+    const expected = asked.stderr
+      .toString()
+      .replaceAll('pmem-read-kcore', 'pmem')
+      .replaceAll('pmem-read:', 'pmem:')
+    for (const words of ['-o out.aff4', '-m -o out.aff4', '--elf -o out.core', '-c snappy -o out.aff4 -t']) {
+      const { status, stdout, stderr } = await run(`pmem ${words}; status=$?; ls; exit $status`)
+      t.deepEqual([status, stdout.toString(), stderr], [asked.status!, 'large\nsmall\ntwo words\n', expected])
+    }
+  },
+)
+
+;(refused ? test : test.skip)('a memory that cannot be read does not keep the files out', async (t) => {
+  const shell = withFiles(t)
+  const { status, stdout, stderr } = await shell.run('pmem -m -i small -o out.aff4; echo $?; ls *.aff4')
+  t.is(status, 0)
+  t.regex(stdout.toString(), /\n3\nout\.partial\.aff4\n$/)
+  t.true(stderr.startsWith(asked.stderr.toString().split('\n')[0]!.replace(/^\S+:/, 'pmem:')), stderr)
+  t.regex(stderr, /12 B kept in out\.partial\.aff4\nhint: /)
+  t.regex((await shell.run('aff4-view out.partial.aff4')).stdout.toString(), /pmem:status "failed"/)
+})
+
+test('a file that is not there is named, and the others come', async (t) => {
+  const shell = withFiles(t)
+  const { status, stderr } = await shell.run('pmem -i small nowhere large -o out.aff4')
+  t.deepEqual([status, stderr], [2, 'pmem: nowhere: no such file or directory\n'])
+  t.is((await contents(shell, 'out.aff4')).length, 2)
+  const none = await shell.run('pmem -i nowhere -o none.aff4; echo $?; ls none*')
+  t.is(none.stdout.toString(), '66\n')
+  t.regex(none.stderr, /^pmem: nowhere: no such file or directory\n/)
+})
+
+test('who is interrupted keeps what came, labelled, and dies of the signal', async (t) => {
+  const shell = withFiles(t)
+  const { stdout } = await shell.run(
+    `mkfifo slow; (cat large; sleep 20) >slow & feeder=$!
+     pmem -c snappy -i small slow -o out.aff4 2>told & until [ -e out.partial.aff4 ]; do sleep 0.05; done; sleep 0.5
+     kill -INT %2; wait %2; echo $?; kill $feeder; ls *.aff4; cat told`,
+  )
+  t.regex(
+    stdout.toString(),
+    /130\nout\.partial\.aff4\npmem: interrupted by SIGINT; [\d.]+ .iB kept in out\.partial\.aff4\n$/,
+  )
+  const { stdout: view } = await shell.run('aff4-view out.partial.aff4')
+  t.regex(view.toString(), /pmem:status "interrupted"/)
+})
+
+test('a full disk: 74, the path, and what was written before opens', async (t) => {
+  const shell = withFiles(t)
+  const { stdout, stderr } = await shell.run(
+    `mkdir disk; head -c 150M /dev/urandom >random
+     unshare --map-root-user --mount bash -c '
+       mount -t tmpfs -o size=100M tmpfs disk
+       pmem -c snappy -i random -o disk/out.aff4 >/dev/null; echo $?; ls disk
+       aff4-cat disk/out.partial.aff4 | raw-sink - | head -c 64M | cmp -n 64M - random && echo opens'`,
+  )
+  t.is(stdout.toString(), '74\nout.partial.aff4\nopens\n')
+  t.regex(stderr, /^pmem: disk\/out\.partial\.aff4: no space left on device\n/)
+})
+
+test('a volume that holds a memory gets another one only by -m', async (t) => {
+  const { run, folder } = openShell(t)
+  const frames = transmission(stream(memory(), [data(0n, Buffer.alloc(4096, 1))]))
+  fs.writeFileSync(path.join(folder, 'frames'), frames)
+  await run('aff4-sink case.aff4 <frames')
+  const { status, stderr } = await run('pmem -o case.aff4')
+  t.is(status, 73)
+  t.regex(stderr, /^pmem: case\.aff4: holds a memory already\nhint: -m /)
+})
