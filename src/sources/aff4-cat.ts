@@ -18,9 +18,10 @@ import { formatTurtle, type Statement } from '../formats/aff4/turtle.js'
 import type { Volume } from '../formats/aff4/volume.js'
 import { openVolumeFile } from '../formats/aff4/volume-file.js'
 import { formatAddress } from '../frames/address.js'
-import type { Batch, DigestBody, Frame, NoteBody, StreamBody } from '../frames/frame.js'
+import type { Batch, CloseBody, DigestBody, Frame, NoteBody, StreamBody } from '../frames/frame.js'
 import { type Span, spansToFrames } from './address-space-frames.js'
 import { now } from './stream-frames.js'
+import { listTree, type TreeObject, targetOf } from './volume-tree.js'
 
 /** Extents that are turned into frames together. */
 const LARGEST_GROUP = 4096
@@ -55,7 +56,7 @@ export const tool: Tool = {
 }
 
 /**
- * The streams of volumes that belong together, in the order of their kinds: images before files.
+ * The streams of volumes that belong together, in the order of their kinds: folders, images before files, links.
  * @param wanted names or URNs; none of them means all that nothing else rests on
  * @throws {ToolError} when a stream that was asked for is not there
  */
@@ -73,11 +74,11 @@ export async function* catVolumes(
     volumes.push(volume)
   }
   const all = await listStreams(volumes)
-  const isWanted = (entry: StreamEntry) =>
-    wanted.length === 0 ? !entry.backing : wanted.some((name) => name === entry.urn || name === nameOf(entry))
-  const chosen = all.filter(isWanted)
+  const isNamed = (entry: Named) => wanted.some((name) => name === entry.urn || name === nameOf(entry))
+  const chosen = all.filter((entry) => (wanted.length === 0 ? !entry.backing : isNamed(entry)))
+  const tree = listTree(volumes).filter((entry) => (wanted.length === 0 ? !range : isNamed(entry)))
   for (const name of wanted)
-    if (!all.some((entry) => entry.urn === name || nameOf(entry) === name))
+    if (![...all, ...tree].some((entry) => entry.urn === name || nameOf(entry) === name))
       throw new ToolError(EXIT.noInput, `${paths.join(', ')}: no stream is called ${name}`, {
         hint: `there are: ${
           all
@@ -86,23 +87,55 @@ export async function* catVolumes(
             .join(', ') || 'none'
         }`,
       })
-  if (chosen.length === 0)
+  if (chosen.length + tree.length === 0)
     throw new ToolError(EXIT.data, `${paths.join(', ')}: no stream in there`, {
       hint: 'aff4-view shows what the volume says',
     })
   for (const volume of volumes) yield [{ type: 'meta', stream: 0, time: 0n, turtle: custodyOf(volume) }]
   const notes = notesOf(volumes)
-  for (const [index, entry] of chosen.entries()) {
+  let stream = 0
+  function* treeOf(kind: TreeObject['kind']): Generator<Batch> {
+    for (const entry of tree)
+      if (entry.kind === kind) yield withoutBytes(entry, ++stream, notes.get(entry.urn) ?? [])
+  }
+  yield* treeOf('folder')
+  for (const entry of chosen) {
+    stream++
     let open: OpenStream
     try {
       open = await openStream(volumes, entry.urn)
     } catch (error) {
       if (chosen.length === 1) throw error
-      yield damagedStream(entry, index + 1, reasonOf(error))
+      yield damagedStream(entry, stream, reasonOf(error))
       continue
     }
-    yield* catStream(entry, open, index + 1, range, notes.get(entry.urn) ?? [])
+    yield* catStream(entry, open, stream, range, notes.get(entry.urn) ?? [])
   }
+  yield* treeOf('link')
+}
+
+/** A folder or a link. */
+function withoutBytes(entry: TreeObject, stream: number, notes: readonly NoteBody[]): Frame[] {
+  const incomplete = entry.volume.graph.value(entry.urn, pmem('incomplete'))
+  const body: StreamBody = {
+    name: nameOf(entry),
+    ...nameBytesOf(entry),
+    kind: entry.kind,
+    ...(entry.kind === 'link' && targetOf(entry)),
+  }
+  return [
+    { type: 'stream', stream, time: 0n, body },
+    { type: 'meta', stream, time: 0n, turtle: factsOf(entry) },
+    ...notes.map((note): Frame => ({ type: 'note', stream, time: 0n, body: note })),
+    { type: 'close', stream, time: now(), body: closing(incomplete, 0n) },
+  ]
+}
+
+/** How a stream ends: what was incomplete in the volume does not become whole by being sent. */
+function closing(incomplete: string | undefined, covered: bigint): CloseBody {
+  const bytes = Number(covered)
+  if (incomplete === undefined) return { status: 'complete', bytes }
+  return { status: 'failed', error: `incomplete in the volume: ${incomplete}`, bytes }
 }
 
 /** One of several streams that can't be opened is no reason to hold back the others. */
@@ -163,10 +196,7 @@ async function* catStream(
       type: 'close',
       stream,
       time: now(),
-      body:
-        incomplete === undefined
-          ? { status: 'complete', bytes: Number(covered) }
-          : { status: 'failed', error: `incomplete in the volume: ${incomplete}`, bytes: Number(covered) },
+      body: closing(incomplete, covered),
     },
   ]
 }
@@ -200,10 +230,17 @@ function toSpan({ start, length, content }: Extent): Span {
     : { start, length, fill: content }
 }
 
-function nameOf({ urn, volume }: StreamEntry): string {
+type Named = Pick<StreamEntry, 'urn' | 'volume'>
+
+function nameOf({ urn, volume }: Named): string {
   const { graph } = volume
   const inside = urn.startsWith(`${volume.urn}/`) ? urn.slice(volume.urn.length + 1) : ''
   return graph.value(urn, aff4('originalFileName')) || inside || urn
+}
+
+function nameBytesOf({ urn, volume }: Named): Pick<StreamBody, 'nameBytes'> {
+  const nameBytes = volume.graph.value(urn, pmem('nameBytes'))
+  return nameBytes === undefined ? {} : { nameBytes }
 }
 
 /** The object that holds the bytes of an image, and with them its hashes. */
@@ -220,12 +257,11 @@ function describe(entry: StreamEntry, open: OpenStream, range: Run | undefined):
   const sparse = ['MemoryImage', 'DiscontiguousImage'].some((type) => graph.isA(entry.urn, aff4(type)))
   const kind = sparse || !whole || range ? 'map' : 'image'
   const category = graph.value(holderOf(entry), aff4('category')) ?? graph.value(entry.urn, aff4('category'))
-  const nameBytes = graph.value(entry.urn, pmem('nameBytes'))
   const runs = range ? open.runs.map((run) => clip({ ...run, content: 'stored' }, range)) : open.runs
   return {
     name: nameOf(entry),
     kind,
-    ...(nameBytes !== undefined && { nameBytes }),
+    ...nameBytesOf(entry),
     ...(category?.startsWith(aff4('')) && { category: category.slice(aff4('').length).replace('/', ':') }),
     ...(open.size <= LARGEST_SIZE && { size: formatAddress(open.size) }),
     ...(kind === 'map' &&
@@ -252,7 +288,7 @@ const OF_THE_VOLUME = new Set([aff4('acquisitionCompletionState'), pmem('incompl
  * What the volume says about the object itself and about what belongs to it, as seen from there (`<>`). What ties
  * it to other objects stays behind.
  */
-function factsOf({ urn, volume }: StreamEntry): string {
+function factsOf({ urn, volume }: Named): string {
   const { graph } = volume
   const own = (name: string) => name === urn || name.startsWith(`${urn}#`) || name.startsWith('_:')
   const relative = (name: string) => (name.startsWith(urn) ? name.slice(urn.length) : name)
