@@ -64,25 +64,47 @@ function openFile(target: string, replace: boolean): Output {
   } catch (error) {
     throw new ToolError(EXIT.cannotCreate, asToolError(error).message, { cause: error })
   }
+  return openFileOutput(target, partial, {
+    open() {
+      if (replace) fs.rmSync(partial, { force: true })
+      return fs.openSync(partial, 'wx+', 0o600)
+    },
+    settle({ status }) {
+      if (status !== 'complete') return keepUnlessEmpty(partial)
+      if (!replace && statOf(target)) throw new ToolError(EXIT.cannotCreate, `${target}: appeared meanwhile`)
+      fs.renameSync(partial, target)
+      syncFolder(folder)
+      return target
+    },
+  })
+}
+
+/** What becomes of a regular file before and after it is written. */
+export interface FileCourse {
+  /** Called with the first write. */
+  open(): number
+  /** The file is closed, and on the disk. @returns the name under which it stays, undefined when it does not */
+  settle(outcome: Outcome): string | undefined
+}
+
+/** Writes a regular file at positions. @param where the name of the file while it is written */
+export function openFileOutput(target: string, where: string, course: FileCourse): Output {
   let fd: number | undefined
   let position = 0n
 
   function open(): number {
-    if (fd === undefined)
-      try {
-        if (replace) fs.rmSync(partial, { force: true })
-        fd = fs.openSync(partial, 'wx+', 0o600)
-      } catch (error) {
-        throw new ToolError(EXIT.cannotCreate, asToolError(error).message, { cause: error })
-      }
-    return fd
+    try {
+      fd ??= course.open()
+      return fd
+    } catch (error) {
+      throw new ToolError(EXIT.cannotCreate, asToolError(error).message, { cause: error })
+    }
   }
-  const failed = (error: unknown) =>
-    new ToolError(EXIT.io, `${partial}: ${reasonOf(error)}`, { cause: error })
+  const failed = (error: unknown) => new ToolError(EXIT.io, `${where}: ${reasonOf(error)}`, { cause: error })
 
   return {
     name: target,
-    path: partial,
+    path: where,
     seekable: true,
     get position() {
       return position
@@ -117,12 +139,7 @@ function openFile(target: string, replace: boolean): Output {
       try {
         fs.fsyncSync(fd)
         fs.closeSync(fd)
-        if (outcome.status !== 'complete') return keepUnlessEmpty(partial)
-        if (!replace && statOf(target))
-          throw new ToolError(EXIT.cannotCreate, `${target}: appeared meanwhile`)
-        fs.renameSync(partial, target)
-        syncFolder(folder)
-        return target
+        return course.settle(outcome)
       } catch (error) {
         throw error instanceof ToolError ? error : failed(error)
       }
@@ -199,7 +216,8 @@ function statOf(name: string): fs.Stats | undefined {
   }
 }
 
-function refuseInput(target: string): void {
+/** Refuses an output that is standard input. */
+export function refuseInput(target: string): void {
   const there = statOf(target)
   const input = fs.fstatSync(0)
   if (there && input.isFile() && input.dev === there.dev && input.ino === there.ino)

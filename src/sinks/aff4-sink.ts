@@ -1,10 +1,10 @@
-import { type Outcome, type Output, openOutput } from '../cli/output.js'
+import type { Outcome } from '../cli/output.js'
 import type { Context, Tool } from '../cli/tool.js'
 import { VERSION } from '../cli/version.js'
 import { mergeRuns } from '../formats/address-space.js'
 import { aff4, dateTime, iri, pmem, RDF_TYPE, text } from '../formats/aff4/lexicon.js'
 import { freshUrn } from '../formats/aff4/names.js'
-import { createVolume, type VolumeWriter } from '../formats/aff4/writer.js'
+import type { VolumeWriter } from '../formats/aff4/writer.js'
 import type { ByteSink } from '../formats/byte-source.js'
 import type { MetaFrame, NoteFrame, StartFrame, StreamBody, StreamFrame } from '../frames/frame.js'
 import { openDiskReserve } from './aff4/disk-reserve.js'
@@ -12,6 +12,7 @@ import { openLogicalStream } from './aff4/logical-stream.js'
 import { addFacts, addNote, describeTransmission } from './aff4/provenance.js'
 import { createStoredBlocks } from './aff4/stored-blocks.js'
 import { openStoredStream, type StoredImage, type StoredStream } from './aff4/stored-stream.js'
+import { openVolumeOutput, type VolumeOutput } from './aff4/volume-output.js'
 import { type Receiver, receive } from './receive.js'
 
 /** aff4-sink: every stream that comes, into one AFF4 Standard v1.0 volume. */
@@ -23,11 +24,17 @@ export const tool: Tool = {
   options: {
     'block-hashes': { help: 'store a SHA-256 of each chunk as well' },
     logical: { help: 'an AFF4-L volume: each file, folder and link an object of its own, named by its path' },
+    onto: { help: 'put the volume behind a file that is none' },
   },
   operands: [1, 1],
-  run(context) {
-    const output = openOutput(context.operands[0]!, context.options.flag('truncate'))
-    return receive(context, createReceiver(output, context))
+  async run(context) {
+    const { operands, options } = context
+    const place = {
+      replace: options.flag('truncate'),
+      onto: options.flag('onto'),
+      logical: options.flag('logical'),
+    }
+    return receive(context, createReceiver(await openVolumeOutput(operands[0]!, place), context))
   },
 }
 
@@ -36,7 +43,8 @@ const MOST_LOST_NAMED = 100
 /** Messages from upstream can be of any length. */
 const LONGEST_STATE = 1000
 
-function createReceiver(output: Output, { options, log }: Pick<Context, 'options' | 'log'>): Receiver {
+function createReceiver(target: VolumeOutput, { options, log }: Pick<Context, 'options' | 'log'>): Receiver {
+  const { output } = target
   const blockHashes = options.flag('block-hashes') ? (['sha256'] as const) : []
   const logical = options.flag('logical')
   const blocks = createStoredBlocks()
@@ -81,7 +89,7 @@ function createReceiver(output: Output, { options, log }: Pick<Context, 'options
 
   async function begin(): Promise<VolumeWriter> {
     if (volume) return volume
-    volume = await createVolume(sink, { tool: `pmem ${VERSION}`, minor: logical ? 1 : 0 })
+    volume = await target.begin(sink, { tool: `pmem ${VERSION}`, minor: logical ? 1 : 0 })
     for (const frame of waiting) take(volume, frame)
     waiting = []
     return volume
@@ -100,7 +108,7 @@ function createReceiver(output: Output, { options, log }: Pick<Context, 'options
     const into = await begin()
     const context = { volume: into, blockHashes, transmission, keepRoom, warn }
     open =
-      logical && isOfFiles(body)
+      into.minor === 1 && isOfFiles(body)
         ? openLogicalStream({ ...context, blocks }, body)
         : openStoredStream(context, body)
     keepRoom(0)
@@ -119,20 +127,25 @@ function createReceiver(output: Output, { options, log }: Pick<Context, 'options
     }
   }
 
+  /** What is said of all that came: in a volume that was there before it is not true of the whole. */
+  const whole = (into: VolumeWriter) => (target.appends && transmission) || into.urn
+
   /** Readers open any of several aff4:Images, so only one is called that. */
   function label(into: VolumeWriter, outcome: Outcome): void {
     const { graph } = into
     const [image] = images.toSorted((a, b) => a.rank - b.rank)
-    if (image) graph.add(image.urn, RDF_TYPE, iri(aff4('Image')))
-    graph.add(into.urn, pmem('status'), text(outcome.status))
-    if (outcome.status !== 'complete') graph.add(into.urn, pmem('incomplete'), text(stateOf(outcome)))
+    const named = target.appends && [...graph.subjects()].some((subject) => graph.isA(subject, aff4('Image')))
+    if (image && !named) graph.add(image.urn, RDF_TYPE, iri(aff4('Image')))
+    if (graph.value(whole(into), pmem('status')) === undefined)
+      graph.add(whole(into), pmem('status'), text(outcome.status))
+    if (outcome.status !== 'complete') graph.add(whole(into), pmem('incomplete'), text(stateOf(outcome)))
     const times = freshUrn()
     into.declare(times, 'TimeStamps')
     graph.add(times, aff4('operation'), text('CAPTURE'))
     graph.add(times, aff4('timeSource'), text('SINK'))
     if (started && !Number.isNaN(started.getTime())) graph.add(times, aff4('startTime'), dateTime(started))
     graph.add(times, aff4('endTime'), dateTime(new Date()))
-    graph.add(times, aff4('target'), iri(image?.urn ?? into.urn))
+    graph.add(times, aff4('target'), iri(image?.urn ?? whole(into)))
   }
 
   /** After a failed write: back to what is whole, in the room that was kept for it. */
@@ -141,7 +154,7 @@ function createReceiver(output: Output, { options, log }: Pick<Context, 'options
     const lost = mergeRuns(await into.dropUnflushed())
     await output.truncate(into.intact)
     for (const { start, length } of lost.slice(0, MOST_LOST_NAMED))
-      into.graph.add(into.urn, pmem('lostRange'), text(`0x${start.toString(16)}+0x${length.toString(16)}`))
+      into.graph.add(whole(into), pmem('lostRange'), text(`0x${start.toString(16)}+0x${length.toString(16)}`))
     if (open?.image && !images.includes(open.image)) images.push(open.image)
     open?.abandon(stateOf(outcome), lost)
   }
@@ -165,22 +178,31 @@ function createReceiver(output: Output, { options, log }: Pick<Context, 'options
       else waiting.push(frame)
     },
     async finish(outcome) {
-      if (!volume) return output.finish(outcome)
-      let failure: unknown
-      if (!writeFailed)
-        await close(stateOf(outcome)).catch((error) => {
-          failure = error
-          Object.assign(outcome, { status: 'failed', error: (error as Error).message })
-        })
-      if (writeFailed && !output.seekable) return output.finish(outcome)
-      if (writeFailed) await salvage(volume, outcome)
-      else reserve?.release()
-      label(volume, outcome)
-      await volume.finish()
-      const kept = await output.finish(outcome)
-      if (failure) throw failure
-      return kept
+      try {
+        return await finish(outcome)
+      } catch (error) {
+        if (await target.undo()) log.warn(`${output.name}: is again what it was before`)
+        throw error
+      }
     },
+  }
+
+  async function finish(outcome: Outcome): Promise<string | undefined> {
+    if (!volume) return target.finish(outcome)
+    let failure: unknown
+    if (!writeFailed)
+      await close(stateOf(outcome)).catch((error) => {
+        failure = error
+        Object.assign(outcome, { status: 'failed', error: (error as Error).message })
+      })
+    if (writeFailed && !output.seekable) return target.finish(outcome)
+    if (writeFailed) await salvage(volume, outcome)
+    else reserve?.release()
+    label(volume, outcome)
+    await volume.finish()
+    const kept = await target.finish(outcome)
+    if (failure) throw failure
+    return kept
   }
 }
 

@@ -23,7 +23,8 @@ const numbered = (folder: string, number: number, suffix: string) =>
 
 export function graphCheckpoints(graph: Graph, volume: string): () => Checkpoint {
   let number = 0
-  let from = 0
+  // What an older end of the volume says already is not said again.
+  let from = graph.statements.length
   return () => {
     const to = graph.statements.length
     if (to === from) return NOTHING

@@ -18,9 +18,10 @@ import {
   rawMemberName,
   VERSION_TXT,
 } from './names.js'
+import { type OldVolume, relabelled } from './old-volume.js'
 import { createGraph, formatTurtle, type Graph } from './turtle.js'
 import type { VolumeParts } from './volume-parts.js'
-import { createZipWriter, memberOverhead } from './zip/writer.js'
+import { createZipWriter, memberOverhead, type ZipWriter } from './zip/writer.js'
 
 /** Readers exist that refuse a smaller file. */
 const SMALLEST_VOLUME = 4096
@@ -44,13 +45,15 @@ export interface VolumeOptions {
  */
 export interface VolumeWriter {
   readonly urn: string
+  /** Of version 1.0, 1.1 or 1.2. */
+  readonly minor: number
   /** What information.turtle will say. */
   readonly graph: Graph
   /** End of what was written whole. */
   readonly intact: bigint
   /** How many bytes `dropUnflushed` and `finish` write at most, and `finish` alone besides bevies. */
   readonly finishBytes: number
-  /** Whether a URN has its member already. */
+  /** Whether a URN is taken: it has its member, or facts. */
   has(urn: string): boolean
   /** Says that the volume holds an object, and of which types. */
   declare(urn: string, ...types: string[]): void
@@ -73,6 +76,31 @@ export async function createVolume(sink: ByteSink, options: VolumeOptions): Prom
   const { urn = freshUrn(), minor = 0, now = new Date(), tool } = options
   const zip = createZipWriter(sink)
   const graph = createGraph()
+  const volume = openWriter(zip, graph, { urn, minor, comment: urn, has: () => false })
+  graph.add(urn, RDF_TYPE, iri(aff4('ZipVolume')))
+  graph.add(urn, aff4('interface'), iri(aff4('Volume')))
+  graph.add(urn, aff4('creationTime'), dateTime(now))
+  const version = `major=1\nminor=${minor}\ntool=${tool.replace(/[=\r\n]/g, ' ')}\n`
+  await zip.write(
+    { name: CONTAINER_DESCRIPTION, pieces: [Buffer.from(urn, 'utf8')] },
+    { name: VERSION_TXT, pieces: [Buffer.from(version, 'utf8')] },
+  )
+  return volume
+}
+
+/**
+ * Goes on with a volume behind its end: nothing that is there changes. What it holds when it is finished is what
+ * it held before, and what is added.
+ * @param sink stands at the end of the old volume
+ */
+export const continueVolume = (sink: ByteSink, old: OldVolume): VolumeWriter =>
+  openWriter(createZipWriter(sink, old.directory), old.graph, old)
+
+type Beginning = Pick<OldVolume, 'urn' | 'minor' | 'comment' | 'has'> & { turtle?: Bytes }
+
+function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeWriter {
+  const { urn, minor, comment, has, turtle: oldTurtle = Buffer.alloc(0) } = beginning
+  const oldStatements = graph.statements.length
   const maps = new Map<MapWriter, OpenMap>()
   let streams: OpenImageStream[] = []
   /** Streams come one after another: one bevy is filled, one written, and most have the same size. */
@@ -108,28 +136,25 @@ export async function createVolume(sink: ByteSink, options: VolumeOptions): Prom
     },
   }
 
-  graph.add(urn, RDF_TYPE, iri(aff4('ZipVolume')))
-  graph.add(urn, aff4('interface'), iri(aff4('Volume')))
-  graph.add(urn, aff4('creationTime'), dateTime(now))
-  const version = `major=1\nminor=${minor}\ntool=${tool.replace(/[=\r\n]/g, ' ')}\n`
-  await zip.write(
-    { name: CONTAINER_DESCRIPTION, pieces: [Buffer.from(urn, 'utf8')] },
-    { name: VERSION_TXT, pieces: [Buffer.from(version, 'utf8')] },
-  )
-
   const volume: VolumeWriter = {
     urn,
+    minor,
     graph,
     get intact() {
       return zip.intact
     },
     get finishBytes() {
-      let bytes = zip.finishBytes + graph.turtleBytes + memberOverhead(INFORMATION_TURTLE) + SMALLEST_VOLUME
+      let bytes =
+        zip.finishBytes +
+        oldTurtle.length +
+        graph.turtleBytes +
+        memberOverhead(INFORMATION_TURTLE) +
+        SMALLEST_VOLUME
       for (const map of maps.values()) bytes += map.finishBytes
       for (const stream of streams) bytes += stream.finishBytes
       return bytes
     },
-    has: (object) => zip.has(parts.memberName(object)),
+    has: (object) => zip.has(parts.memberName(object)) || has(object) || described(object),
     declare: parts.declare,
     async segment(object, bytes) {
       const deflated = deflateSync(bytes)
@@ -160,14 +185,27 @@ export async function createVolume(sink: ByteSink, options: VolumeOptions): Prom
     async finish() {
       for (const stream of streams) await stream.close()
       for (const map of maps.values()) await map.close()
-      const turtle = Buffer.from(formatTurtle(graph.statements, urn), 'utf8')
-      await zip.write({ name: INFORMATION_TURTLE, pieces: [turtle, padding(turtle)] })
-      await zip.finish(urn)
+      const turtle = encodeGraph()
+      await zip.write({ name: INFORMATION_TURTLE, pieces: [...turtle, padding(turtle)] })
+      await zip.finish(comment)
     },
   }
 
-  function padding(turtle: Bytes): Bytes {
-    const least = Number(zip.intact) + turtle.length
+  /** Where another writer keeps an object in bevies, its name is taken, too. */
+  function described(object: string): boolean {
+    const [first] = graph.predicates(object)
+    return first !== undefined
+  }
+
+  /** The old text as it is: what a parser of ours would make of it is not what others would. */
+  function encodeGraph(): Bytes[] {
+    if (oldStatements === 0) return [Buffer.from(formatTurtle(graph.statements, urn), 'utf8')]
+    const more = formatTurtle(relabelled(graph.statements.slice(oldStatements)), urn)
+    return [oldTurtle, Buffer.from(`\n${more}`, 'utf8')]
+  }
+
+  function padding(turtle: readonly Bytes[]): Bytes {
+    const least = Number(zip.intact) + turtle.reduce((sum, { length }) => sum + length, 0)
     return Buffer.alloc(Math.max(0, SMALLEST_VOLUME - least), '\n')
   }
   return volume

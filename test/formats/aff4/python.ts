@@ -166,6 +166,28 @@ def rebuild(path):
 print(json.dumps([rebuild(path) for path in json.load(sys.stdin)]))
 `
 
+/** What of a volume is in one that grew out of it: members by their content, facts literally. */
+const COMPARE = `${PRELUDE}
+def facts(volume):
+    graph = Graph()
+    graph.parse(data=volume.read('information.turtle').decode(), format='turtle')
+    return graph
+def compare(old, new):
+    old, new = zipfile.ZipFile(old), zipfile.ZipFile(new)
+    assert new.testzip() is None
+    kept = [name for name in old.namelist() if name != 'information.turtle']
+    after = facts(new)
+    return {
+        'lost': [str(fact) for fact in facts(old) if fact not in after],
+        'changed': [name for name in kept if new.read(name) != old.read(name)],
+        'comment': new.comment.decode(),
+    }
+print(json.dumps(compare(*json.load(sys.stdin))))
+`
+
+export const compareWithPython = (old: string, grown: string) =>
+  runPython(COMPARE, [old, grown]) as { lost: string[]; changed: string[]; comment: string }
+
 export interface Rebuilt {
   members: string[]
   /** Bytes in whole bevies. */

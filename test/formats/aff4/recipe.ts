@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { compress, type WritableCodec } from '../../../src/codecs/codec.js'
 import { aff4, iri, RDF_TYPE } from '../../../src/formats/aff4/lexicon.js'
 import type { MapWriter } from '../../../src/formats/aff4/map-writer.js'
+import { freshUrn } from '../../../src/formats/aff4/names.js'
 import { fillSymbolic, type SymbolicContent } from '../../../src/formats/aff4/symbolic.js'
 import { createVolume, type VolumeWriter } from '../../../src/formats/aff4/writer.js'
 import type { ByteSink } from '../../../src/formats/byte-source.js'
@@ -94,9 +95,10 @@ export async function writeRecipe(
   sink: ByteSink,
   recipe: Recipe,
   began: (written: Written) => void = () => {},
+  begin: () => Promise<VolumeWriter> = () => createVolume(sink, { tool: 'test' }),
 ): Promise<Written> {
-  const volume = await createVolume(sink, { tool: 'test' })
-  const image = `${volume.urn.slice(0, -1)}${volume.urn.endsWith('0') ? '1' : '0'}`
+  const volume = await begin()
+  const image = freshUrn()
   volume.graph.add(image, RDF_TYPE, iri(aff4('MemoryImage')), iri(aff4('Image')))
   const map = volume.map({ image })
   const written = { volume, image, map }

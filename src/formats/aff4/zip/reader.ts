@@ -45,6 +45,11 @@ export interface Directory {
   /** By name; where a name stands twice the last one counts. */
   readonly members: ReadonlyMap<string, Member>
   readonly comment: string
+  /** Where it stands in the file, and how long it is. */
+  readonly start: bigint
+  readonly size: bigint
+  /** How many bytes stand before the ZIP file, where its offsets don't count them. */
+  readonly shift: bigint
 }
 
 /**
@@ -77,7 +82,8 @@ export async function readDirectory(source: ByteSource): Promise<Directory> {
   if (end.entries * BigInt(ENTRY_SIZE) > end.directorySize)
     throw new FormatError(`zip: no room for ${end.entries} directory entries`, start)
   if (end.entries > MOST_MEMBERS) throw new FormatError(`zip: ${end.entries} members are too many`, start)
-  return { members: await readEntries(source, start, Number(end.entries), directoryEnd, shift), comment }
+  const members = await readEntries(source, start, Number(end.entries), directoryEnd, shift)
+  return { members, comment, start, size: end.directorySize, shift }
 }
 
 async function readEntries(

@@ -3,6 +3,7 @@ import type { ByteSink, Bytes } from '../../byte-source.js'
 import { type DirectoryEntry, encodeEntry, entryBytes } from './central-directory.js'
 import { END_SIZE, encodeEnd, LOCATOR_SIZE, ZIP64_END_SIZE } from './end-records.js'
 import { DEFLATED, encodeLocalHeader, LOCAL_HEADER_SIZE, STORED } from './local-header.js'
+import type { OldDirectory } from './old-directory.js'
 
 /** A member whose content is known in full. */
 export interface NewMember {
@@ -40,11 +41,13 @@ export interface ZipWriter {
 export const memberOverhead = (name: string): number =>
   LOCAL_HEADER_SIZE + Buffer.byteLength(name, 'utf8') + 20 + entryBytes(name)
 
-export function createZipWriter(sink: ByteSink): ZipWriter {
+/** @param old the directory of a ZIP file that the sink goes on behind: the new one begins with its entries */
+export function createZipWriter(sink: ByteSink, old?: OldDirectory): ZipWriter {
   const entries: DirectoryEntry[] = []
-  const names = new Set<string>()
+  const names = new Set<string>(old?.names)
+  const { shift = 0n, pieces: oldPieces = [] } = old ?? {}
   let intact = sink.position
-  let finishBytes = ZIP64_END_SIZE + LOCATOR_SIZE + END_SIZE + 256
+  let finishBytes = ZIP64_END_SIZE + LOCATOR_SIZE + END_SIZE + 256 + Number(lengthOf(oldPieces))
   let last: Promise<void> = Promise.resolve()
 
   function inTurn(work: () => Promise<void>): Promise<void> {
@@ -67,7 +70,7 @@ export function createZipWriter(sink: ByteSink): ZipWriter {
         crc: member.crc ?? crcOf(content),
         size: member.inflated ? BigInt(member.inflated.length) : compressedSize,
         compressedSize,
-        headerOffset: position,
+        headerOffset: position - shift,
       }
       const header = encodeLocalHeader(entry)
       pieces.push(header, ...member.pieces)
@@ -101,10 +104,13 @@ export function createZipWriter(sink: ByteSink): ZipWriter {
     },
     finish: (comment) =>
       inTurn(async () => {
-        const directory = Buffer.concat(entries.map(encodeEntry))
-        const directorySize = BigInt(directory.length)
-        const end = { entries: BigInt(entries.length), directoryOffset: sink.position, directorySize }
-        await sink.write(directory, encodeEnd(end, comment))
+        const directory = [...oldPieces, Buffer.concat(entries.map(encodeEntry))]
+        const end = {
+          entries: BigInt((old?.entries ?? 0) + entries.length),
+          directoryOffset: sink.position - shift,
+          directorySize: lengthOf(directory),
+        }
+        await sink.write(...directory, encodeEnd(end, comment))
         intact = sink.position
       }),
   }

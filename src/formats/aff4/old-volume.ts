@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto'
+import { DataFactory } from 'n3'
+import type { ByteSource, Bytes } from '../byte-source.js'
+import { FormatError } from '../format-error.js'
+import { INFORMATION_TURTLE } from './names.js'
+import { addTurtle, createGraph, type Graph, type Statement } from './turtle.js'
+import { openVolume } from './volume.js'
+import { type OldDirectory, readOldDirectory } from './zip/old-directory.js'
+import { readDirectory } from './zip/reader.js'
+
+/** What is known of a volume before something is appended to it. */
+export interface OldVolume {
+  readonly urn: string
+  /** What the ZIP comment says. */
+  readonly comment: string
+  /** Version 1.0, 1.1 or 1.2. */
+  readonly minor: number
+  /** Its information.turtle, which becomes the beginning of the new one. */
+  readonly turtle: Bytes
+  /** What that says. */
+  readonly graph: Graph
+  readonly directory: OldDirectory
+  /** Whether it has a member for a URN. */
+  has(urn: string): boolean
+}
+
+/**
+ * Reads what an append goes on from.
+ * @throws {FormatError} when it is no volume, or one to which this program cannot append
+ */
+export async function readOldVolume(source: ByteSource): Promise<OldVolume> {
+  const volume = await openVolume(source)
+  const { urn, version } = volume
+  if (version && (version.major !== 1 || version.minor > 2))
+    throw new FormatError(
+      `${source.name}: AFF4 version ${version.major}.${version.minor} is only read, not appended to`,
+    )
+  const directory = await readDirectory(source)
+  const graph = createGraph()
+  addTurtle(graph, volume.turtle, urn)
+  const turtle = volume.members.get(INFORMATION_TURTLE)!
+  return {
+    urn,
+    comment: directory.comment.replace(/[\0\s]+$/, '') || urn,
+    minor: version?.minor ?? 0,
+    turtle: await volume.read(turtle, turtle.size),
+    graph,
+    directory: await readOldDirectory(source, directory, INFORMATION_TURTLE),
+    has: (object) => volume.find(object) !== undefined,
+  }
+}
+
+/** Statements whose blank nodes have labels that no other part of a turtle has. */
+export function relabelled(statements: readonly Statement[]): Statement[] {
+  const prefix = `a${randomBytes(8).toString('hex')}_`
+  const rename = (name: string) => (name.startsWith('_:') ? `_:${prefix}${name.slice(2)}` : name)
+  return statements.map(({ subject, predicate, object }) => ({
+    subject: rename(subject),
+    predicate,
+    object: object.termType === 'BlankNode' ? DataFactory.blankNode(prefix + object.value) : object,
+  }))
+}
