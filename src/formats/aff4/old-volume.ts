@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { DataFactory } from 'n3'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
+import { encryptedStreamOf } from './encryption/unlock.js'
 import { INFORMATION_TURTLE } from './names.js'
-import { addTurtle, createGraph, type Graph, type Statement } from './turtle.js'
+import type { Graph, Statement } from './turtle.js'
 import { openVolume } from './volume.js'
 import { type OldDirectory, readOldDirectory } from './zip/old-directory.js'
 import { readDirectory } from './zip/reader.js'
@@ -17,7 +18,7 @@ export interface OldVolume {
   readonly minor: number
   /** Its information.turtle, which becomes the beginning of the new one. */
   readonly turtle: Bytes
-  /** What that says. */
+  /** What that says, in the terms of the Standard. */
   readonly graph: Graph
   readonly directory: OldDirectory
   /** Whether it has a member for a URN. */
@@ -30,14 +31,16 @@ export interface OldVolume {
  */
 export async function readOldVolume(source: ByteSource): Promise<OldVolume> {
   const volume = await openVolume(source)
-  const { urn, version } = volume
+  const { urn, version, dialect, graph } = volume
+  const refuse = (why: string): never => {
+    throw new FormatError(`${source.name}: ${why}`)
+  }
   if (version && (version.major !== 1 || version.minor > 2))
-    throw new FormatError(
-      `${source.name}: AFF4 version ${version.major}.${version.minor} is only read, not appended to`,
-    )
+    refuse(`volumes of version ${version.major}.${version.minor} are only read`)
+  if (dialect.generation !== 'standard') refuse(`volumes from before the Standard are only read`)
+  // Who opens it sees what is inside alone.
+  if (encryptedStreamOf(volume) !== undefined) refuse('it is encrypted')
   const directory = await readDirectory(source)
-  const graph = createGraph()
-  addTurtle(graph, volume.turtle, urn)
   const turtle = volume.members.get(INFORMATION_TURTLE)!
   return {
     urn,
