@@ -19,15 +19,9 @@ import type { Volume } from '../formats/aff4/volume.js'
 import { openVolumeFile } from '../formats/aff4/volume-file.js'
 import { formatAddress } from '../frames/address.js'
 import type { Batch, CloseBody, DigestBody, Frame, NoteBody, StreamBody } from '../frames/frame.js'
-import { type Span, spansToFrames } from './address-space-frames.js'
+import { extentsToFrames } from './aff4/extent-frames.js'
 import { now } from './stream-frames.js'
 import { listTree, type TreeObject, targetOf } from './volume-tree.js'
-
-/** Extents that are turned into frames together. */
-const LARGEST_GROUP = 4096
-
-/** What is lost where a chunk is damaged. */
-const UNIT = 32 << 10
 
 /** aff4-cat: streams of AFF4 volumes as frames. */
 export const tool: Tool = {
@@ -132,10 +126,10 @@ function withoutBytes(entry: TreeObject, stream: number, notes: readonly NoteBod
 }
 
 /** How a stream ends: what was incomplete in the volume does not become whole by being sent. */
-function closing(incomplete: string | undefined, covered: bigint): CloseBody {
+function closing(incomplete: string | undefined, covered: bigint, damage?: string): CloseBody {
   const bytes = Number(covered)
-  if (incomplete === undefined) return { status: 'complete', bytes }
-  return { status: 'failed', error: `incomplete in the volume: ${incomplete}`, bytes }
+  const error = incomplete === undefined ? damage : `incomplete in the volume: ${incomplete}`
+  return error === undefined ? { status: 'complete', bytes } : { status: 'failed', error, bytes }
 }
 
 /** One of several streams that can't be opened is no reason to hold back the others. */
@@ -160,34 +154,12 @@ async function* catStream(
     { type: 'meta', stream, time: 0n, turtle: factsOf(entry) },
     ...notes.map((note): Frame => ({ type: 'note', stream, time: 0n, body: note })),
   ]
-  const program = tool.name
-  let covered = 0n
-  for (const extents of bySymbol(open.extents(), range)) {
-    const [first] = extents
-    if (typeof first?.content === 'number') {
-      yield extents.map(({ start, length }): Frame => {
-        covered += length
-        return {
-          type: 'fill',
-          stream,
-          time: 0n,
-          offset: start,
-          length,
-          fill: 'byte',
-          value: first.content as number,
-        }
-      })
-      continue
-    }
-    const tally = yield* spansToFrames({
-      stream,
-      spans: extents.map(toSpan),
-      read: (address, length) => open.read(address, length),
-      pageSize: UNIT,
-      program,
-    })
-    covered += tally.covered
-  }
+  const { covered, damage } = yield* extentsToFrames({
+    stream,
+    open,
+    extents: clipped(open.extents(), range),
+    program: tool.name,
+  })
   yield [
     ...(range ? [] : digestsOf(entry)).map(
       (digest): Frame => ({ type: 'digest', stream, time: 0n, body: digest }),
@@ -196,38 +168,22 @@ async function* catStream(
       type: 'close',
       stream,
       time: now(),
-      body: closing(incomplete, covered),
+      body: closing(incomplete, covered, damage),
     },
   ]
 }
 
-/** Extents within the range, in groups: those of one repeated byte apart from the rest. */
-function* bySymbol(extents: Iterable<Extent>, range: Run | undefined): Generator<Extent[]> {
-  let group: Extent[] = []
-  const byteOf = (extent: Extent | undefined) =>
-    typeof extent?.content === 'number' ? extent.content : undefined
+function* clipped(extents: Iterable<Extent>, range: Run | undefined): Generator<Extent> {
   for (const extent of extents) {
-    const clipped = range ? clip(extent, range) : extent
-    if (!clipped) continue
-    if (group.length === LARGEST_GROUP || (group.length > 0 && byteOf(group[0]) !== byteOf(clipped))) {
-      yield group
-      group = []
-    }
-    group.push(clipped)
+    const within = range ? clip(extent, range) : extent
+    if (within) yield within
   }
-  if (group.length > 0) yield group
 }
 
 function clip(extent: Extent, range: Run): Extent | undefined {
   const start = extent.start > range.start ? extent.start : range.start
   const end = [extent.start + extent.length, range.start + range.length].reduce((a, b) => (a < b ? a : b))
   return end > start ? { ...extent, start, length: end - start } : undefined
-}
-
-function toSpan({ start, length, content }: Extent): Span {
-  return content === 'stored' || typeof content === 'number'
-    ? { start, length }
-    : { start, length, fill: content }
 }
 
 type Named = Pick<StreamEntry, 'urn' | 'volume'>
@@ -264,6 +220,7 @@ function describe(entry: StreamEntry, open: OpenStream, range: Run | undefined):
     ...nameBytesOf(entry),
     ...(category?.startsWith(aff4('')) && { category: category.slice(aff4('').length).replace('/', ':') }),
     ...(open.size <= LARGEST_SIZE && { size: formatAddress(open.size) }),
+    ...(open.chunkSize !== undefined && { chunkSize: open.chunkSize }),
     ...(kind === 'map' &&
       open.size <= LARGEST_SIZE && {
         ranges: runs

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import test from 'ava'
+import { openVolumeFile } from '../../src/formats/aff4/volume-file.js'
 import { createZipWriter } from '../../src/formats/aff4/zip/writer.js'
 import { decode } from '../../src/frames/decode.js'
 import type { Frame } from '../../src/frames/frame.js'
@@ -190,16 +191,116 @@ test('damage within a stream costs the chunks it hits, in a note and as unreadab
   const at = bytes.indexOf(content) + content.length
   bytes.fill(0xff, at, at + 10)
   writeFileSync(volume, bytes)
-  const { streams, status } = await runSource('aff4-cat', [volume])
-  t.is(status, 2)
-  const [map] = streams
+  const damaged = await runTool('aff4-cat', [volume], Buffer.alloc(0))
+  t.is(damaged.status, 2, damaged.stderr)
+  const plain = await runTool('pmem-decompress', [], damaged.stdout)
+  const frames = await framesOf(plain.stdout)
+  const notes = frames.flatMap((frame) => (frame.type === 'note' ? [frame.body] : []))
+  t.true(notes.some(({ message, level }) => level === 'warning' && /chunk 20 of bevy 0: zlib/.test(message)))
   t.true(
-    map!.notes.some(({ message, level }) => level === 'warning' && /chunk 20 of bevy 0: zlib/.test(message)),
+    notes.some(({ message, level }) => level === 'error' && /00000000: CRC does not match/.test(message)),
   )
-  t.true(map!.fills.some((hole) => hole.fill === 'unreadable'))
-  const whole = Buffer.concat(map!.data.map((piece) => Buffer.from(piece.bytes)))
-  t.true(whole.subarray(0, 64 << 10).equals(content.subarray(0, 64 << 10)))
-  t.true(map!.data.some(({ offset, bytes }) => offset + BigInt(bytes.length) === 40n * 4096n))
+  const closed = frames.find((frame) => frame.type === 'close')
+  t.like(closed, { body: { status: 'failed' } })
+  t.true(frames.some((frame) => frame.type === 'fill' && frame.fill === 'unreadable'))
+  const kept = frames.flatMap((frame) =>
+    frame.type === 'data' ? [[frame.offset, frame.payload] as const] : [],
+  )
+  const bad = 20n * 4096n
+  const whole = Buffer.concat(kept.filter(([offset]) => offset < bad).map(([, bytes]) => bytes))
+  t.true(whole.equals(content))
+  t.is(kept.at(-1)![0] + BigInt(kept.at(-1)![1].length), 40n * 4096n)
+  t.false(kept.some(([offset]) => offset === bad))
+})
+
+/** The chunks of a volume whose frames start at any address, none of them zeros. */
+const RUNS = [
+  { start: 0x1000n, bytes: Buffer.concat([contentOf(3, 300_000), contentOf(1, 32768)]) },
+  { start: 0x100_200n, bytes: contentOf(9, 70_000) },
+]
+const runs = () =>
+  transmission(
+    stream(
+      memory(),
+      RUNS.map(({ start, bytes }) => data(start, bytes)),
+    ),
+  )
+
+for (const codec of ['zlib', 'snappy', 'lz4'])
+  test(`${codec} chunks travel from one volume to the next as they are stored`, async (t) => {
+    const folder = await scratch(t)
+    const [first, second, third] = ['first', 'second', 'third'].map((name) =>
+      path.join(folder, `${name}.aff4`),
+    ) as [string, string, string]
+    const chunked = await runTool('pmem-compress', [codec], runs())
+    await runTool('aff4-sink', [first], chunked.stdout)
+    const sent = await runTool('aff4-cat', [first], Buffer.alloc(0))
+    t.is(sent.status, 0, sent.stderr)
+    const chunks = (bytes: Buffer) =>
+      framesOf(bytes).then((frames) =>
+        frames.flatMap((frame) => (frame.type === 'data' ? [{ ...frame, raw: undefined, time: 0n }] : [])),
+      )
+    const [before, after] = [await chunks(chunked.stdout), await chunks(sent.stdout)]
+    t.true(after.filter((frame) => frame.codec === codec && frame.padded).length === 2)
+    t.deepEqual(after, before)
+
+    await runTool('aff4-sink', [second], sent.stdout)
+    const [one, other] = await Promise.all(
+      [first, second].map(async (file) => {
+        const volume = await openVolumeFile(file)
+        const bevy = [...volume.members.values()].find(({ name }) => name.endsWith('/00000000'))!
+        return Buffer.from(await volume.read(bevy, 1n << 24n))
+      }),
+    )
+    t.true(one!.equals(other!))
+    const memoryOf = async (frames: Buffer) => (await runTool('raw-sink', ['-'], frames)).stdout
+    const raw = await memoryOf(sent.stdout)
+    for (const { start, bytes } of RUNS)
+      t.true(raw.subarray(Number(start), Number(start) + bytes.length).equals(bytes))
+
+    // What covers no whole chunks is decoded.
+    const cut = await runTool('aff4-cat', [first, '--range', '0x2001-0x20000'], Buffer.alloc(0))
+    const pieces = await chunks(cut.stdout)
+    t.deepEqual([...new Set(pieces.map((frame) => frame.codec))], ['none', codec])
+    const plain = await memoryOf(cut.stdout)
+    t.true(plain.subarray(0x2001, 0x20000).equals(RUNS[0]!.bytes.subarray(0x1001, 0x1f000)))
+    await runTool('aff4-sink', [third], cut.stdout)
+    const again = await runTool('aff4-cat', [third], Buffer.alloc(0))
+    t.true((await memoryOf(again.stdout)).equals(plain))
+  })
+
+test('a flipped bit in a raw chunk, which decodes as well as before, fails the stream', async (t) => {
+  const folder = await scratch(t)
+  for (const args of [['none'], ['snappy']]) {
+    const volume = path.join(folder, `${args[0]}.aff4`)
+    const sent = await runTool('pmem-compress', args, runs())
+    await runTool('aff4-sink', [volume], sent.stdout)
+    const bytes = readFileSync(volume)
+    const at = bytes.indexOf(contentOf(1, 32768).subarray(0, 64))
+    t.true(at > 0)
+    bytes[at] = bytes[at]! ^ 1
+    writeFileSync(volume, bytes)
+    const damaged = await runSource('aff4-cat', [volume])
+    t.is(damaged.status, 2, args[0])
+    t.is(damaged.streams[0]!.close?.status, 'failed')
+    t.regex(damaged.streams[0]!.close!.error!, /00000000: CRC does not match/)
+    t.true(damaged.streams[0]!.notes.some(({ message }) => /CRC does not match/.test(message)))
+  }
+  const file = path.join(folder, 'file.aff4')
+  const sink = bufferSink()
+  const zip = createZipWriter(sink)
+  await zip.write({ name: 'container.description', pieces: [Buffer.from(A)] })
+  await zip.write({ name: 'notes.txt', pieces: [SYMBOLS] })
+  const turtle = `<${A}/notes.txt> a <${AFF4}FileImage>, <${AFF4}ZipSegment> .`
+  await zip.write({ name: 'information.turtle', pieces: [Buffer.from(turtle)] })
+  await zip.finish(A)
+  const bytes = sink.bytes()
+  const at = bytes.indexOf(SYMBOLS)
+  bytes[at] = bytes[at]! ^ 1
+  writeFileSync(file, bytes)
+  const damaged = await runSource('aff4-cat', [file])
+  t.is(damaged.streams[0]!.close?.status, 'failed')
+  t.regex(damaged.streams[0]!.close!.error!, /notes.txt: CRC does not match/)
 })
 
 const A = 'aff4://aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa'

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import type { ByteSource, Bytes } from '../byte-source.js'
 
 /** One of the named pieces that a volume consists of. */
@@ -34,4 +35,19 @@ export interface Container {
    * @throws {FormatError} when it is larger, damaged or cut
    */
   read(member: Member, limit: bigint): Promise<Bytes>
+}
+
+/** What is read of a member at once. */
+const BLOCK = 1n << 20n
+
+/**
+ * Reads all of an open member to compare it with its CRC.
+ * @returns what is wrong with it
+ */
+export async function checkMember(member: Member, content: ByteSource): Promise<string | undefined> {
+  if (member.crc === undefined) return undefined
+  let crc = 0
+  for (let done = 0n; done < content.size; done += BLOCK)
+    crc = crc32(await content.read(done, Number(BLOCK)), crc)
+  return crc === member.crc ? undefined : `${content.name}: CRC does not match`
 }

@@ -1,8 +1,7 @@
-import { crc32 } from 'node:zlib'
 import { type CodecName, decompressUpTo } from '../../codecs/codec.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
-import type { Member } from './container.js'
+import { checkMember, type Member } from './container.js'
 import { type Dialect, indexOf } from './dialect.js'
 import {
   axiomBevyUrn,
@@ -36,6 +35,8 @@ export interface StoredChunk {
 export interface ImageStream extends ByteSource {
   readonly urn: string
   readonly chunkSize: number
+  /** How many bytes of it lie in one bevy. */
+  readonly bevyBytes: bigint
   /** Of most chunks: some are raw. */
   readonly codec: CodecName
   /**
@@ -52,6 +53,7 @@ export interface ImageStream extends ByteSource {
   /**
    * Reads the bevy of a chunk to compare it with its CRC.
    * @returns what is wrong with it
+   * @throws {FormatError} when it is not in the volume
    */
   checkBevy(chunk: bigint): Promise<string | undefined>
 }
@@ -236,13 +238,8 @@ export function openImageStream(home: Volume, urn: string, volumes: readonly Vol
   }
 
   async function checkBevy(chunk: bigint): Promise<string | undefined> {
-    const { number, member, stored } = await bevyOf(Number(chunk / perBevy))
-    let crc = 0
-    for (let done = 0n; done < stored.size; done += BigInt(READ_AHEAD))
-      crc = crc32(await stored.read(done, READ_AHEAD), crc)
-    return member.crc === undefined || crc === member.crc
-      ? undefined
-      : `${home.name}: stream ${urn}: the CRC of bevy ${number}, ${member.name}, does not match`
+    const { member, stored } = await bevyOf(Number(chunk / perBevy))
+    return checkMember(member, stored)
   }
 
   return {
@@ -250,6 +247,7 @@ export function openImageStream(home: Volume, urn: string, volumes: readonly Vol
     urn,
     size,
     chunkSize,
+    bevyBytes: perBevy * chunkBytes,
     codec,
     read,
     chunks: chunksFrom,

@@ -1,6 +1,7 @@
 import { type AddressSpace, mergeRuns, type Run } from '../address-space.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
+import { checkMember } from './container.js'
 import { bevyUrn } from './image-stream.js'
 import { type ImageStream, openImageStream } from './image-stream-reader.js'
 import { AFF4L, aff4 } from './lexicon.js'
@@ -43,6 +44,11 @@ export interface OpenStream extends AddressSpace {
   readonly chunkSize: number | undefined
   /** Where the byte at an address is stored; undefined where that is not in a chunk of an image stream. */
   locate(address: bigint): Promise<Location | undefined>
+  /**
+   * Compares the member that holds all of it with its CRC, where one does. Others check their bevies.
+   * @returns what is wrong with it
+   */
+  check(): Promise<string | undefined>
   /** What the runs consist of, ascending. */
   extents(): Iterable<Extent>
 }
@@ -147,7 +153,9 @@ async function openNested(opening: Opening, urn: string, depth: number): Promise
     return known
   }
   if (form === 'literal') return wholeStream(urn, literalSource(volume, urn))
-  return wholeStream(urn, await volume.open(volume.find(urn)!))
+  const member = volume.find(urn)!
+  const source = await volume.open(member)
+  return { ...wholeStream(urn, source), check: () => checkMember(member, source) }
 }
 
 /** The volume that has an object, or a member that nobody describes. */
@@ -201,6 +209,7 @@ function partOf(
     size: length,
     runs: all,
     chunkSize: whole.chunkSize,
+    check: whole.check,
     extents: () => all.map((run) => ({ ...run, content: 'stored' })),
     async locate(address) {
       const found = await whole.locate(offset + address)
@@ -226,6 +235,7 @@ function wholeStream(urn: string, source: ByteSource): OpenStream {
     size: source.size,
     runs: all,
     chunkSize: undefined,
+    check: async () => undefined,
     locate: async () => undefined,
     extents: () => all.map((run) => ({ ...run, content: 'stored' })),
     async read(address, length) {
@@ -350,5 +360,5 @@ async function mapStream(
 
   const first = contents.indexOf(undefined)
   const chunkSize = first < 0 ? undefined : (await targetOf(first)).chunkSize
-  return { urn, size, runs: mergeRuns(runs), chunkSize, extents, locate, read }
+  return { urn, size, runs: mergeRuns(runs), chunkSize, check: async () => undefined, extents, locate, read }
 }
