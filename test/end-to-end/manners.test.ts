@@ -9,6 +9,7 @@ import test from 'ava'
 const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; operands: string }> = {
   'aff4-cat': { role: 'source', operands: 'large.aff4' },
   'aff4-ls': { role: 'report', operands: 'large.aff4' },
+  'aff4-recover': { role: 'report', operands: 'large.aff4 -' },
   'aff4-sink': { role: 'sink', operands: 'out.aff4' },
   'aff4-view': { role: 'report', operands: 'large.aff4' },
   'elf-sink': { role: 'sink', operands: 'out.elf' },

@@ -145,7 +145,8 @@ async function readFacts(
   return { graph: dialect === STANDARD ? graph : translateGraph(graph, dialect), dialect }
 }
 
-function translateGraph(graph: Graph, dialect: Dialect): Graph {
+/** The same facts in the terms of the Standard. */
+export function translateGraph(graph: Graph, dialect: Dialect): Graph {
   const statements = graph.statements.map((statement) => translate(statement, dialect))
   const standard = createGraph()
   const maps = new Set<string>()

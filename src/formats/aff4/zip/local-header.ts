@@ -1,6 +1,6 @@
 import type { Bytes } from '../../byte-source.js'
 import { FormatError } from '../../format-error.js'
-import { LIMIT_32, zip64Extra } from './zip64.js'
+import { LIMIT_32, readZip64, zip64Extra } from './zip64.js'
 
 /**
  * Local file header (APPNOTE 6.3.10 §4.3.7), then name, extra field, data:
@@ -21,6 +21,8 @@ export const DOS_DATE = 0x0021
 export const STORED = 0
 export const DEFLATED = 8
 const FLAG_UTF8 = 1 << 11
+/** A descriptor behind the data has the sizes: so many writers say, and not all of them write one. */
+const FLAG_DESCRIPTOR = 1 << 3
 
 /** What a header says of a member whose content is known. */
 export interface MemberFacts {
@@ -59,3 +61,53 @@ export function localHeaderLength(bytes: Bytes, at: bigint): number {
     throw new FormatError('zip: no local header', at)
   return LOCAL_HEADER_SIZE + view.readUInt16LE(26) + view.readUInt16LE(28)
 }
+
+export interface LocalHeader {
+  readonly name: string
+  readonly method: number
+  /** Bytes from the signature to the data. */
+  readonly length: number
+  /** What is said of the data; undefined where that was not known yet when the header was written. */
+  readonly facts: Pick<MemberFacts, 'crc' | 'compressedSize' | 'size'> | undefined
+}
+
+/** No version of ZIP demands more than 6.3. */
+const LATEST_VERSION = 63
+const LONGEST_NAME = 4096
+
+/**
+ * Decodes a header that was found by its signature alone, among bytes that may be anything.
+ * @returns undefined when it is none that a writer of AFF4 would have made, or `bytes` hold only its beginning
+ */
+export function findLocalHeader(bytes: Bytes): LocalHeader | undefined {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  if (view.length < LOCAL_HEADER_SIZE || view.readUInt32LE(0) !== SIGNATURE) return undefined
+  const flags = view.readUInt16LE(6)
+  const method = view.readUInt16LE(8)
+  const nameEnd = LOCAL_HEADER_SIZE + view.readUInt16LE(26)
+  const length = nameEnd + view.readUInt16LE(28)
+  if (view.readUInt16LE(4) > LATEST_VERSION || (method !== STORED && method !== DEFLATED)) return undefined
+  if (nameEnd === LOCAL_HEADER_SIZE || nameEnd > LOCAL_HEADER_SIZE + LONGEST_NAME || view.length < length)
+    return undefined
+  const name = view.toString('utf8', LOCAL_HEADER_SIZE, nameEnd)
+  if (/[\p{Cc}\ufffd]/u.test(name)) return undefined
+  const crc = view.readUInt32LE(14)
+  const [size, compressedSize] = sizesOf(view, nameEnd, length)
+  const unknown = size === undefined || compressedSize === undefined || size === ALL_ONES
+  const empty = crc === 0 && compressedSize === 0n
+  if (unknown || ((flags & FLAG_DESCRIPTOR) !== 0 && empty)) return { name, method, length, facts: undefined }
+  return { name, method, length, facts: { crc, compressedSize, size } }
+}
+
+const ALL_ONES = (1n << 64n) - 1n
+
+function sizesOf(header: Buffer, nameEnd: number, end: number): (bigint | undefined)[] {
+  try {
+    return readZip64(header.subarray(nameEnd, end), [header.readUInt32LE(22), header.readUInt32LE(18)], 0n)
+  } catch {
+    return []
+  }
+}
+
+/** As many bytes as `findLocalHeader` may have to see. */
+export const LONGEST_HEADER = LOCAL_HEADER_SIZE + LONGEST_NAME + 0xffff

@@ -1,0 +1,106 @@
+import fs from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
+import { EXIT, ToolError } from '../cli/exit.js'
+import { openOutput } from '../cli/output.js'
+import { showSize } from '../cli/sizes.js'
+import type { Context, Tool } from '../cli/tool.js'
+import { VERSION } from '../cli/version.js'
+import { undoAppend } from '../formats/aff4/append-guard.js'
+import { describeObject, isComplete, type RecoveredObject } from '../formats/aff4/recover/outcome.js'
+import { recoverVolume } from '../formats/aff4/recover/recover.js'
+import type { ByteSource } from '../formats/byte-source.js'
+import { openFileSource } from '../formats/file-source.js'
+
+/** aff4-recover: a sound volume of what is whole in a damaged one. */
+export const tool: Tool = {
+  name: 'aff4-recover',
+  role: 'report',
+  usage: 'VOLUME OUT.aff4 | --undo VOLUME',
+  summary: 'make a new AFF4 volume of what is whole in a damaged one',
+  options: {
+    truncate: { short: 't', help: 'replace what is there' },
+    undo: { help: 'cut off what an append has left that did not finish' },
+  },
+  operands: [1, 2],
+  run: (context) => (context.options.flag('undo') ? undo(context) : recover(context)),
+}
+
+/** Ranges that a message names. */
+const MOST_NAMED = 10
+const EVERY_MS = 500
+const REST_MS = 40
+
+async function undo({ operands, options, log }: Context) {
+  const [path, another] = operands
+  if (another !== undefined) throw new ToolError(EXIT.usage, `${another}: --undo takes one volume`)
+  if (options.flag('truncate'))
+    throw new ToolError(EXIT.usage, '--undo writes no other file: -t is for nothing')
+  const { length, cut } = await undoAppend(path!)
+  log.info(`${path}: as it was before: ${length} bytes, ${cut} cut off`)
+  return EXIT.complete
+}
+
+async function recover({ operands, options, log, io }: Context) {
+  const [path, out] = operands
+  if (out === undefined) throw new ToolError(EXIT.usage, 'an operand is missing: where the new volume goes')
+  const source = interruptible(openFileSource(path!), io.interrupted)
+  refuseSame(path!, out)
+  const output = openOutput(out, options.flag('truncate'))
+  let shown = performance.now()
+  const progress = (step: 'search' | 'copy', bytes: bigint) => {
+    if (performance.now() - shown < EVERY_MS) return
+    shown = performance.now()
+    const words = `${step === 'search' ? 'searched' : 'copied'} ${showSize(bytes)} of ${showSize(source.size)}`
+    log.progress(words, { step, bytes: Number(bytes), size: Number(source.size) })
+  }
+  const recovery = await recoverVolume(source, output, { tool: `pmem ${VERSION}`, progress }).catch(
+    async (error) => {
+      await output.finish({ status: 'failed', unreadable: false })
+      throw error
+    },
+  )
+  log.clearProgress()
+  for (const remark of recovery.remarks) log.warn(`${path}: ${remark}`)
+  for (const object of recovery.objects) if (!isComplete(object)) tell(log, object)
+  const name = await output.finish({ status: 'complete', unreadable: false })
+  const kept = recovery.objects.reduce((sum, object) => sum + object.kept, 0n)
+  const count = `${recovery.objects.length} ${recovery.objects.length === 1 ? 'object' : 'objects'}`
+  log.info(`${name}: ${count}, ${showSize(kept)}; ${recovery.complete ? 'nothing is missing' : 'incomplete'}`)
+  return recovery.complete ? EXIT.complete : EXIT.incomplete
+}
+
+/** A source whose reads let signals come through, and fail after one. */
+function interruptible(source: ByteSource, interrupted: AbortSignal): ByteSource {
+  let rested = performance.now()
+  return {
+    ...source,
+    async read(offset, length) {
+      if (performance.now() - rested > REST_MS) {
+        await setImmediate()
+        rested = performance.now()
+      }
+      if (interrupted.aborted) throw new ToolError(EXIT.incomplete, `${source.name}: interrupted`)
+      return source.read(offset, length)
+    },
+  }
+}
+
+function tell(log: Context['log'], object: RecoveredObject): void {
+  log.warn(`${object.name}: ${describeObject(object)}`)
+  const range = ({ start, length }: { start: bigint; length: bigint }) =>
+    `0x${start.toString(16)}-0x${(start + length).toString(16)}`
+  for (const [what, runs] of [
+    ['lost', object.lost],
+    ['no checksum vouches for', object.unsure],
+  ] as const) {
+    for (const run of runs.slice(0, MOST_NAMED)) log.warn(`${object.name}: ${what} ${range(run)}`)
+    if (runs.length > MOST_NAMED) log.warn(`${object.name}: and ${runs.length - MOST_NAMED} more ranges`)
+  }
+}
+
+function refuseSame(path: string, out: string): void {
+  const there = fs.statSync(out, { throwIfNoEntry: false })
+  const input = fs.statSync(path)
+  if (there?.isFile() && there.dev === input.dev && there.ino === input.ino)
+    throw new ToolError(EXIT.usage, `${out}: input and output are one file`)
+}

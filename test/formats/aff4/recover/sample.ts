@@ -1,0 +1,148 @@
+import { compress, type WritableCodec } from '../../../../src/codecs/codec.js'
+import { aff4, iri, RDF_TYPE } from '../../../../src/formats/aff4/lexicon.js'
+import { freshUrn } from '../../../../src/formats/aff4/names.js'
+import { fillSymbolic } from '../../../../src/formats/aff4/symbolic.js'
+import { createVolume, type VolumeWriter } from '../../../../src/formats/aff4/writer.js'
+import type { ByteSink } from '../../../../src/formats/byte-source.js'
+import { bufferSink } from '../../buffer-sink.js'
+import { contentOf } from '../recipe.js'
+
+/** An image of a sample: what it reads as, and which of its ranges are stored. */
+export interface SampleImage {
+  readonly urn: string
+  readonly expected: Buffer
+  readonly stored: readonly { readonly start: number; readonly length: number }[]
+}
+
+export interface Sample {
+  readonly bytes: Buffer
+  readonly images: readonly SampleImage[]
+  /** Small files by URN. */
+  readonly files: ReadonlyMap<string, Buffer>
+}
+
+const CHUNK = 4096
+
+/** A volume as the tools write them: a sparse memory, disks of every codec, small files between them. */
+export async function writeSample(): Promise<Sample> {
+  const sink = bufferSink()
+  return { ...(await fillVolume(sink)), bytes: sink.bytes() }
+}
+
+export async function fillVolume(sink: ByteSink): Promise<Omit<Sample, 'bytes'>> {
+  const volume = await createVolume(sink, { tool: 'test' })
+  const files = new Map<string, Buffer>()
+  const images = [await addMemory(volume)]
+  for (const [index, codec] of (['zlib', 'lz4', 'none', 'snappy'] as const).entries()) {
+    const file = `${volume.urn}/boot/file ${index}`.replace(' ', '%20')
+    const bytes = contentOf(index, 3000 * (index + 1))
+    files.set(file, bytes)
+    await volume.segment(file, bytes)
+    volume.declare(file, 'FileImage', 'ZipSegment')
+    images.push(await addDisk(volume, codec, index))
+  }
+  await volume.finish()
+  return { images, files }
+}
+
+async function addMemory(volume: VolumeWriter): Promise<SampleImage> {
+  const urn = freshUrn()
+  volume.declare(urn, 'MemoryImage')
+  volume.graph.add(urn, RDF_TYPE, iri(aff4('Image')))
+  const map = volume.map({ image: urn })
+  const stream = volume.imageStream({ chunkSize: CHUNK, chunksPerBevy: 4, blockHashes: ['sha1'] }, map)
+  const expected = Buffer.alloc(60 * CHUNK)
+  const stored: { start: number; length: number }[] = []
+  for (let page = 0; page < 58; page++) {
+    const start = page * CHUNK
+    if (page % 7 === 3) continue
+    if (page % 11 === 5) {
+      map.addSymbolic(BigInt(start), BigInt(CHUNK), 'unreadable')
+      fillSymbolic('unreadable', BigInt(start), expected.subarray(start, start + CHUNK))
+      continue
+    }
+    const content = contentOf(page, CHUNK)
+    content.copy(expected, start)
+    await addChunk(stream, 'snappy', content, (targetOffset) =>
+      map.add({ offset: BigInt(start), length: BigInt(CHUNK), targetOffset, target: stream.urn }),
+    )
+    stored.push({ start, length: CHUNK })
+  }
+  map.addSymbolic(BigInt(58 * CHUNK), BigInt(2 * CHUNK), 'zero')
+  await map.close()
+  return { urn, expected, stored }
+}
+
+async function addDisk(volume: VolumeWriter, codec: WritableCodec, seed: number): Promise<SampleImage> {
+  const urn = freshUrn()
+  volume.declare(urn, 'DiskImage', 'ContiguousImage')
+  const map = volume.map({ image: urn })
+  const stream = volume.imageStream({ chunkSize: CHUNK, chunksPerBevy: 5 }, map)
+  const expected = Buffer.alloc(23 * CHUNK)
+  for (let chunk = 0; chunk < 23; chunk++) {
+    const content = contentOf(100 * seed + chunk, CHUNK)
+    content.copy(expected, chunk * CHUNK)
+    await addChunk(stream, codec, content, (targetOffset) =>
+      map.add({
+        offset: BigInt(chunk * CHUNK),
+        length: BigInt(CHUNK),
+        targetOffset,
+        target: stream.urn,
+      }),
+    )
+  }
+  await map.close()
+  return { urn, expected, stored: [{ start: 0, length: 23 * CHUNK }] }
+}
+
+async function addChunk(
+  stream: ReturnType<VolumeWriter['imageStream']>,
+  codec: WritableCodec,
+  content: Buffer,
+  added: (targetOffset: bigint) => void,
+): Promise<void> {
+  if (stream.full) await stream.flush()
+  const short = compress(codec, content)
+  const at = stream.position
+  if (codec !== 'none' && short.length < CHUNK) stream.add(codec, short, () => content)
+  else stream.append(content)
+  added(at)
+}
+
+/** A member by its local header. */
+export interface LaidMember {
+  readonly name: string
+  readonly header: number
+  readonly start: number
+  readonly end: number
+}
+
+/** Where the members of a volume lie that has real sizes in its local headers: told by nothing else. */
+export function layOut(bytes: Buffer): LaidMember[] {
+  const members: LaidMember[] = []
+  for (let at = 0; bytes.toString('latin1', at, at + 4) === 'PK\x03\x04'; ) {
+    const name = bytes.toString('utf8', at + 30, at + 30 + bytes.readUInt16LE(at + 26))
+    const start = at + 30 + bytes.readUInt16LE(at + 26) + bytes.readUInt16LE(at + 28)
+    const end = start + bytes.readUInt32LE(at + 18)
+    members.push({ name, header: at, start, end })
+    at = end
+  }
+  return members
+}
+
+/** Where each chunk of a volume of ours ends in the file, by the member of its bevy. */
+export function chunkEnds(bytes: Buffer): Map<string, number[]> {
+  const members = new Map(layOut(bytes).map((member) => [member.name, member]))
+  const ends = new Map<string, number[]>()
+  for (const [name, { start }] of members) {
+    const index = members.get(`${name}.index`)
+    if (!index) continue
+    const entries = bytes.subarray(index.start, index.end)
+    const of = Array.from(
+      { length: entries.length / 12 },
+      (_, slot) => Number(entries.readBigUInt64LE(slot * 12)) + entries.readUInt32LE(slot * 12 + 8) + start,
+    )
+    ends.set(name, of)
+  }
+  return ends
+}

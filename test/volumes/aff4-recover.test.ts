@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto'
+import { appendFile, copyFile, readFile, stat, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import test from 'ava'
+import { setGuard } from '../../src/formats/aff4/append-guard.js'
+import { data, memory, runTool, scratch, stream, transmission } from '../sinks/pipeline.js'
+
+const NOTHING = Buffer.alloc(0)
+const REFERENCE = 'test/data/aff4/Base-Allocated.aff4'
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
+
+async function volumeOf(folder: string): Promise<{ name: string; bytes: Buffer }> {
+  const name = path.join(folder, 'volume.aff4')
+  const content = Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * index) >> 7))
+  const frames = stream(memory({ chunkSize: 4096 }), [data(0n, content)])
+  const { status } = await runTool('aff4-sink', [name], transmission(frames))
+  if (status !== 0) throw new Error('aff4-sink')
+  return { name, bytes: await readFile(name) }
+}
+
+test('a volume without its directory becomes a whole one, and exits 0', async (t) => {
+  const folder = await scratch(t)
+  const { name, bytes } = await volumeOf(folder)
+  const [cut, out] = [path.join(folder, 'cut.aff4'), path.join(folder, 'out.aff4')]
+  await writeFile(cut, bytes.subarray(0, bytes.length - 30))
+  const { status, stderr, stdout } = await runTool('aff4-recover', [cut, out], NOTHING)
+  t.is(status, 0, stderr)
+  t.is(stdout.length, 0)
+  t.regex(stderr, /out\.aff4: 1 object, .*; nothing is missing/)
+  const [before, after] = await Promise.all(
+    [name, out].map((volume) => runTool('aff4-cat', [volume], NOTHING)),
+  )
+  const raw = await Promise.all(
+    [before!, after!].map(({ stdout: frames }) => runTool('raw-sink', ['-'], frames)),
+  )
+  t.is(sha256(raw[0]!.stdout), sha256(raw[1]!.stdout))
+  t.is((await stat(out)).mode & 0o777, 0o600)
+})
+
+test('a volume cut in its data exits 3, names what is lost, and takes its final name', async (t) => {
+  const folder = await scratch(t)
+  const [cut, out] = [path.join(folder, 'cut.aff4'), path.join(folder, 'out.aff4')]
+  await writeFile(cut, (await readFile(REFERENCE)).subarray(0, 2_000_000))
+  const { status, stderr } = await runTool('aff4-recover', [cut, out], NOTHING)
+  t.is(status, 3)
+  t.regex(stderr, /its description is lost/)
+  const { stdout } = await runTool('aff4-view', [out], NOTHING)
+  t.regex(stdout.toString(), /pmem:incomplete/)
+  t.is((await runTool('aff4-recover', [cut, out], NOTHING)).status, 73)
+  t.is((await runTool('aff4-recover', ['-t', cut, out], NOTHING)).status, 3)
+})
+
+test('refuses what is no volume, what is not there, and a volume as its own output', async (t) => {
+  const folder = await scratch(t)
+  const out = path.join(folder, 'out.aff4')
+  const junk = path.join(folder, 'junk')
+  await writeFile(junk, Buffer.alloc(100_000, 'PK\x03\x04'))
+  const nothing = await runTool('aff4-recover', [junk, out], NOTHING)
+  t.is(nothing.status, 65)
+  t.regex(nothing.stderr, /nothing to recover/)
+  t.is((await runTool('aff4-recover', [path.join(folder, 'none'), out], NOTHING)).status, 66)
+  t.is((await runTool('aff4-recover', ['-t', junk, junk], NOTHING)).status, 64)
+  t.is((await runTool('aff4-recover', [junk], NOTHING)).status, 64)
+  await t.throwsAsync(stat(out), { code: 'ENOENT' })
+})
+
+test('--undo gives back the volume as it was before an append, bit for bit', async (t) => {
+  const folder = await scratch(t)
+  const volume = path.join(folder, 'volume.aff4')
+  await copyFile(REFERENCE, volume)
+  const before = sha256(await readFile(volume))
+  await setGuard(volume)
+  await appendFile(volume, Buffer.alloc(5000, 'half an append'))
+  const { status, stderr } = await runTool('aff4-recover', ['--undo', volume], NOTHING)
+  t.is(status, 0, stderr)
+  t.regex(stderr, /5000 cut off/)
+  t.is(sha256(await readFile(volume)), before)
+  const again = await runTool('aff4-recover', ['--undo', volume], NOTHING)
+  t.is(again.status, 65)
+  t.regex(again.stderr, /no append to undo/)
+})
