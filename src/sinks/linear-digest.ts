@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { fillSymbolic, type SymbolicContent } from '../../formats/aff4/symbolic.js'
-import type { Bytes } from '../../formats/byte-source.js'
+import { fillSymbolic, type SymbolicContent } from '../formats/aff4/symbolic.js'
+import type { Bytes } from '../formats/byte-source.js'
 
 /** Bytes without content that are hashed at most: beyond that a digest is no longer `linear`. */
 const MOST_ABSENT = 64n << 30n

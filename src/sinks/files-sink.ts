@@ -1,0 +1,84 @@
+import { EXIT, ToolError } from '../cli/exit.js'
+import { asToolError, reasonOf } from '../cli/failure.js'
+import type { Context, Tool } from '../cli/tool.js'
+import { openRestored, type RestoredStream } from './files/restored-stream.js'
+import { safePath, showPath } from './files/safe-path.js'
+import { openTree } from './files/tree.js'
+import { type Receiver, receive } from './receive.js'
+
+/** files-sink: every stream to a file below a folder. */
+export const tool: Tool = {
+  name: 'files-sink',
+  role: 'sink',
+  usage: '-C DIR',
+  summary: 'write every stream to a file below a folder; folders and links as they were',
+  options: { directory: { short: 'C', value: 'DIR', help: 'the folder; created where it is missing' } },
+  operands: [0, 0],
+  run(context) {
+    const root = context.options.value('directory')
+    if (root === undefined)
+      throw new ToolError(EXIT.usage, 'no folder to write to', { hint: '-C DIR names it' })
+    return receive(context, filesBelow(root, context))
+  },
+}
+
+/** What is wrong with the disk, and not with one name or file. */
+const FATAL = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EROFS'])
+
+function filesBelow(root: string, { options, log }: Pick<Context, 'options' | 'log'>): Receiver {
+  const tree = openTree(root, options.flag('truncate'), (message) => log.warn(message))
+  let transmission = 0
+  let open: RestoredStream | undefined
+  let missing = false
+
+  /** One file that cannot be written is no reason to lose the others. @returns undefined when it could not */
+  function guarded<T>(name: string, act: () => T): T | undefined {
+    try {
+      return act()
+    } catch (error) {
+      const code = error instanceof ToolError ? undefined : (error as NodeJS.ErrnoException).code
+      if (code === undefined) throw error
+      if (FATAL.has(code)) throw new ToolError(EXIT.io, asToolError(error).message, { cause: error })
+      missing = true
+      log.error(`${name}: ${reasonOf(error)}`)
+      return undefined
+    }
+  }
+
+  return {
+    open({ body }) {
+      const path = safePath(body)
+      const name = showPath(path)
+      if (path.changed) log.warn(`${body.name}: written as ${name}`)
+      const stream = guarded(name, () => openRestored({ tree, path, log, transmission }, body))
+      if (!stream) return undefined
+      open = stream
+      let whole = true
+      const unlessFailed = (act: () => void) => {
+        if (whole) whole = guarded(name, () => (act(), true)) ?? false
+      }
+      return {
+        data: (frame) => unlessFailed(() => stream.data(frame)),
+        fill: (frame) => unlessFailed(() => stream.fill(frame)),
+        meta: (frame) => stream.meta(frame),
+        close({ body: { status } }) {
+          open = undefined
+          guarded(name, () => stream.end(whole && status === 'complete'))
+        },
+      }
+    },
+    transmission(frame) {
+      if (frame.type === 'start') transmission++
+    },
+    async finish(outcome) {
+      open?.end(false)
+      try {
+        tree.finish()
+      } catch (error) {
+        throw asToolError(error)
+      }
+      if (missing) outcome.unreadable = true
+      return tree.touched ? root : undefined
+    },
+  }
+}
