@@ -55,7 +55,11 @@ function filesBelow(root: string, { options, log }: Pick<Context, 'options' | 'l
       open = stream
       let whole = true
       const unlessFailed = (act: () => void) => {
-        if (whole) whole = guarded(name, () => (act(), true)) ?? false
+        const done = () => {
+          act()
+          return true
+        }
+        whole &&= guarded(name, done) ?? false
       }
       return {
         data: (frame) => unlessFailed(() => stream.data(frame)),
@@ -73,7 +77,10 @@ function filesBelow(root: string, { options, log }: Pick<Context, 'options' | 'l
     async finish(outcome) {
       open?.end(false)
       try {
-        tree.finish()
+        tree.finish((path, error) => {
+          missing = true
+          log.error(`${path}: ${reasonOf(error)}`)
+        })
       } catch (error) {
         throw asToolError(error)
       }

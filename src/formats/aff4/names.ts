@@ -50,15 +50,18 @@ export function decodeName(name: string): string {
 /**
  * Finds members by URN, whatever the writer made of it: the tail below the volume's URN, escaped in upper or
  * lower case, or the raw URN (AFF4-L).
+ * @param raw whether names are raw as a rule: from version 1.1 on
  */
 export function memberLookup<T>(
   members: ReadonlyMap<string, T>,
   volume: string,
+  raw = false,
 ): (urn: string) => T | undefined {
   let decoded: Map<string, T> | undefined
   return (urn) => {
     const tail = tailOf(urn, volume)
-    const candidates = [memberName(urn, volume), urn, ...(tail === undefined ? [] : [tail.slice(1), tail])]
+    const usual = (raw ? rawMemberName : memberName)(urn, volume)
+    const candidates = [usual, urn, ...(tail === undefined ? [] : [tail.slice(1), tail])]
     for (const name of candidates) {
       const member = members.get(name)
       if (member !== undefined) return member

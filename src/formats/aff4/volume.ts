@@ -93,7 +93,7 @@ async function readVolume(container: Container): Promise<Volume> {
   const { graph, dialect } = await readFacts(container, written, urn, version)
   addOriginalNames(graph)
 
-  const lookup = memberLookup(members, urn)
+  const lookup = memberLookup(members, urn, version !== undefined && (version.major > 1 || version.minor > 0))
   return {
     name: container.name,
     urn,

@@ -26,7 +26,7 @@ const LARGEST_ID = 0xffff_fffe
  */
 export function readFacts(turtle: string): RestoredFacts {
   const own = parseTurtle(turtle, BASE).filter(({ subject }) => subject === BASE)
-  const mode = valueOf(own, pmem('mode'))
+  const mode = objectOf(own, pmem('mode'))
   const [uid, gid] = [idOf(own, 'uid'), idOf(own, 'gid')]
   const written = timeOf(own, 'lastWritten')
   const accessed = timeOf(own, 'lastAccessed') ?? written
@@ -47,12 +47,12 @@ export const addFacts = (known: RestoredFacts, more: RestoredFacts): RestoredFac
   attributes: [...known.attributes, ...more.attributes],
 })
 
-function valueOf(facts: readonly Statement[], predicate: string): string | undefined {
+function objectOf(facts: readonly Statement[], predicate: string): string | undefined {
   return facts.find((fact) => fact.predicate === predicate)?.object.value
 }
 
 function idOf(facts: readonly Statement[], term: string): number | undefined {
-  const value = valueOf(facts, pmem(term))
+  const value = objectOf(facts, pmem(term))
   if (value === undefined || !/^[0-9]{1,10}$/.test(value)) return undefined
   return Number(value) <= LARGEST_ID ? Number(value) : undefined
 }
@@ -61,7 +61,7 @@ const SECOND = 1_000_000_000n
 
 /** Nanoseconds since the epoch of an xsd:dateTime. */
 function timeOf(facts: readonly Statement[], term: string): bigint | undefined {
-  const value = valueOf(facts, aff4(term)) ?? ''
+  const value = objectOf(facts, aff4(term)) ?? ''
   const match = /^(-?\d{4,9})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)?$/.exec(
     value,
   )
@@ -105,8 +105,8 @@ function attributesOf(facts: readonly Statement[]): ExtendedAttribute[] {
 }
 
 function identityOf(facts: readonly Statement[]): string | undefined {
-  const [links, device, inode] = ['hardLinks', 'device', 'inode'].map((term) => valueOf(facts, pmem(term)))
+  const [links, device, inode] = ['hardLinks', 'device', 'inode'].map((term) => objectOf(facts, pmem(term)))
   if (!device || !inode || !/^[0-9]+$/.test(links ?? '') || Number(links) < 2) return undefined
   // Numbers of two machines may be the same.
-  return [valueOf(facts, pmem('transmission')) ?? '', device, inode].join(' ')
+  return [objectOf(facts, pmem('transmission')) ?? '', device, inode].join(' ')
 }

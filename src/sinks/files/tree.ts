@@ -30,8 +30,11 @@ export interface Tree {
   file(path: SafePath): TreeFile
   folder(path: SafePath, facts: RestoredFacts): void
   link(path: SafePath, target: Buffer, facts: RestoredFacts): void
-  /** Creates the links, then gives the folders their facts: the other way round they would not last. */
-  finish(): void
+  /**
+   * Creates the links, then gives the folders their facts: the other way round they would not last.
+   * @param onFailure told of links that could not be made
+   */
+  finish(onFailure: (path: string, error: unknown) => void): void
 }
 
 /**
@@ -48,6 +51,8 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
   /** What was created here, by device and inode: names may be the same without being equal. */
   const made = new Set<string>()
   const names = new Map<string, { path: Buffer; content: string }>()
+  /** Where links will be. */
+  const reserved = new Set<string>()
   const links: { path: Buffer; target: Buffer; facts: RestoredFacts }[] = []
   const finished: { path: Buffer; facts: RestoredFacts }[] = []
   const complained = new Set<string>()
@@ -84,6 +89,7 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
   function makeFolder(parent: Buffer, name: Buffer): Buffer {
     for (let attempt = 1; ; attempt++) {
       const path = join(parent, numbered(name, attempt))
+      if (reserved.has(path.toString('latin1'))) continue
       const there = look(path)
       if (there?.isDirectory() && !there.isSymbolicLink()) return path
       if (there && made.has(identityOf(there))) continue
@@ -97,6 +103,7 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
   function free(parent: Buffer, name: Buffer): Buffer {
     for (let attempt = 1; ; attempt++) {
       const path = join(parent, numbered(name, attempt))
+      if (reserved.has(path.toString('latin1'))) continue
       const there = look(path)
       if (!there) return path
       if (made.has(identityOf(there)) || there.isDirectory()) continue
@@ -189,15 +196,17 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
     },
     link({ components }, target, facts) {
       const path = free(enter(components.slice(0, -1)), components.at(-1)!)
+      reserved.add(path.toString('latin1'))
       links.push({ path, target, facts })
     },
-    finish() {
-      for (const { path, target, facts } of links) {
-        const place = free(...split(path))
-        fs.symlinkSync(target, place)
-        note(place)
-        give(place, facts, true)
-      }
+    finish(onFailure) {
+      for (const { path, target, facts } of links)
+        try {
+          fs.symlinkSync(target, path)
+          give(path, facts, true)
+        } catch (error) {
+          onFailure(String(path), error)
+        }
       // What is deeper comes first: a folder's facts may shut it.
       finished.sort((a, b) => depth(b.path) - depth(a.path))
       for (const { path, facts } of finished) give(path, facts)
@@ -214,11 +223,6 @@ function look(path: Buffer): BigIntStats | undefined {
 
 const SLASH = Buffer.from('/')
 const join = (parent: Buffer, name: Buffer) => Buffer.concat([parent, SLASH, name])
-
-function split(path: Buffer): [Buffer, Buffer] {
-  const at = path.lastIndexOf(0x2f)
-  return [path.subarray(0, at), path.subarray(at + 1)]
-}
 
 function depth(path: Buffer): number {
   let slashes = 0
