@@ -2,6 +2,7 @@ import type { Outcome } from '../cli/output.js'
 import type { Context, Tool } from '../cli/tool.js'
 import { VERSION } from '../cli/version.js'
 import { mergeRuns } from '../formats/address-space.js'
+import { PMEM2015 } from '../formats/aff4/dialect.js'
 import { aff4, dateTime, iri, pmem, RDF_TYPE, text } from '../formats/aff4/lexicon.js'
 import { freshUrn } from '../formats/aff4/names.js'
 import type { VolumeWriter } from '../formats/aff4/writer.js'
@@ -10,8 +11,10 @@ import type { MetaFrame, NoteFrame, StartFrame, StreamBody, StreamFrame } from '
 import { openDiskReserve } from './aff4/disk-reserve.js'
 import { openLogicalStream } from './aff4/logical-stream.js'
 import { addFacts, addNote, describeTransmission } from './aff4/provenance.js'
+import { openRekallStream } from './aff4/rekall-stream.js'
 import { createStoredBlocks } from './aff4/stored-blocks.js'
 import { openStoredStream, type StoredImage, type StoredStream } from './aff4/stored-stream.js'
+import { volumeKind } from './aff4/volume-kind.js'
 import { openVolumeOutput, type VolumeOutput } from './aff4/volume-output.js'
 import { type Receiver, receive } from './receive.js'
 
@@ -24,16 +27,14 @@ export const tool: Tool = {
   options: {
     'block-hashes': { help: 'store a SHA-256 of each chunk as well' },
     logical: { help: 'an AFF4-L volume: each file, folder and link an object of its own, named by its path' },
+    layout: { value: 'LAYOUT', help: 'rekall: what the suite of 2015 reads; else standard' },
     onto: { help: 'put the volume behind a file that is none' },
   },
   operands: [1, 1],
   async run(context) {
     const { operands, options } = context
-    const place = {
-      replace: options.flag('truncate'),
-      onto: options.flag('onto'),
-      logical: options.flag('logical'),
-    }
+    const kind = volumeKind(options)
+    const place = { replace: options.flag('truncate'), onto: options.flag('onto'), kind }
     return receive(context, createReceiver(await openVolumeOutput(operands[0]!, place), context))
   },
 }
@@ -46,7 +47,6 @@ const LONGEST_STATE = 1000
 function createReceiver(target: VolumeOutput, { options, log }: Pick<Context, 'options' | 'log'>): Receiver {
   const { output } = target
   const blockHashes = options.flag('block-hashes') ? (['sha256'] as const) : []
-  const logical = options.flag('logical')
   const blocks = createStoredBlocks()
   const reserve = output.seekable ? openDiskReserve(output.path) : undefined
   let volume: VolumeWriter | undefined
@@ -89,7 +89,7 @@ function createReceiver(target: VolumeOutput, { options, log }: Pick<Context, 'o
 
   async function begin(): Promise<VolumeWriter> {
     if (volume) return volume
-    volume = await target.begin(sink, { tool: `pmem ${VERSION}`, minor: logical ? 1 : 0 })
+    volume = await target.begin(sink, { tool: `pmem ${VERSION}` })
     for (const frame of waiting) take(volume, frame)
     waiting = []
     return volume
@@ -107,10 +107,9 @@ function createReceiver(target: VolumeOutput, { options, log }: Pick<Context, 'o
   async function openStream({ body }: StreamFrame): Promise<StoredStream> {
     const into = await begin()
     const context = { volume: into, blockHashes, transmission, keepRoom, warn }
-    open =
-      into.minor === 1 && isOfFiles(body)
-        ? openLogicalStream({ ...context, blocks }, body)
-        : openStoredStream(context, body)
+    if (into.dialect === PMEM2015) open = openRekallStream(context, body)
+    else if (into.minor === 1 && isOfFiles(body)) open = openLogicalStream({ ...context, blocks }, body)
+    else open = openStoredStream(context, body)
     keepRoom(0)
     return open
   }

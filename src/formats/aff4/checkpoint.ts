@@ -1,7 +1,8 @@
+import type { Bytes } from '../byte-source.js'
 import { encodeIdx, MAP_ENTRY_SIZE, writeMapEntry } from './map.js'
 import type { MapEntries } from './map-entries.js'
 import { INFORMATION_TURTLE } from './names.js'
-import { formatTurtle, type Graph } from './turtle.js'
+import type { Graph, Statement } from './turtle.js'
 import type { NewMember } from './zip/writer.js'
 
 /**
@@ -21,14 +22,17 @@ const NOTHING: Checkpoint = { members: [], commit() {} }
 const numbered = (folder: string, number: number, suffix: string) =>
   `${folder}/checkpoint/${String(number).padStart(8, '0')}${suffix}`
 
-export function graphCheckpoints(graph: Graph, volume: string): () => Checkpoint {
+export function graphCheckpoints(
+  graph: Graph,
+  encode: (statements: readonly Statement[]) => Bytes,
+): () => Checkpoint {
   let number = 0
   // What an older end of the volume says already is not said again.
   let from = graph.statements.length
   return () => {
     const to = graph.statements.length
     if (to === from) return NOTHING
-    const turtle = Buffer.from(formatTurtle(graph.statements.slice(from), volume), 'utf8')
+    const turtle = encode(graph.statements.slice(from))
     return {
       members: [{ name: numbered(INFORMATION_TURTLE, number, ''), pieces: [turtle], listed: false }],
       commit() {
@@ -44,6 +48,7 @@ export function mapCheckpoints(
   memberName: (urn: string) => string,
   entries: () => MapEntries,
   targets: readonly string[],
+  encode: (entries: Bytes) => Bytes,
 ): () => Checkpoint {
   let number = 0
   let from = 0
@@ -73,7 +78,7 @@ export function mapCheckpoints(
       })
     const targetCount = targets.length
     if (targetCount > targetsWritten) add('.idx', [encodeIdx(targets.slice(targetsWritten))])
-    add('.map', pieces)
+    add('.map', pieces.map(encode))
     return {
       members,
       commit() {

@@ -154,6 +154,14 @@ export function translate(statement: Statement, dialect: Dialect): Statement {
   return { subject, predicate: termOf(predicate, dialect), object: translateNode(object, dialect) }
 }
 
+/** A statement in the words of a dialect other than the Standard's. */
+export function spell({ subject, predicate, object }: Statement, dialect: Dialect): Statement {
+  if (dialect === STANDARD) return { subject, predicate, object }
+  const terms = new Map([...dialect.terms].map(([old, term]) => [term, old]))
+  const written = { ...dialect, terms, namespaces: [] }
+  return translate({ subject, predicate, object }, written)
+}
+
 /** What only the type of its subject tells. @param onMap the subject is a map */
 export function translateOnMap(statement: Statement): Statement {
   return { ...statement, predicate: ON_A_MAP.get(statement.predicate) ?? statement.predicate }

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import type { WritableCodec } from '../../codecs/codec.js'
+import { compress, type WritableCodec } from '../../codecs/codec.js'
 import type { Bytes } from '../byte-source.js'
 import { type BlockHashes, createBlockHashes } from './block-hashes.js'
+import { indexOf } from './dialect.js'
 import {
   bevyUrn,
   blockHashUrn,
+  chunkStarts,
   INDEX_ENTRY_SIZE,
-  indexUrn,
   LARGEST_CHUNK_SIZE,
   chunksPerBevy as usualChunksPerBevy,
   writeIndexEntry,
@@ -17,6 +18,7 @@ import {
   COMPRESSION_METHODS,
   type DigestName,
   digestLiteral,
+  GITHUB_SNAPPY,
   int,
   iri,
   long,
@@ -89,8 +91,9 @@ export function createImageStream(
   const { urn = freshUrn(), chunkSize, chunksPerBevy = usualChunksPerBevy(chunkSize) } = options
   if (!Number.isInteger(chunkSize) || chunkSize < 1 || chunkSize > LARGEST_CHUNK_SIZE)
     throw new RangeError(`a chunk size of ${chunkSize}`)
-  const { graph } = volume
-  const capacity = chunkSize * chunksPerBevy
+  const { graph, dialect } = volume
+  // What does not compress becomes longer: by a sixth at most.
+  const capacity = chunksPerBevy * (dialect.rawChunks ? chunkSize : chunkSize + (chunkSize >> 2) + 64)
   const hashes = (options.blockHashes ?? []).map((digest) =>
     createBlockHashes(digest, chunkSize, chunksPerBevy),
   )
@@ -109,6 +112,8 @@ export function createImageStream(
   const written = { bevies: 0, chunks: 0 }
   let writing: Promise<void> = Promise.resolve()
   let closed = false
+  /** The chunk that is not whole yet, where no chunk is stored raw. */
+  const loose = dialect.rawChunks ? undefined : Buffer.alloc(chunkSize)
 
   volume.declare(urn, 'ImageStream')
   graph.add(urn, aff4('chunkSize'), int(chunkSize))
@@ -129,7 +134,27 @@ export function createImageStream(
 
   function setCodec(value: WritableCodec): void {
     codec = value
-    graph.add(urn, aff4('compressionMethod'), iri(COMPRESSION_METHODS[value]))
+    const always = value === 'snappy' && !dialect.rawChunks
+    graph.add(urn, aff4('compressionMethod'), iri(always ? GITHUB_SNAPPY : COMPRESSION_METHODS[value]))
+  }
+
+  function pack(bytes: Bytes, into: Buffer): void {
+    for (let done = 0; done < bytes.length; ) {
+      const piece = bytes.subarray(done, done + chunkSize - partial)
+      into.set(piece, partial)
+      done += piece.length
+      partial += piece.length
+      if (partial < chunkSize) break
+      partial = 0
+      const kind = codec ?? 'zlib'
+      stream.add(kind, compress(kind, into), () => into)
+    }
+  }
+
+  /** The index as the volume's generation has it. */
+  function encodeIndex(): Bytes {
+    const entries = Uint8Array.from(index.subarray(0, chunks * INDEX_ENTRY_SIZE))
+    return dialect.index === 'entries' ? entries : chunkStarts(entries)
   }
 
   const stream: OpenImageStream = {
@@ -152,7 +177,8 @@ export function createImageStream(
       return closed ? 0 : (4 + hashes.length) * STATEMENT_BYTES
     },
     add(kind, stored, decode) {
-      if (stored.length === 0 || stored.length >= chunkSize || kind === 'none')
+      const passesForRaw = dialect.rawChunks && stored.length >= chunkSize
+      if (stored.length === 0 || passesForRaw || kind === 'none')
         throw new RangeError(`${stored.length} bytes stored by ${kind} for a chunk of ${chunkSize}`)
       if (codec === undefined) setCodec(kind)
       else if (kind !== codec) throw new RangeError(`a chunk of ${kind} in a stream of ${codec}`)
@@ -169,9 +195,13 @@ export function createImageStream(
       return offset
     },
     append(bytes) {
-      bevy ??= volume.takeBuffer(capacity)
       const room = (chunksPerBevy - chunks) * chunkSize - partial
       const taken = bytes.length > room ? bytes.subarray(0, room) : bytes
+      if (loose) {
+        pack(taken, loose)
+        return taken.length
+      }
+      bevy ??= volume.takeBuffer(capacity)
       bevy.set(taken, used)
       crc = crc32(taken, crc)
       used += taken.length
@@ -194,7 +224,7 @@ export function createImageStream(
       const full = bevy
       const counted = chunks
       const checkpoint = volume.checkpoint()
-      const entries = Uint8Array.from(index.subarray(0, chunks * INDEX_ENTRY_SIZE))
+      const entries = encodeIndex()
       const segments = hashes.map((sums) => ({ sums, segment: sums.take() }))
       const member = (object: string, piece: Bytes) => ({
         name: volume.memberName(object),
@@ -203,7 +233,7 @@ export function createImageStream(
       const number = handed.bevies
       const write = volume.zip.write(
         ...checkpoint.members,
-        member(indexUrn(urn, number), entries),
+        member(indexOf(urn, number, dialect), entries),
         ...segments.map(({ sums, segment }) => member(blockHashUrn(urn, number, sums.digest), segment)),
         { ...member(bevyUrn(urn, number), full.subarray(0, used)), crc },
       )
@@ -229,7 +259,7 @@ export function createImageStream(
       closed = true
       if (bevy) volume.returnBuffer(bevy)
       bevy = undefined
-      if (codec === undefined) setCodec('none')
+      if (codec === undefined) setCodec(loose ? 'zlib' : 'none')
       graph.add(urn, aff4('size'), long(size ?? wholeBytes()))
       const sha512 = (hex: string) => digestLiteral('SHA512', hex)
       graph.add(urn, aff4('imageStreamIndexHash'), sha512(indexSum.digest('hex')))

@@ -66,3 +66,11 @@ export function readIndexOffsets(index: Bytes, slot: number, bevySize: bigint): 
 /** Where AXIOM keeps a bevy: below the path of the file, with a backslash. */
 export const axiomBevyUrn = (volume: string, path: string, number: number): string =>
   `${volume}/${encodeURIComponent(path).replace(/%2F/g, '/').replace(/%5C/g, '\\')}\\${String(number).padStart(8, '0')}`
+
+/** An index of the suite of 2015, from one of the Standard: where each chunk begins, as u32. */
+export function chunkStarts(index: Bytes): Bytes {
+  const view = new DataView(index.buffer, index.byteOffset, index.length)
+  const starts = Buffer.alloc((index.length / INDEX_ENTRY_SIZE) * 4)
+  for (let at = 0; at < starts.length; at += 4) starts.writeUInt32LE(view.getUint32(at * 3, true), at)
+  return starts
+}

@@ -3,7 +3,7 @@ import { FormatError } from '../format-error.js'
 import { type BlockHashes, blockMapHash, sha512 } from './block-hashes.js'
 import { type Checkpoint, mapCheckpoints } from './checkpoint.js'
 import { aff4, digestLiteral, iri, long } from './lexicon.js'
-import { encodeIdx, idxUrn, MAP_ENTRY_SIZE, type MapEntry, mapUrn, symbolicUrn } from './map.js'
+import { encodeIdx, idxUrn, MAP_ENTRY_SIZE, type MapEntry, mapUrn, symbolicUrn, targetFirst } from './map.js'
 import { createMapEntries, entryRuns, sortEntries } from './map-entries.js'
 import { freshUrn } from './names.js'
 import type { SymbolicContent } from './symbolic.js'
@@ -53,7 +53,7 @@ export interface OpenMap extends MapWriter {
 
 export function createMapWriter(volume: VolumeParts, options: MapOptions): OpenMap {
   const { urn = freshUrn() } = options
-  const { graph } = volume
+  const { graph, dialect } = volume
   const targets: string[] = []
   const ids = new Map<string, number>()
   const streams: Parameters<OpenMap['dependOn']>[0][] = []
@@ -68,7 +68,8 @@ export function createMapWriter(volume: VolumeParts, options: MapOptions): OpenM
     graph.add(options.image, aff4('dataStream'), iri(urn))
     graph.add(urn, aff4('target'), iri(options.image))
   }
-  const nextCheckpoint = mapCheckpoints(urn, volume.memberName, () => entries, targets)
+  const encode = (points: Uint8Array) => (dialect.mapEntry === 'target-first' ? targetFirst(points) : points)
+  const nextCheckpoint = mapCheckpoints(urn, volume.memberName, () => entries, targets, encode)
   const mapName = volume.memberName(mapUrn(urn))
   const idxName = volume.memberName(idxUrn(urn))
 
@@ -140,7 +141,7 @@ export function createMapWriter(volume: VolumeParts, options: MapOptions): OpenM
       for (const stream of streams) await stream.close()
       const { entries: sorted, cut } = sortEntries(entries)
       if (cut[0]) throw new FormatError(`map ${urn}: ranges overlap at 0x${cut[0].start.toString(16)}`)
-      const points = sorted.bytes()
+      const points = sorted.bytes().map(encode)
       const idx = encodeIdx(targets)
       await volume.zip.write({ name: mapName, pieces: points }, { name: idxName, pieces: [idx] })
       closed = true

@@ -94,3 +94,13 @@ export function symbolicContent(urn: string): SymbolicContent | undefined {
   const value = Number.parseInt(byte, 16)
   return value === 0 ? 'zero' : value
 }
+
+/** Entries as the suite of 2015 writes them: the offset in the target stands before the length. */
+export function targetFirst(entries: Bytes): Bytes {
+  const swapped = Buffer.from(entries)
+  for (let at = 0; at < swapped.length; at += MAP_ENTRY_SIZE) {
+    swapped.set(entries.subarray(at + 16, at + 24), at + 8)
+    swapped.set(entries.subarray(at + 8, at + 16), at + 16)
+  }
+  return swapped
+}

@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { DataFactory } from 'n3'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
+import { type Dialect, PMEM2015 } from './dialect.js'
 import { encryptedStreamOf } from './encryption/unlock.js'
+import { aff4 } from './lexicon.js'
 import { INFORMATION_TURTLE } from './names.js'
 import type { Graph, Statement } from './turtle.js'
 import { openVolume } from './volume.js'
@@ -16,6 +18,7 @@ export interface OldVolume {
   readonly comment: string
   /** Version 1.0, 1.1 or 1.2. */
   readonly minor: number
+  readonly dialect: Dialect
   /** Its information.turtle, which becomes the beginning of the new one. */
   readonly turtle: Bytes
   /** What that says, in the terms of the Standard. */
@@ -31,13 +34,14 @@ export interface OldVolume {
  */
 export async function readOldVolume(source: ByteSource): Promise<OldVolume> {
   const volume = await openVolume(source)
-  const { urn, version, dialect, graph } = volume
+  const { urn, version, graph } = volume
   const refuse = (why: string): never => {
     throw new FormatError(`${source.name}: ${why}`)
   }
   if (version && (version.major !== 1 || version.minor > 2))
     refuse(`volumes of version ${version.major}.${version.minor} are only read`)
-  if (dialect.generation !== 'standard') refuse(`volumes from before the Standard are only read`)
+  if (volume.dialect.generation === 'evimetry')
+    refuse('volumes that Evimetry wrote before the Standard are only read')
   // Who opens it sees what is inside alone.
   if (encryptedStreamOf(volume) !== undefined) refuse('it is encrypted')
   const directory = await readDirectory(source)
@@ -46,12 +50,19 @@ export async function readOldVolume(source: ByteSource): Promise<OldVolume> {
     urn,
     comment: directory.comment.replace(/[\0\s]+$/, '') || urn,
     minor: version?.minor ?? 0,
+    dialect: version || !saysNothing(graph) ? volume.dialect : PMEM2015,
     turtle: await volume.read(turtle, turtle.size),
     graph,
     directory: await readOldDirectory(source, directory, INFORMATION_TURTLE),
     has: (object) => volume.find(object) !== undefined,
   }
 }
+
+/** Nothing in it is spelt in different ways by the generations: then it is old that says no version. */
+const saysNothing = (graph: Graph) =>
+  ![...graph.subjects()].some((subject) =>
+    ['Map', 'ImageStream'].some((type) => graph.isA(subject, aff4(type))),
+  )
 
 /** Statements whose blank nodes have labels that no other part of a turtle has. */
 export function relabelled(statements: readonly Statement[]): Statement[] {

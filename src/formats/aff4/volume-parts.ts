@@ -1,4 +1,5 @@
 import type { Checkpoint } from './checkpoint.js'
+import type { Dialect } from './dialect.js'
 import type { Graph } from './turtle.js'
 import type { ZipWriter } from './zip/writer.js'
 
@@ -7,6 +8,7 @@ export interface VolumeParts {
   readonly urn: string
   readonly graph: Graph
   readonly zip: ZipWriter
+  readonly dialect: Dialect
   /** The member that holds a URN. */
   memberName(urn: string): string
   /** Says that the volume holds an object, and of which type. */

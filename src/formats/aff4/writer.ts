@@ -2,6 +2,7 @@ import { deflateSync } from 'fflate'
 import type { Run } from '../address-space.js'
 import type { ByteSink, Bytes } from '../byte-source.js'
 import { type Checkpoint, graphCheckpoints } from './checkpoint.js'
+import { type Dialect, STANDARD, spell } from './dialect.js'
 import {
   createImageStream,
   type ImageStreamOptions,
@@ -19,7 +20,7 @@ import {
   VERSION_TXT,
 } from './names.js'
 import { type OldVolume, relabelled } from './old-volume.js'
-import { createGraph, formatTurtle, type Graph } from './turtle.js'
+import { createGraph, formatTurtle, type Graph, type Statement } from './turtle.js'
 import type { VolumeParts } from './volume-parts.js'
 import { createZipWriter, memberOverhead, type ZipWriter } from './zip/writer.js'
 
@@ -32,6 +33,8 @@ export interface VolumeOptions {
   readonly urn?: string
   /** Version 1.0, 1.1 (AFF4-L: each file an object of its own) or 1.2 (encrypted). */
   readonly minor?: 0 | 1 | 2
+  /** The suite of 2015 reads no volumes of the Standard; what it reads has no version. */
+  readonly dialect?: Dialect
   /** When the volume was made. */
   readonly now?: Date
 }
@@ -47,6 +50,7 @@ export interface VolumeWriter {
   readonly urn: string
   /** Of version 1.0, 1.1 or 1.2. */
   readonly minor: number
+  readonly dialect: Dialect
   /** What information.turtle will say. */
   readonly graph: Graph
   /** End of what was written whole. */
@@ -73,18 +77,17 @@ export interface VolumeWriter {
  * @throws what the sink throws
  */
 export async function createVolume(sink: ByteSink, options: VolumeOptions): Promise<VolumeWriter> {
-  const { urn = freshUrn(), minor = 0, now = new Date(), tool } = options
+  const { urn = freshUrn(), minor = 0, dialect = STANDARD, now = new Date(), tool } = options
   const zip = createZipWriter(sink)
   const graph = createGraph()
-  const volume = openWriter(zip, graph, { urn, minor, comment: urn, has: () => false })
+  const volume = openWriter(zip, graph, { urn, minor, dialect, comment: urn, has: () => false })
   graph.add(urn, RDF_TYPE, iri(aff4('ZipVolume')))
   graph.add(urn, aff4('interface'), iri(aff4('Volume')))
   graph.add(urn, aff4('creationTime'), dateTime(now))
   const version = `major=1\nminor=${minor}\ntool=${tool.replace(/[=\r\n]/g, ' ')}\n`
-  await zip.write(
-    { name: CONTAINER_DESCRIPTION, pieces: [Buffer.from(urn, 'utf8')] },
-    { name: VERSION_TXT, pieces: [Buffer.from(version, 'utf8')] },
-  )
+  const labels = [{ name: CONTAINER_DESCRIPTION, pieces: [Buffer.from(urn, 'utf8')] }]
+  if (dialect === STANDARD) labels.push({ name: VERSION_TXT, pieces: [Buffer.from(version, 'utf8')] })
+  await zip.write(...labels)
   return volume
 }
 
@@ -96,21 +99,22 @@ export async function createVolume(sink: ByteSink, options: VolumeOptions): Prom
 export const continueVolume = (sink: ByteSink, old: OldVolume): VolumeWriter =>
   openWriter(createZipWriter(sink, old.directory), old.graph, old)
 
-type Beginning = Pick<OldVolume, 'urn' | 'minor' | 'comment' | 'has'> & { turtle?: Bytes }
+type Beginning = Pick<OldVolume, 'urn' | 'minor' | 'dialect' | 'comment' | 'has'> & { turtle?: Bytes }
 
 function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeWriter {
-  const { urn, minor, comment, has, turtle: oldTurtle = Buffer.alloc(0) } = beginning
+  const { urn, minor, dialect, comment, has, turtle: oldTurtle = Buffer.alloc(0) } = beginning
   const oldStatements = graph.statements.length
   const maps = new Map<MapWriter, OpenMap>()
   let streams: OpenImageStream[] = []
   /** Streams come one after another: one bevy is filled, one written, and most have the same size. */
   const freeBuffers: Buffer[] = []
-  const graphCheckpoint = graphCheckpoints(graph, urn)
+  const graphCheckpoint = graphCheckpoints(graph, encodeStatements)
 
   const parts: VolumeParts = {
     urn,
     graph,
     zip,
+    dialect,
     memberName: (object) => (minor === 0 ? memberName : rawMemberName)(object, urn),
     declare(object, ...types) {
       graph.add(object, RDF_TYPE, ...types.map((type) => iri(aff4(type))))
@@ -139,6 +143,7 @@ function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeW
   const volume: VolumeWriter = {
     urn,
     minor,
+    dialect,
     graph,
     get intact() {
       return zip.intact
@@ -197,11 +202,16 @@ function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeW
     return first !== undefined
   }
 
+  function encodeStatements(statements: readonly Statement[]): Bytes {
+    const spelt = statements.map((statement) => spell(statement, dialect))
+    return Buffer.from(formatTurtle(spelt, urn), 'utf8')
+  }
+
   /** The old text as it is: what a parser of ours would make of it is not what others would. */
   function encodeGraph(): Bytes[] {
-    if (oldStatements === 0) return [Buffer.from(formatTurtle(graph.statements, urn), 'utf8')]
-    const more = formatTurtle(relabelled(graph.statements.slice(oldStatements)), urn)
-    return [oldTurtle, Buffer.from(`\n${more}`, 'utf8')]
+    if (oldStatements === 0) return [encodeStatements(graph.statements)]
+    const more = encodeStatements(relabelled(graph.statements.slice(oldStatements)))
+    return [oldTurtle, Buffer.from('\n'), more]
   }
 
   function padding(turtle: readonly Bytes[]): Bytes {

@@ -22,6 +22,7 @@ import { readDirectory } from '../../formats/aff4/zip/reader.js'
 import type { ByteSink } from '../../formats/byte-source.js'
 import { openFileSource } from '../../formats/file-source.js'
 import { FormatError } from '../../formats/format-error.js'
+import type { VolumeKind } from './volume-kind.js'
 
 /** Where a volume goes: a new file, a pipe, or the end of a file that is there. */
 export interface VolumeOutput {
@@ -44,8 +45,7 @@ export interface VolumePlace {
   readonly replace: boolean
   /** Put a volume behind a file that is none. */
   readonly onto: boolean
-  /** Files will be named by their paths: an older volume must be of that kind. */
-  readonly logical: boolean
+  readonly kind: VolumeKind
 }
 
 /**
@@ -54,19 +54,19 @@ export interface VolumePlace {
  */
 export async function openVolumeOutput(
   target: string,
-  { replace, onto, logical }: VolumePlace,
+  { replace, onto, kind }: VolumePlace,
 ): Promise<VolumeOutput> {
   if (replace && onto) throw new ToolError(EXIT.usage, '--onto keeps what -t would replace')
   const isFile = target !== '-' && fs.statSync(target, { throwIfNoEntry: false })?.isFile()
-  if (isFile && !replace) return openAppend(target, onto, logical)
+  if (isFile && !replace) return openAppend(target, onto, kind)
   if (onto)
     throw new ToolError(EXIT.noInput, `${target}: no file to put a volume behind`, {
       hint: 'without --onto a new volume is made',
     })
-  return openNew(target, replace)
+  return openNew(target, replace, kind)
 }
 
-function openNew(target: string, replace: boolean): VolumeOutput {
+function openNew(target: string, replace: boolean, kind: VolumeKind): VolumeOutput {
   const output = openOutput(target, replace)
   const guard = target === '-' ? undefined : guardName(target)
   const guarded = guard !== undefined && fs.existsSync(guard)
@@ -77,7 +77,7 @@ function openNew(target: string, replace: boolean): VolumeOutput {
   return {
     output,
     appends: false,
-    begin: createVolume,
+    begin: (sink, options) => createVolume(sink, { ...options, ...newKind(kind) }),
     async finish(outcome) {
       const kept = await output.finish(outcome)
       if (guarded && kept === target) fs.rmSync(guard)
@@ -87,7 +87,7 @@ function openNew(target: string, replace: boolean): VolumeOutput {
   }
 }
 
-async function openAppend(target: string, onto: boolean, logical: boolean): Promise<VolumeOutput> {
+async function openAppend(target: string, onto: boolean, kind: VolumeKind): Promise<VolumeOutput> {
   refuseInput(target)
   try {
     fs.accessSync(target, fs.constants.W_OK)
@@ -96,7 +96,7 @@ async function openAppend(target: string, onto: boolean, logical: boolean): Prom
   } catch (error) {
     throw cannotCreate(error)
   }
-  await readOld(target, onto, logical)
+  await readOld(target, onto, kind)
   let guard: AppendGuard | undefined
   const unguard = () => {
     if (guard) dropGuard(guard)
@@ -120,9 +120,9 @@ async function openAppend(target: string, onto: boolean, logical: boolean): Prom
         throw cannotCreate(error)
       }
       // Others may have appended to it while no stream had come.
-      const old = await readOld(target, onto, logical)
+      const old = await readOld(target, onto, kind)
       await output.truncate(guard.length)
-      return old ? continueVolume(sink, old) : createVolume(sink, options)
+      return old ? continueVolume(sink, old) : createVolume(sink, { ...options, ...newKind(kind) })
     },
     async finish(outcome) {
       const kept = await output.finish(outcome)
@@ -137,6 +137,11 @@ async function openAppend(target: string, onto: boolean, logical: boolean): Prom
     },
   }
 }
+
+const newKind = ({ logical, dialect }: VolumeKind): Partial<VolumeOptions> => ({
+  minor: logical ? 1 : 0,
+  ...(dialect && { dialect }),
+})
 
 const cannotCreate = (error: unknown) =>
   error instanceof ToolError
@@ -155,14 +160,17 @@ function refuseGuarded(target: string): never {
 const LOCAL_HEADER = Buffer.from('PK\x03\x04')
 
 /** The volume that is there; undefined where one may be put behind what is no volume. */
-async function readOld(target: string, onto: boolean, logical: boolean): Promise<OldVolume | undefined> {
+async function readOld(target: string, onto: boolean, kind: VolumeKind): Promise<OldVolume | undefined> {
   const source = openFileSource(target)
   const refuse = (hint: string): never => {
     throw new ToolError(EXIT.cannotCreate, `${target}: file exists`, { hint })
   }
   try {
     const old = await readOldVolume(source)
-    if (logical && old.minor === 0) refuse('its version is 1.0, and that of --logical 1.1; -t replaces it')
+    if (kind.logical && old.minor === 0)
+      refuse('its version is 1.0, and that of --logical 1.1; -t replaces it')
+    if (kind.dialect && kind.dialect !== old.dialect)
+      refuse('it is in the other layout: without --layout it is appended to in its own; -t replaces it')
     return old
   } catch (error) {
     if (!(error instanceof FormatError)) throw error
