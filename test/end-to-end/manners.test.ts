@@ -11,6 +11,7 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   'aff4-ls': { role: 'report', operands: 'large.aff4' },
   'aff4-recover': { role: 'report', operands: 'large.aff4 -' },
   'aff4-sink': { role: 'sink', operands: 'out.aff4' },
+  'aff4-verify': { role: 'report', operands: 'large.aff4' },
   'aff4-view': { role: 'report', operands: 'large.aff4' },
   'elf-sink': { role: 'sink', operands: 'out.elf' },
   'file-cat': { role: 'source', operands: 'large' },

@@ -21,7 +21,7 @@ const CACHED_BYTES = 2 << 20
 const CACHED_INDEX_BYTES = 32 << 20
 /** Stored bytes of neighbouring chunks that are read at once. */
 const READ_AHEAD = 1 << 20
-const LARGEST_INDEX = 16n << 20n
+export const LARGEST_INDEX = 16n << 20n
 
 /** A chunk as it is stored. */
 export interface StoredChunk {
@@ -50,12 +50,22 @@ export interface ImageStream extends ByteSource {
    * @throws {FormatError} naming it when it is damaged
    */
   decode(chunk: StoredChunk): Bytes
+  /** Where a bevy and its index are; undefined when one of them is missing. */
+  membersOf(bevy: number): BevyMembers | undefined
+  /** Where in its bevy a chunk is stored; undefined when its index does not tell. */
+  offsetOf(chunk: bigint): Promise<bigint | undefined>
   /**
    * Reads the bevy of a chunk to compare it with its CRC.
    * @returns what is wrong with it
    * @throws {FormatError} when it is not in the volume
    */
   checkBevy(chunk: bigint): Promise<string | undefined>
+}
+
+export interface BevyMembers {
+  readonly volume: Volume
+  readonly bevy: Member
+  readonly index: Member
 }
 
 interface Bevy {
@@ -103,27 +113,32 @@ export function openImageStream(home: Volume, urn: string, volumes: readonly Vol
   async function bevyOf(number: number): Promise<Bevy> {
     const cached = bevies.get(number)
     if (cached) return cached
+    const members = membersOf(number)
+    if (!members) return refuse(`bevy ${number} is not in the volume${volumes.length > 1 ? 's' : ''}`)
+    const bevy = {
+      number,
+      member: members.bevy,
+      index: await members.volume.read(members.index, LARGEST_INDEX),
+      stored: await members.volume.open(members.bevy),
+    }
+    bevies.set(number, bevy)
+    indexBytes += bevy.index.length
+    for (const [oldest, { index: old }] of bevies) {
+      if (indexBytes <= CACHED_INDEX_BYTES || oldest === number) break
+      bevies.delete(oldest)
+      indexBytes -= old.length
+    }
+    return bevy
+  }
+
+  function membersOf(number: number): BevyMembers | undefined {
     const names = namesOf(number, dialect)
     for (const volume of [home, ...volumes]) {
       const index = volume.find(names.index)
-      const stored = volume.find(names.bevy)
-      if (!index || !stored) continue
-      const bevy = {
-        number,
-        member: stored,
-        index: await volume.read(index, LARGEST_INDEX),
-        stored: await volume.open(stored),
-      }
-      bevies.set(number, bevy)
-      indexBytes += bevy.index.length
-      for (const [oldest, { index: old }] of bevies) {
-        if (indexBytes <= CACHED_INDEX_BYTES || oldest === number) break
-        bevies.delete(oldest)
-        indexBytes -= old.length
-      }
-      return bevy
+      const bevy = volume.find(names.bevy)
+      if (index && bevy) return { volume, bevy, index }
     }
-    return refuse(`bevy ${number} is not in the volume${volumes.length > 1 ? 's' : ''}`)
+    return undefined
   }
 
   function namesOf(number: number, used: Dialect): { bevy: string; index: string } {
@@ -248,6 +263,11 @@ export function openImageStream(home: Volume, urn: string, volumes: readonly Vol
     size,
     chunkSize,
     bevyBytes: perBevy * chunkBytes,
+    membersOf,
+    async offsetOf(chunk) {
+      const { index, stored } = await bevyOf(Number(chunk / perBevy))
+      return entryAt(index, Number(chunk % perBevy), stored.size)?.offset
+    },
     codec,
     read,
     chunks: chunksFrom,

@@ -97,7 +97,8 @@ async function targetsOf(volume: Volume, map: string): Promise<string[]> {
   return declared.length > 0 ? declared.map(({ value }) => value) : loadIdx(volume, map)
 }
 
-function formOf(volume: Volume, subject: string): StreamEntry['form'] | undefined {
+/** What an object of a volume is to a reader; undefined when it has no bytes there. */
+export function formOf(volume: Volume, subject: string): StreamEntry['form'] | undefined {
   const { graph } = volume
   const isA = (...types: string[]) => types.some((type) => graph.isA(subject, aff4(type)))
   if (graph.value(subject, aff4('dataStream')) !== undefined) return 'image'

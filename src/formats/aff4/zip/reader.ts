@@ -135,7 +135,7 @@ function refuseOverlaps(members: readonly Member[]): void {
 }
 
 /** The last record whose comment ends with the file, or, behind trailing bytes, the last one at all. */
-function findEnd(tail: Buffer): number | undefined {
+export function findEnd(tail: Buffer): number | undefined {
   let fallback: number | undefined
   for (let at = tail.length - END_SIZE; at >= 0; at--) {
     if (tail.readUInt32LE(at) !== END) continue
