@@ -103,7 +103,7 @@ export async function scanMembers(
     const patient = wasted <= PATIENCE * source.size
     if (patient && (await crcMatches(source, { ...found, crc: facts.crc }, progress)))
       return { member: { ...found, state: 'whole' }, next: end + behind }
-    const confirmed = end === source.size || behind > 0n || (await isSignature(window, end))
+    const confirmed = end === source.size || behind > 0n || (await isSignature(source, end))
     if (!confirmed) wasted += compressedSize
     return { member: { ...found, state: 'damaged' }, next: confirmed ? end + behind : start }
   }
@@ -154,8 +154,8 @@ function entryAt(bytes: Bytes, at: bigint): DirectoryEntry | undefined {
   }
 }
 
-async function isSignature(window: Window, at: bigint): Promise<boolean> {
-  const bytes = await window.read(at, 4)
+async function isSignature(source: ByteSource, at: bigint): Promise<boolean> {
+  const bytes = await source.read(at, 4)
   if (bytes.length < 4 || bytes[0] !== 0x50 || bytes[1] !== 0x4b) return false
   return ['3,4', '1,2', '7,8', '5,6', '6,6'].includes(`${bytes[2]},${bytes[3]}`)
 }

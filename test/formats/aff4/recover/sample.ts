@@ -146,3 +146,43 @@ export function chunkEnds(bytes: Buffer): Map<string, number[]> {
   }
   return ends
 }
+
+export type Foreign = 'c-aff4' | 'Evimetry' | 'pyaff4'
+
+/**
+ * A volume of ours as another writer would have laid it out: no checkpoints, no sizes in the local headers but a
+ * descriptor behind the data (c-aff4, Evimetry) or none in spite of its flag (pyaff4), the index behind its bevy but
+ * for pyaff4; without a directory.
+ */
+export function inStyleOf(style: Foreign, bytes: Buffer): Buffer {
+  const members = layOut(bytes).filter(({ name }) => !name.includes('/checkpoint/'))
+  const ordered =
+    style === 'pyaff4'
+      ? members
+      : members.flatMap((member) => {
+          if (member.name.endsWith('.index')) return []
+          const index = members.find(({ name }) => name === `${member.name}.index`)
+          return index ? [member, index] : [member]
+        })
+  return Buffer.concat(
+    ordered.flatMap(({ header, start, end, name }) => {
+      const fixed = Buffer.from(bytes.subarray(header, header + 30))
+      const [crc, size] = [fixed.readUInt32LE(14), fixed.readUInt32LE(22)]
+      const data = bytes.subarray(start, end)
+      fixed.writeUInt16LE(8, 6)
+      if (style === 'pyaff4') return [fixed, Buffer.from(name), data]
+      const extra = style === 'c-aff4' ? Buffer.alloc(32) : Buffer.alloc(20, 0xff)
+      extra.writeUInt16LE(1, 0)
+      extra.writeUInt16LE(extra.length - 4, 2)
+      fixed.writeUInt32LE(0, 14)
+      fixed.fill(style === 'c-aff4' ? 0 : 0xff, 18, 26)
+      fixed.writeUInt16LE(extra.length, 28)
+      const descriptor = Buffer.alloc(24)
+      descriptor.writeUInt32LE(0x08074b50, 0)
+      descriptor.writeUInt32LE(crc, 4)
+      descriptor.writeBigUInt64LE(BigInt(data.length), 8)
+      descriptor.writeBigUInt64LE(BigInt(size), 16)
+      return [fixed, Buffer.from(name), extra, data, descriptor]
+    }),
+  )
+}
