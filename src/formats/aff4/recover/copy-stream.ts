@@ -9,7 +9,7 @@ import { decodeChunk, type FoundChunk, readChunks } from './chunks.js'
 import { isStream, streamFacts } from './facts.js'
 import type { Job } from './job.js'
 import { createKeptRuns, type Placement, placementOf } from './placement.js'
-import { type StreamShape, shapeOf } from './shape.js'
+import { type StreamShape, shapeOf, wholeIndex } from './shape.js'
 
 /** A bevy is held in memory while it is filled. */
 const LARGEST_BEVY = 64 << 20
@@ -24,13 +24,19 @@ export const streamsOf = ({ found }: Job): Set<string> =>
 /**
  * Copies the chunks of a stream that are there, as they are stored where they can stay so. What is lost leaves no
  * gap: the map is told where each went. A stream that several maps use is copied for the first one.
+ * @param map undefined for a stream that is an object of its own
  * @param newUrn what the copy is called, as long as its chunks keep their numbers
  */
-export async function copyStream(job: Job, urn: string, map: MapWriter, newUrn = urn): Promise<Placement> {
+export async function copyStream(
+  job: Job,
+  urn: string,
+  map: MapWriter | undefined,
+  newUrn = urn,
+): Promise<Placement> {
   const { source, found, volume, placements } = job
   const done = placements.get(urn)
   if (done) {
-    if (done.urn !== undefined) volume.graph.add(map.urn, aff4('dependentStream'), iri(done.urn))
+    if (map && done.urn !== undefined) volume.graph.add(map.urn, aff4('dependentStream'), iri(done.urn))
     return done
   }
   const stream: FoundStream = found.streams.get(urn) ?? { urn, bevies: new Map() }
@@ -45,11 +51,30 @@ export async function copyStream(job: Job, urn: string, map: MapWriter, newUrn =
   return placement
 }
 
+/** Whether a stream is all there, by its members: none of its chunks has been looked at. */
+export async function looksWhole({ source, found }: Job, urn: string): Promise<boolean> {
+  const stream = found.streams.get(urn)
+  const facts = streamFacts(found.graph, urn)
+  const shape = stream && (await shapeOf(source, stream, facts, found.dialect))
+  if (!shape || facts.size === undefined) return false
+  const perBevy = BigInt(shape.chunksPerBevy)
+  let left = (facts.size + BigInt(shape.chunkSize) - 1n) / BigInt(shape.chunkSize)
+  for (let number = 0; left > 0n; number++) {
+    const bevy = stream.bevies.get(number)
+    const needed = left < perBevy ? left : perBevy
+    if (bevy?.data?.state !== 'whole') return false
+    const table = await wholeIndex(source, bevy)
+    if (!table || BigInt(table.count) < needed) return false
+    left -= needed
+  }
+  return true
+}
+
 async function copyChunks(
   { source, volume, copied }: Job,
   stream: FoundStream,
   shape: StreamShape,
-  map: MapWriter,
+  map: MapWriter | undefined,
   urn: string,
 ): Promise<Placement> {
   const { chunkSize, chunksPerBevy } = shape

@@ -19,10 +19,25 @@ export interface Job {
   readonly rebuilt: Set<string>
   /** Of these nothing is lost: digests over them still hold. */
   readonly intact: Set<string>
+  /** Images by the map or stream that is their data. */
+  readonly imagesOf: ReadonlyMap<string, readonly string[]>
   /** Where the bytes of each stream have gone. */
   readonly placements: Map<string, Placement>
   /** Told of bytes that were copied. */
   copied(bytes: number): void
+}
+
+/** Images by the map or stream that the graph calls their data. */
+export function imagesByData({ graph }: Catalogue): Map<string, string[]> {
+  const images = new Map<string, string[]>()
+  for (const subject of graph.subjects()) {
+    const data = graph.value(subject, aff4('dataStream'))
+    if (data === undefined) continue
+    const known = images.get(data)
+    if (known) known.push(subject)
+    else images.set(data, [subject])
+  }
+  return images
 }
 
 /** Ranges that the volume names for each object: its map says the same in full. */
@@ -54,7 +69,7 @@ export function settle(job: Job, urn: string, map: string, places: Places, remar
 export function kindsOf({ found: { graph } }: Job, urn: string): string[] {
   const types = typesOf(graph, urn)
   const kinds = types.filter((type) => /^(\w*Image|Folder)$/.test(type))
-  if (kinds.length > 0) return kinds
+  if (kinds.length > 0 || types.includes('EncryptedStream')) return kinds
   if (graph.value(urn, aff4('category'))?.endsWith('memory/physical'))
     return ['MemoryImage', 'DiscontiguousImage']
   return types.length > 0 ? ['FileImage'] : []

@@ -1,12 +1,15 @@
 import { STANDARD } from '../dialect.js'
-import { aff4, pmem, text } from '../lexicon.js'
+import { aff4, iri, long, pmem, text } from '../lexicon.js'
 import { symbolicContent } from '../map.js'
+import { createMapEntries } from '../map-entries.js'
 import type { MapWriter } from '../map-writer.js'
 import { freshUrn } from '../names.js'
+import { STORED } from '../zip/local-header.js'
 import { copyStream, streamsOf } from './copy-stream.js'
 import { isMap, isStream, sizeOf, streamFacts } from './facts.js'
 import { type RestoredMap, restoreMap } from './found-map.js'
 import { type Job, settle } from './job.js'
+import { type Placement, placementOf } from './placement.js'
 import { addRun, createPlaces, lose, type Places, place } from './places.js'
 
 /** Maps that were found, or that the volume says it had. */
@@ -17,12 +20,15 @@ export const mapsOf = ({ found }: Job): Set<string> =>
 export async function recoverMap(job: Job, urn: string): Promise<void> {
   const { source, found, volume, rebuilt, intact } = job
   const { graph } = found
-  const { image, mapUrn } = imageOfMap(job, urn)
-  const map = volume.map({ urn: mapUrn, image })
-  rebuilt.add(urn)
-  rebuilt.add(image)
+  const { images, mapUrn } = imagesOfMap(job, urn)
+  const map = volume.map({ urn: mapUrn, image: images[0]! })
+  for (const subject of [urn, ...images]) rebuilt.add(subject)
+  const size = sizeOf(graph, urn) ?? sizeOf(graph, images[0]!)
   const known = found.maps.get(urn)
-  const restored = known && (await restoreMap(source, known, found.dialect.mapEntry === 'target-first'))
+  const restored =
+    size === 0n
+      ? NOTHING_MAPPED
+      : known && (await restoreMap(source, known, found.dialect.mapEntry === 'target-first'))
   const places = restored ? await placeEntries(job, map, restored) : await placeOneToOne(job, map, urn)
   const remarks: string[] = []
   if (!restored) {
@@ -34,23 +40,37 @@ export async function recoverMap(job: Job, urn: string): Promise<void> {
     if (!restored.finished) remarks.push('its map is what was known before the end: what came later is lost')
     if (restored.refused > 0) remarks.push(`${restored.refused} ranges of its map contradict others`)
   }
-  for (const target of places.elsewhere)
+  for (const target of places.elsewhere) {
+    volume.graph.add(mapUrn, aff4('dependentStream'), iri(target))
     if (graph.value(target, aff4('stored')) === undefined) remarks.push(`${target} is not in the volume`)
-  fillUp(job, map, places, sizeOf(graph, urn) ?? sizeOf(graph, image), urn, restored?.finished === true)
+  }
+  fillUp(job, map, places, size, urn, restored?.finished === true)
   await map.close()
   for (const category of graph.all(urn, aff4('category')))
     volume.graph.add(mapUrn, aff4('category'), category)
-  settle(job, image, mapUrn, places, remarks)
-  if (intact.has(image) && mapUrn === urn) intact.add(urn)
+  for (const [index, image] of images.entries()) {
+    if (index > 0) {
+      volume.declare(image)
+      volume.graph.add(image, aff4('dataStream'), iri(mapUrn))
+      volume.graph.add(image, aff4('size'), long(map.size))
+    }
+    settle(job, image, mapUrn, places, remarks)
+  }
+  if (intact.has(images[0]!) && mapUrn === urn) intact.add(urn)
 }
 
+const NOTHING_MAPPED: RestoredMap = { targets: [], entries: createMapEntries(), finished: true, refused: 0 }
+
 /** Before the Standard an image and its map were one object, which keeps its name as the image. */
-function imageOfMap({ found: { graph, dialect } }: Job, map: string): { image: string; mapUrn: string } {
-  for (const subject of graph.subjects())
-    if (graph.value(subject, aff4('dataStream')) === map) return { image: subject, mapUrn: map }
+function imagesOfMap(
+  { found: { graph, dialect }, imagesOf }: Job,
+  map: string,
+): { images: readonly string[]; mapUrn: string } {
+  const images = imagesOf.get(map)
+  if (images) return { images, mapUrn: map }
   return dialect !== STANDARD && isMap(graph, map)
-    ? { image: map, mapUrn: freshUrn() }
-    : { image: freshUrn(), mapUrn: map }
+    ? { images: [map], mapUrn: freshUrn() }
+    : { images: [freshUrn()], mapUrn: map }
 }
 
 /** What the entries leave open up to the size that the map had. */
@@ -79,7 +99,8 @@ async function placeEntries(job: Job, map: MapWriter, { entries, targets }: Rest
   for (let index = 0; index < entries.count; index++) {
     const { offset, length, targetOffset, targetId } = entries.at(index)
     const target = targets[targetId]
-    const placement = target === undefined ? undefined : placements.get(target)
+    const placement =
+      target === undefined ? undefined : (placements.get(target) ?? segmentPlacement(job, target))
     if (placement) place(map, places, offset, placement.pieces(targetOffset, length), placement.urn)
     else if (target === undefined) lose(map, places, { start: offset, length })
     else {
@@ -88,6 +109,18 @@ async function placeEntries(job: Job, map: MapWriter, { entries, targets }: Rest
     }
   }
   return places
+}
+
+/** A map may refer to a file that is one member, as it is: what is stored twice elsewhere. */
+function segmentPlacement({ found, placements }: Job, target: string): Placement | undefined {
+  const member = found.segments.get(target)
+  if (!member) return undefined
+  // Of what is deflated and not whole, nobody knows yet how much can be had.
+  const there = member.state === 'whole' ? member.size! : member.method === STORED ? member.available : 0n
+  const run = { from: 0n, to: 0n, count: there, sure: member.state === 'whole' }
+  const placement = placementOf(target, there > 0n ? [run] : [], 1, member.size)
+  placements.set(target, placement)
+  return placement
 }
 
 /** Without a map: the streams that were made for it, one after another. */

@@ -4,7 +4,7 @@ import { createVolume } from '../writer.js'
 import { type Catalogue, catalogue } from './catalogue.js'
 import { copyFacts, labelVolume, nameAnImage } from './conclude.js'
 import { streamsOf } from './copy-stream.js'
-import type { Job } from './job.js'
+import { imagesByData, type Job } from './job.js'
 import { isComplete, type Recovery } from './outcome.js'
 import { mapsOf, recoverMap } from './recover-map.js'
 import { recoverSegment, segmentsOf } from './recover-segment.js'
@@ -42,6 +42,7 @@ export async function recoverVolume(
     objects: [],
     rebuilt: new Set(),
     intact: new Set(),
+    imagesOf: imagesByData(found),
     placements: new Map(),
     copied(bytes) {
       done += BigInt(bytes)

@@ -4,9 +4,9 @@ import type { Dialect } from '../dialect.js'
 import { DEFAULT_CHUNK_SIZE, LARGEST_CHUNK_SIZE } from '../image-stream.js'
 import { contentOf, type FoundBevy, type FoundStream } from './catalogue.js'
 import type { StreamFacts } from './facts.js'
-import { indexTable } from './index-table.js'
+import { type ChunkTable, indexTable } from './index-table.js'
 import type { FoundMember } from './scan.js'
-import { snappyPreamble, storedLength } from './stored-length.js'
+import { decodedSize, storedLength } from './stored-length.js'
 
 /** How a stream is stored: as its description says, else as its bytes look. */
 export interface StreamShape {
@@ -21,6 +21,9 @@ export interface StreamShape {
 const LARGEST_INDEX = 16n << 20n
 /** Chunks looked at for their codec. */
 const SAMPLE = 64
+/** Sizes of chunks that are believed where only bytes tell them. */
+const SMALLEST_GUESSED = 512
+const LARGEST_GUESSED = 1 << 20
 /** As old writers have it who are known to say nothing. */
 const DEFAULT_CHUNKS_PER_BEVY = 2048
 
@@ -62,63 +65,68 @@ async function mostChunks(source: ByteSource, bevies: readonly FoundBevy[]): Pro
   return most
 }
 
-type Guess = Pick<Partial<StreamFacts>, 'codec' | 'chunkSize'>
+type Guess = Pick<StreamFacts, 'codec' | 'chunkSize'>
 
-async function guess(source: ByteSource, bevies: readonly FoundBevy[], facts: StreamFacts): Promise<Guess> {
+/** By the first bevy that has something to show. */
+async function guess(
+  source: ByteSource,
+  bevies: readonly FoundBevy[],
+  { chunkSize }: StreamFacts,
+): Promise<Guess> {
   for (const bevy of bevies) {
-    const { data } = bevy
-    if (!data || data.available === 0n) continue
+    if (!bevy.data || bevy.data.available === 0n) continue
     const table = await wholeIndex(source, bevy)
-    const found = table
-      ? await guessIndexed(source, data, table, facts.chunkSize)
-      : await guessUnindexed(source, data, facts.chunkSize)
-    if (found) return found
+    return table
+      ? guessIndexed(source, bevy.data, table, chunkSize)
+      : guessUnindexed(source, bevy.data, chunkSize)
   }
   return { codec: undefined, chunkSize: undefined }
 }
 
+const CODECS = ['snappy', 'zlib', 'lz4'] as const
+
 async function guessIndexed(
   source: ByteSource,
   data: FoundMember,
-  table: ReturnType<typeof indexTable>,
-  chunkSize: number | undefined,
-): Promise<Guess | undefined> {
+  table: ChunkTable,
+  given: number | undefined,
+): Promise<Guess> {
   let longest = 0
   for (let slot = 0; slot < Math.min(table.count, SAMPLE); slot++) {
     const { offset, length } = table.at(slot)
     if (length > LARGEST_CHUNK_SIZE || offset + BigInt(length) > data.available) continue
     longest = Math.max(longest, length)
     const stored = await source.read(data.start + offset, length)
-    const size = chunkSize ?? snappyPreamble(stored)?.size ?? DEFAULT_CHUNK_SIZE
-    for (const codec of ['snappy', 'zlib', 'lz4'] as const)
+    for (const codec of CODECS) {
+      const chunkSize = given ?? decodedSize(codec, stored, LARGEST_CHUNK_SIZE)
       if (
-        length !== size &&
-        storedLength(codec, stored, codec === 'snappy' ? size : (chunkSize ?? DEFAULT_CHUNK_SIZE)) === length
+        chunkSize !== undefined &&
+        length !== chunkSize &&
+        storedLength(codec, stored, chunkSize) === length
       )
-        return { codec, chunkSize: codec === 'snappy' ? size : (chunkSize ?? DEFAULT_CHUNK_SIZE) }
+        return { codec, chunkSize }
+    }
   }
   // Nothing is compressed, or nothing that is known.
-  return longest > 0 ? { codec: 'none', chunkSize: chunkSize ?? longest } : undefined
+  return { codec: longest > 0 ? 'none' : undefined, chunkSize: given ?? (longest > 0 ? longest : undefined) }
 }
 
+/** Chunks before the first compressed one are raw, and of the usual size where no other is known. */
 async function guessUnindexed(
   source: ByteSource,
   data: FoundMember,
   given: number | undefined,
-): Promise<Guess | undefined> {
-  const size = given ?? DEFAULT_CHUNK_SIZE
-  for (let slot = 0, at = 0n; slot < SAMPLE && at < data.available; slot++, at += BigInt(size)) {
+): Promise<Guess> {
+  const step = given ?? DEFAULT_CHUNK_SIZE
+  const window = 2 * (given ?? LARGEST_GUESSED)
+  for (let slot = 0, at = 0n; slot < SAMPLE && at < data.available; slot++, at += BigInt(step)) {
     const left = data.available - at
-    const bytes = await source.read(data.start + at, left < 2n * BigInt(size) ? Number(left) : 2 * size)
-    for (const codec of ['snappy', 'zlib', 'lz4'] as const)
-      if (storedLength(codec, bytes, size) !== undefined) return { codec, chunkSize: size }
-    const preamble = snappyPreamble(bytes)
-    const likely = preamble && preamble.size >= 512 && (preamble.size & (preamble.size - 1)) === 0
-    if (given === undefined && likely && preamble.size <= LARGEST_CHUNK_SIZE && slot === 0) {
-      const all = await source.read(data.start, Math.min(2 * preamble.size, Number(left)))
-      if (storedLength('snappy', all, preamble.size) !== undefined)
-        return { codec: 'snappy', chunkSize: preamble.size }
+    const bytes = await source.read(data.start + at, left < window ? Number(left) : window)
+    for (const codec of CODECS) {
+      const chunkSize = given ?? decodedSize(codec, bytes, LARGEST_GUESSED)
+      if (chunkSize === undefined || chunkSize < SMALLEST_GUESSED || chunkSize > LARGEST_GUESSED) continue
+      if (storedLength(codec, bytes, chunkSize) !== undefined) return { codec, chunkSize }
     }
   }
-  return { codec: 'none', chunkSize: size }
+  return { codec: 'none', chunkSize: step }
 }

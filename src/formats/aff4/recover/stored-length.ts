@@ -1,6 +1,7 @@
 import { inflateRawSync, inflateSync } from 'node:zlib'
 import type { CodecName } from '../../../codecs/codec.js'
 import type { Bytes } from '../../byte-source.js'
+import { DEFAULT_CHUNK_SIZE } from '../image-stream.js'
 
 /**
  * How long a stored chunk is when nothing says it: the bytes that a decoder takes until `size` are produced.
@@ -22,6 +23,22 @@ export function storedLength(
 ): number | undefined {
   const length = WALKS[codec](bytes, size, short)
   return length !== undefined && length <= bytes.length ? length : undefined
+}
+
+/**
+ * What a compressed chunk at the start of `bytes` decodes to, in bytes: what its codec says of that itself. An lz4
+ * block doesn't: the usual size is taken for it.
+ * @param largest more is taken for damage
+ */
+export function decodedSize(codec: CodecName, bytes: Bytes, largest: number): number | undefined {
+  if (codec === 'snappy') return snappyPreamble(bytes)?.size
+  if (codec === 'lz4') return DEFAULT_CHUNK_SIZE
+  if (codec !== 'zlib' || !isZlibHeader(bytes)) return undefined
+  try {
+    return inflateSync(bytes, { maxOutputLength: largest }).length
+  } catch {
+    return undefined
+  }
 }
 
 type Walk = (bytes: Bytes, size: number, short: boolean) => number | undefined
@@ -58,7 +75,7 @@ const isZlibHeader = (bytes: Bytes) =>
   (bytes[0]! * 256 + bytes[1]!) % 31 === 0
 
 /** What a snappy block says that it holds, and where its elements begin. */
-export function snappyPreamble(bytes: Bytes): { size: number; length: number } | undefined {
+function snappyPreamble(bytes: Bytes): { size: number; length: number } | undefined {
   let size = 0
   for (let at = 0; at < 5; at++) {
     const byte = bytes[at]

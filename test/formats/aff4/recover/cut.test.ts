@@ -2,27 +2,17 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { readOldVolume } from '../../../../src/formats/aff4/old-volume.js'
 import { openStream } from '../../../../src/formats/aff4/reader.js'
 import type { Recovery } from '../../../../src/formats/aff4/recover/outcome.js'
-import { recoverVolume } from '../../../../src/formats/aff4/recover/recover.js'
 import { fillSymbolic } from '../../../../src/formats/aff4/symbolic.js'
 import { openVolume } from '../../../../src/formats/aff4/volume.js'
-import { FormatError } from '../../../../src/formats/format-error.js'
+import { continueVolume } from '../../../../src/formats/aff4/writer.js'
 import { bufferSink } from '../../buffer-sink.js'
 import { bufferSource } from '../../buffer-source.js'
 import { readWithPython, unzipComplaints } from '../python.js'
-import { chunkEnds, layOut, type Sample, writeSample } from './sample.js'
-
-async function recover(bytes: Buffer): Promise<{ recovery: Recovery; bytes: Buffer } | undefined> {
-  const sink = bufferSink()
-  try {
-    const recovery = await recoverVolume(bufferSource(bytes), sink, { tool: 'test' })
-    return { recovery, bytes: sink.bytes() }
-  } catch (error) {
-    if (error instanceof FormatError) return undefined
-    throw error
-  }
-}
+import { recoverBytes } from './recovering.js'
+import { chunkEnds, fillVolume, layOut, type Sample, writeSample } from './sample.js'
 
 /** Bytes of all chunks that lie before a cut. */
 const chunksBefore = (ends: Map<string, number[]>, cut: number) =>
@@ -73,7 +63,7 @@ test('a volume cut at any byte gives every chunk before the cut, and says what i
   const cuts = Array.from({ length: 200 }, (_, index) => (index * 7_919_000_003) % size)
   let recovered = 0
   for (const cut of cuts) {
-    const result = await recover(sample.bytes.subarray(0, cut))
+    const result = await recoverBytes(sample.bytes.subarray(0, cut))
     if (!result) {
       t.is(chunksBefore(ends, cut), 0, `${cut}`)
       continue
@@ -94,7 +84,7 @@ test('a volume cut at every border of its members gives every chunk before, and 
   const members = layOut(sample.bytes)
   t.true(members.length > 60)
   for (const cut of members.flatMap(({ start, end }) => [start, end])) {
-    const result = await recover(sample.bytes.subarray(0, cut))
+    const result = await recoverBytes(sample.bytes.subarray(0, cut))
     if (!result) {
       t.is(chunksBefore(ends, cut), 0)
       continue
@@ -110,7 +100,9 @@ test('what is recovered opens with unzip and with Python and rdflib', async (t) 
     const sample = await writeSample()
     const paths: string[] = []
     for (const share of [0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1]) {
-      const { bytes } = (await recover(sample.bytes.subarray(0, Math.floor(sample.bytes.length * share))))!
+      const { bytes } = (await recoverBytes(
+        sample.bytes.subarray(0, Math.floor(sample.bytes.length * share)),
+      ))!
       const path = join(folder, `${share}.aff4`)
       await writeFile(path, bytes)
       t.is(unzipComplaints(path), '')
@@ -126,4 +118,34 @@ test('what is recovered opens with unzip and with Python and rdflib', async (t) 
   } finally {
     await rm(folder, { recursive: true })
   }
+})
+
+test('after an append that was cut anywhere the old content is whole, and new chunks are kept', async (t) => {
+  const old = await writeSample()
+  const sink = bufferSink()
+  await sink.write(old.bytes)
+  const more = await fillVolume(continueVolume(sink, await readOldVolume(bufferSource(old.bytes))))
+  const bytes = sink.bytes()
+  const sample = {
+    bytes,
+    images: [...old.images, ...more.images],
+    files: new Map([...old.files, ...more.files]),
+  }
+  const start = bytes.indexOf('PK\x03\x04', old.bytes.length)
+  const ends = chunkEnds(bytes, start)
+  const before = chunksBefore(chunkEnds(old.bytes), bytes.length)
+  const added = bytes.length - start
+  for (let index = 0; index < 50; index++) {
+    const cut = start + ((index * 7_919_000_003) % added)
+    const { recovery, bytes: recovered } = (await recoverBytes(bytes.subarray(0, cut)))!
+    const kept = await compare(t, sample, recovered, recovery)
+    t.is(kept, BigInt((before + chunksBefore(ends, cut)) * 4096), `${cut}`)
+    for (const { urn } of [...old.images, ...old.files.keys()].map((one) =>
+      typeof one === 'string' ? { urn: one } : one,
+    )) {
+      const object = recovery.objects.find((one) => one.urn === urn)!
+      t.deepEqual([object.lost, object.unsure, object.remarks], [[], [], []])
+    }
+  }
+  t.true((await recoverBytes(bytes.subarray(0, -20)))!.recovery.complete)
 })

@@ -3,7 +3,6 @@ import { aff4, iri, RDF_TYPE } from '../../../../src/formats/aff4/lexicon.js'
 import { freshUrn } from '../../../../src/formats/aff4/names.js'
 import { fillSymbolic } from '../../../../src/formats/aff4/symbolic.js'
 import { createVolume, type VolumeWriter } from '../../../../src/formats/aff4/writer.js'
-import type { ByteSink } from '../../../../src/formats/byte-source.js'
 import { bufferSink } from '../../buffer-sink.js'
 import { contentOf } from '../recipe.js'
 
@@ -26,15 +25,16 @@ const CHUNK = 4096
 /** A volume as the tools write them: a sparse memory, disks of every codec, small files between them. */
 export async function writeSample(): Promise<Sample> {
   const sink = bufferSink()
-  return { ...(await fillVolume(sink)), bytes: sink.bytes() }
+  return { ...(await fillVolume(await createVolume(sink, { tool: 'test' }))), bytes: sink.bytes() }
 }
 
-export async function fillVolume(sink: ByteSink): Promise<Omit<Sample, 'bytes'>> {
-  const volume = await createVolume(sink, { tool: 'test' })
+/** Puts the streams of a sample into a volume, and finishes it. */
+export async function fillVolume(volume: VolumeWriter): Promise<Omit<Sample, 'bytes'>> {
   const files = new Map<string, Buffer>()
+  const folder = freshUrn().slice(-6)
   const images = [await addMemory(volume)]
   for (const [index, codec] of (['zlib', 'lz4', 'none', 'snappy'] as const).entries()) {
-    const file = `${volume.urn}/boot/file ${index}`.replace(' ', '%20')
+    const file = `${volume.urn}/boot/${folder}/file%20${index}`
     const bytes = contentOf(index, 3000 * (index + 1))
     files.set(file, bytes)
     await volume.segment(file, bytes)
@@ -117,10 +117,10 @@ export interface LaidMember {
   readonly end: number
 }
 
-/** Where the members of a volume lie that has real sizes in its local headers: told by nothing else. */
-export function layOut(bytes: Buffer): LaidMember[] {
+/** Where the members of a volume lie, from an offset on, that has real sizes in its local headers: told by nothing else. */
+export function layOut(bytes: Buffer, from = 0): LaidMember[] {
   const members: LaidMember[] = []
-  for (let at = 0; bytes.toString('latin1', at, at + 4) === 'PK\x03\x04'; ) {
+  for (let at = from; bytes.toString('latin1', at, at + 4) === 'PK\x03\x04'; ) {
     const name = bytes.toString('utf8', at + 30, at + 30 + bytes.readUInt16LE(at + 26))
     const start = at + 30 + bytes.readUInt16LE(at + 26) + bytes.readUInt16LE(at + 28)
     const end = start + bytes.readUInt32LE(at + 18)
@@ -131,8 +131,8 @@ export function layOut(bytes: Buffer): LaidMember[] {
 }
 
 /** Where each chunk of a volume of ours ends in the file, by the member of its bevy. */
-export function chunkEnds(bytes: Buffer): Map<string, number[]> {
-  const members = new Map(layOut(bytes).map((member) => [member.name, member]))
+export function chunkEnds(bytes: Buffer, from = 0): Map<string, number[]> {
+  const members = new Map(layOut(bytes, from).map((member) => [member.name, member]))
   const ends = new Map<string, number[]>()
   for (const [name, { start }] of members) {
     const index = members.get(`${name}.index`)
