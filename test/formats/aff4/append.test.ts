@@ -5,16 +5,19 @@ import path from 'node:path'
 import test from 'ava'
 import fc from 'fast-check'
 import { DataFactory } from 'n3'
-import { text } from '../../../src/formats/aff4/lexicon.js'
+import { setGuard, undoAppend } from '../../../src/formats/aff4/append-guard.js'
+import { PMEM2015 } from '../../../src/formats/aff4/dialect.js'
+import { aff4, RDF_TYPE, text } from '../../../src/formats/aff4/lexicon.js'
 import { readOldVolume } from '../../../src/formats/aff4/old-volume.js'
 import { listStreams, openStream } from '../../../src/formats/aff4/reader.js'
 import { openVolume, type Volume } from '../../../src/formats/aff4/volume.js'
-import { continueVolume, type VolumeWriter } from '../../../src/formats/aff4/writer.js'
+import { openVolumeFile } from '../../../src/formats/aff4/volume-file.js'
+import { continueVolume, createVolume, type VolumeWriter } from '../../../src/formats/aff4/writer.js'
 import type { ByteSink } from '../../../src/formats/byte-source.js'
 import { bufferSink } from '../buffer-sink.js'
 import { bufferSource } from '../buffer-source.js'
 import { compareWithPython, readWithPython, unzipComplaints } from './python.js'
-import { expectedBytes, type Recipe, recipes, writeRecipe } from './recipe.js'
+import { contentOf as contentOfSeed, expectedBytes, type Recipe, recipes, writeRecipe } from './recipe.js'
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
@@ -90,7 +93,7 @@ const RECIPE: Recipe = {
 test('reference volumes that are appended to keep their streams, members and facts, for Python as for us', async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'pmem-append-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
-  for (const name of ['Base-Allocated.aff4', 'dream.aff4']) {
+  for (const name of ['Base-Allocated.aff4', 'dream.aff4', 'pmem2015.aff4']) {
     const reference = path.join('test/data/aff4', name)
     const old = readFileSync(reference)
     const before = await openVolume(bufferSource(old))
@@ -112,6 +115,74 @@ test('reference volumes that are appended to keep their streams, members and fac
     writeFileSync(grown, second.bytes)
     t.deepEqual(compareWithPython(reference, grown), { lost: [], changed: [], comment: after.urn })
   }
+})
+
+test('cut at any write of an append, or within one, a volume reads as it was, and undo restores it', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'pmem-append-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const name = path.join(folder, 'out.aff4')
+  const sink = bufferSink()
+  const { volume, image } = await writeRecipe(sink, RECIPE)
+  await volume.finish()
+  const old = sink.bytes()
+  const next = await behind(old)
+  const cuts = new Set<number>()
+  const watched: ByteSink = {
+    name: 'watched',
+    get position() {
+      return next.position
+    },
+    async write(...pieces) {
+      for (const piece of pieces) {
+        cuts.add(Number(next.position)).add(Number(next.position) + (piece.length >> 1))
+        await next.write(piece)
+      }
+    },
+  }
+  const more = await writeRecipe(watched, RECIPE, () => {}, continued(watched, old))
+  await more.volume.finish()
+  t.true(cuts.size > 40)
+  const digest = sha256(expectedBytes(RECIPE.ranges))
+  for (const cut of [...cuts, next.bytes().length]) {
+    writeFileSync(name, old)
+    await setGuard(name)
+    writeFileSync(name, next.bytes().subarray(0, cut))
+    t.is(sha256(await contentOf(await openVolumeFile(name), image)), digest)
+    await undoAppend(name)
+    t.true(readFileSync(name).equals(old))
+  }
+})
+
+test('a volume of 2015 goes on in its own words, though what it holds is spelt alike in all', async (t) => {
+  const sink = bufferSink()
+  const volume = await createVolume(sink, { tool: 'test', dialect: PMEM2015 })
+  await volume.segment(`${volume.urn}/file`, Buffer.from('content'))
+  await volume.finish()
+  const { dialect, graph } = await readOldVolume(bufferSource(sink.bytes()))
+  t.is(dialect, PMEM2015)
+  t.is(graph.value(volume.urn, RDF_TYPE), aff4('ZipVolume'))
+  const next = await behind(sink.bytes())
+  const writer = await continued(next, sink.bytes())()
+  const urn = `${volume.urn}/stream`
+  const stream = writer.imageStream({ urn, chunkSize: 512 })
+  const content = contentOfSeed(1, 10_000)
+  stream.append(content)
+  await stream.close(10_000n)
+  await writer.finish()
+  const after = await openVolume(bufferSource(next.bytes()))
+  t.is(after.dialect, PMEM2015)
+  t.is(after.version, undefined)
+  t.true((await contentOf(after, urn)).equals(content))
+})
+
+test('what could be opened no more, or not as what it is, is not appended to', async (t) => {
+  for (const [name, why] of [
+    ['Base-Linear-prestandard.af4', /before the Standard/],
+    ['encrypted.aff4', /encrypted/],
+  ] as const)
+    await t.throwsAsync(readOldVolume(bufferSource(readFileSync(path.join('test/data/aff4', name)))), {
+      message: why,
+    })
 })
 
 test('blank nodes of one append stay apart from those of another', async (t) => {
