@@ -1,6 +1,7 @@
 import type { Bytes } from '../../byte-source.js'
 import { FormatError } from '../../format-error.js'
-import { DOS_DATE, flagsOf, type MemberFacts, VERSION_NEEDED } from './local-header.js'
+import { flagsOf, type MemberFacts, VERSION_NEEDED } from './local-header.js'
+import { dosTime, timeExtra } from './times.js'
 import { readZip64, zip64Extra } from './zip64.js'
 
 /**
@@ -27,6 +28,8 @@ const PLAIN_LIMIT = 0x7fffffffn
 export interface DirectoryEntry extends MemberFacts {
   /** Where the local header stands, as the directory counts. */
   readonly headerOffset: bigint
+  /** External attributes: the mode of a file, and its kind. */
+  readonly attributes?: number
 }
 
 /** How long an entry is at most. */
@@ -36,21 +39,22 @@ export function encodeEntry(entry: DirectoryEntry): Bytes {
   const name = Buffer.from(entry.name, 'utf8')
   const { size, compressedSize, headerOffset } = entry
   const plain = [size, compressedSize, headerOffset].every((value) => value < PLAIN_LIMIT)
-  const extra = plain ? Buffer.alloc(0) : zip64Extra(size, compressedSize, headerOffset)
+  const wide = plain ? Buffer.alloc(0) : zip64Extra(size, compressedSize, headerOffset)
+  const extra = Buffer.concat([wide, timeExtra(entry.modified)])
   const field = (value: bigint) => (plain ? Number(value) : 0xffffffff)
   const bytes = Buffer.alloc(ENTRY_SIZE)
   bytes.writeUInt32LE(SIGNATURE, 0)
   bytes.writeUInt16LE(MADE_BY, 4)
   bytes.writeUInt16LE(VERSION_NEEDED, 6)
-  bytes.writeUInt16LE(flagsOf(name), 8)
+  bytes.writeUInt16LE(flagsOf(name, entry.described), 8)
   bytes.writeUInt16LE(entry.method, 10)
-  bytes.writeUInt16LE(DOS_DATE, 14)
+  bytes.writeUInt32LE(dosTime(entry.modified), 12)
   bytes.writeUInt32LE(entry.crc, 16)
   bytes.writeUInt32LE(field(compressedSize), 20)
   bytes.writeUInt32LE(field(size), 24)
   bytes.writeUInt16LE(name.length, 28)
   bytes.writeUInt16LE(extra.length, 30)
-  bytes.writeUInt32LE(REGULAR_FILE_0600, 38)
+  bytes.writeUInt32LE(entry.attributes ?? REGULAR_FILE_0600, 38)
   bytes.writeUInt32LE(field(headerOffset), 42)
   return Buffer.concat([bytes, name, extra])
 }

@@ -18,6 +18,16 @@ export interface Descriptor extends Pick<MemberFacts, 'crc' | 'compressedSize' |
   readonly length: number
 }
 
+/** The long form. */
+export function encodeDescriptor({ crc, compressedSize, size }: Omit<Descriptor, 'length'>): Bytes {
+  const bytes = Buffer.alloc(DESCRIPTOR_SIZE)
+  bytes.writeUInt32LE(SIGNATURE, 0)
+  bytes.writeUInt32LE(crc, 4)
+  bytes.writeBigUInt64LE(compressedSize, 8)
+  bytes.writeBigUInt64LE(size, 16)
+  return bytes
+}
+
 /** What `bytes` may mean as a descriptor: nothing in it tells which form it has. */
 export function readDescriptor(bytes: Bytes): Descriptor[] {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)

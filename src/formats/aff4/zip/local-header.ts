@@ -1,5 +1,6 @@
 import type { Bytes } from '../../byte-source.js'
 import { FormatError } from '../../format-error.js'
+import { dosTime, timeExtra } from './times.js'
 import { LIMIT_32, readZip64, zip64Extra } from './zip64.js'
 
 /**
@@ -16,8 +17,6 @@ export const LOCAL_HEADER_SIZE = 30
 const SIGNATURE = 0x04034b50
 /** 4.5: zip64. */
 export const VERSION_NEEDED = 45
-/** 1980-01-01: the same evidence gives the same bytes. */
-export const DOS_DATE = 0x0021
 export const STORED = 0
 export const DEFLATED = 8
 const FLAG_UTF8 = 1 << 11
@@ -31,27 +30,49 @@ export interface MemberFacts {
   readonly crc: number
   readonly compressedSize: bigint
   readonly size: bigint
+  /** When the file was last written, in nanoseconds since the epoch; members of AFF4 volumes say none. */
+  readonly modified?: bigint
+  /** The sizes stand in a descriptor behind the data. */
+  readonly described?: boolean
 }
 
-export const flagsOf = (name: Bytes): number => (name.some((byte) => byte > 0x7f) ? FLAG_UTF8 : 0)
+export const flagsOf = (name: Bytes, described = false): number =>
+  (name.some((byte) => byte > 0x7f) ? FLAG_UTF8 : 0) | (described ? FLAG_DESCRIPTOR : 0)
 
-/** The header with its real sizes and CRC: whoever walks from header to header finds every member. */
-export function encodeLocalHeader(member: MemberFacts): Bytes {
+/**
+ * The header with its real sizes and CRC: whoever walks from header to header finds every member.
+ * @param reserve bytes of room, for a header that will be written again: for a longer name, and 64 bits for each size
+ */
+export function encodeLocalHeader(member: MemberFacts, reserve?: number): Bytes {
   const name = Buffer.from(member.name, 'utf8')
-  const large = member.size >= LIMIT_32 || member.compressedSize >= LIMIT_32
-  const extra = large ? zip64Extra(member.size, member.compressedSize) : Buffer.alloc(0)
+  const large = reserve !== undefined || member.size >= LIMIT_32 || member.compressedSize >= LIMIT_32
+  const extra = Buffer.concat([
+    large ? zip64Extra(member.size, member.compressedSize) : Buffer.alloc(0),
+    timeExtra(member.modified),
+    reserve === undefined ? Buffer.alloc(0) : reservedExtra(reserve),
+  ])
   const header = Buffer.alloc(LOCAL_HEADER_SIZE)
   header.writeUInt32LE(SIGNATURE, 0)
   header.writeUInt16LE(VERSION_NEEDED, 4)
-  header.writeUInt16LE(flagsOf(name), 6)
+  header.writeUInt16LE(flagsOf(name, member.described), 6)
   header.writeUInt16LE(member.method, 8)
-  header.writeUInt16LE(DOS_DATE, 12)
+  header.writeUInt32LE(dosTime(member.modified), 10)
   header.writeUInt32LE(member.crc, 14)
   header.writeUInt32LE(large ? 0xffffffff : Number(member.compressedSize), 18)
   header.writeUInt32LE(large ? 0xffffffff : Number(member.size), 22)
   header.writeUInt16LE(name.length, 26)
   header.writeUInt16LE(extra.length, 28)
   return Buffer.concat([header, name, extra])
+}
+
+/** Nobody's extra field, for room. */
+const RESERVED = 0x6d70
+
+function reservedExtra(length: number): Buffer {
+  const extra = Buffer.alloc(4 + length)
+  extra.writeUInt16LE(RESERVED, 0)
+  extra.writeUInt16LE(length, 2)
+  return extra
 }
 
 /** Bytes from the signature to the data, which only the local header knows. `bytes` is its fixed part. */

@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto'
+
+/** A member's name has 16 bits for its length. */
+const LONGEST = 4096
+
+/** The name of a member, and the one it takes when its stream turns out not to be whole. */
+export interface MemberNames {
+  readonly name: string
+  /** Longer by 8 bytes. */
+  readonly partial: string
+  /** It is not the name that the stream has. */
+  readonly changed: boolean
+}
+
+/** Gives names to members: none leads out of the folder they are unpacked to, none is given twice. */
+export function createNaming(): {
+  file(stream: string): MemberNames
+  folder(stream: string): string | undefined
+} {
+  const files = new Set<string>()
+  const folders = new Set<string>()
+
+  /** The same path, its components numbered where a file stands in the way. */
+  function below(parts: readonly string[]): string {
+    let path = ''
+    for (const part of parts) {
+      let attempt = 1
+      while (files.has(path + numbered(part, attempt))) attempt++
+      path += numbered(part, attempt)
+      folders.add(path)
+      path += '/'
+    }
+    return path
+  }
+
+  const isTaken = (path: string) => files.has(path) || folders.has(path)
+
+  return {
+    file(stream) {
+      const { parts, changed } = safeParts(stream)
+      const folder = below(parts.slice(0, -1))
+      const base = parts.at(-1) ?? 'unnamed'
+      let attempt = 1
+      const names = () => {
+        const name = numbered(base, attempt)
+        return [folder + name, folder + insertBeforeExtension(name, '.partial')] as const
+      }
+      while (names().some(isTaken)) attempt++
+      const [name, partial] = names()
+      files.add(name)
+      files.add(partial)
+      return { name, partial, changed: changed || parts.length === 0 || attempt > 1 }
+    },
+    folder(stream) {
+      const { parts } = safeParts(stream)
+      const path = below(parts).slice(0, -1)
+      return path === '' ? undefined : path
+    },
+  }
+}
+
+/** A component may be unpacked on any system: a backslash leads into a folder there, `C:` to another disk. */
+function safeParts(stream: string): { parts: string[]; changed: boolean } {
+  const windows = /^([A-Za-z]:\\|\\\\)/.test(stream)
+  const wanted = (windows ? stream.replaceAll('\\', '/') : stream)
+    .split('/')
+    .filter((part) => part !== '' && part !== '.')
+  const parts = wanted.map((part, index) =>
+    (part === '..' ? '%2E%2E' : part)
+      .replace(/[\p{Cc}\p{Cs}\\]/gu, escaped)
+      .replace(index === 0 ? /^([A-Za-z]):/ : /^(?!)/, '$1%3A'),
+  )
+  if (Buffer.byteLength(parts.join('/'), 'utf8') > LONGEST) {
+    const digest = createHash('sha256').update(stream).digest('hex').slice(0, 16)
+    return { parts: [`${parts.at(-1)!.slice(0, 100)}~${digest}`], changed: true }
+  }
+  return { parts, changed: parts.some((part, index) => part !== wanted[index]) }
+}
+
+const escaped = (character: string) =>
+  `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
+
+const numbered = (name: string, attempt: number) =>
+  attempt === 1 ? name : insertBeforeExtension(name, `~${attempt}`)
+
+function insertBeforeExtension(name: string, insert: string): string {
+  const dot = name.lastIndexOf('.')
+  return dot > 0 ? name.slice(0, dot) + insert + name.slice(dot) : name + insert
+}

@@ -1,0 +1,313 @@
+import { execFileSync } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import test from 'ava'
+import fc from 'fast-check'
+import type { Frame, StreamBody } from '../../src/frames/frame.js'
+import { createNaming } from '../../src/sinks/zip/member-names.js'
+import { cut, data, fill, hex, runTool, scratch, stream, transmission } from './pipeline.js'
+import { makeNastyTree, shell } from './trees.js'
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+
+/** An archive as Python's zipfile reads it, every byte of it, its CRCs checked. */
+interface Archive {
+  comment: string
+  members: { name: string; size: number; stored: boolean; sha256: string; extra: string }[]
+}
+
+function readZip(file: string, content = true): Archive {
+  const script = `
+import hashlib, json, sys, zipfile
+z = zipfile.ZipFile(sys.argv[1])
+print(json.dumps({'comment': z.comment.decode(), 'members': [
+  {'name': i.filename, 'size': i.file_size, 'stored': i.compress_type == 0, 'extra': i.extra.hex(),
+   'sha256': hashlib.sha256(z.read(i)).hexdigest() if ${content ? 'True' : 'False'} else ''} for i in z.infolist()]}))`
+  return JSON.parse(
+    execFileSync('/usr/bin/python3', ['-c', script, file], { encoding: 'utf8', maxBuffer: 1 << 26 }),
+  ) as Archive
+}
+
+const file = (name: string, content: string | Buffer, id: number, more: Partial<StreamBody> = {}): Frame[] =>
+  stream({ name, kind: 'image', ...more }, content.length > 0 ? [data(0n, Buffer.from(content))] : [], id)
+
+test('every file of a tree is in the archive, which unzip unpacks with times and modes', async (t) => {
+  const folder = await scratch(t)
+  makeNastyTree(path.join(folder, 'tree'))
+  const { status, stderr } = shell(folder, 'set -o pipefail; file-cat tree | zip-sink out.zip')
+  t.is(status, 0, stderr)
+  t.regex(stderr, /11 links are not in the archive/)
+  t.is(shell(folder, 'unzip -tq out.zip').status, 0)
+  const { members } = readZip(path.join(folder, 'out.zip'))
+  const files = shell(
+    folder,
+    String.raw`find tree -type f -exec sha256sum -z {} + | tr '\0' '\n' | cut -c1-64 | sort`,
+  )
+  t.deepEqual(
+    members
+      .filter(({ name }) => !name.endsWith('/'))
+      .map((member) => member.sha256)
+      .sort(),
+    files.stdout
+      .toString()
+      .split('\n')
+      .filter((line) => /^[0-9a-f]{64}$/.test(line)),
+  )
+  t.true(members.some(({ name }) => name === 'tree/folder/deep/%E9t%E9/empty/'))
+  const member = (name: string) => members.find((one) => one.name === `tree/${name}`)!
+  t.true(member('big').stored)
+  t.false(member('sparse').stored)
+  t.false(member('only a hole').stored)
+
+  t.is(shell(folder, 'mkdir out; unzip -q out.zip -d out').status, 0)
+  for (const name of ['big', 'mid', 'folder/mid again', 'quote"']) {
+    const [was, is] = [
+      statSync(path.join(folder, 'tree', name)),
+      statSync(path.join(folder, 'out/tree', name)),
+    ]
+    t.is(Math.floor(is.mtimeMs / 1000), Math.floor(was.mtimeMs / 1000), name)
+    t.is(is.mode & 0o777, was.mode & 0o777, name)
+    // Nobody who unpacks it gets a program that runs as somebody else.
+    t.is(is.mode & 0o6000, 0, name)
+  }
+})
+
+test('no name leads out of the folder, none is there twice, and no file stands where a folder must', (t) => {
+  const part = fc.oneof(
+    fc.constantFrom(
+      '..',
+      '.',
+      '',
+      '\\',
+      'C:',
+      'a',
+      'A',
+      'a.txt',
+      'a~2',
+      'a.partial',
+      '..\\x',
+      '\0',
+      '\n',
+      'é',
+    ),
+    fc.string({ maxLength: 5 }),
+  )
+  const names = fc.array(
+    fc.tuple(
+      fc.boolean(),
+      fc.array(part, { maxLength: 4 }).map((parts) => parts.join('/')),
+    ),
+    { maxLength: 30 },
+  )
+  fc.assert(
+    fc.property(names, (given) => {
+      const naming = createNaming()
+      const files: string[] = []
+      const folders = new Set<string>()
+      for (const [isFolder, name] of given)
+        if (isFolder) {
+          const folder = naming.folder(name)
+          if (folder !== undefined) folders.add(folder)
+        } else {
+          const { name: whole, partial } = naming.file(name)
+          t.is(Buffer.byteLength(partial) - Buffer.byteLength(whole), 8)
+          files.push(whole, partial)
+        }
+      for (const name of [...files, ...folders]) {
+        const parts = name.split('/')
+        t.false(parts.includes('..') || parts.includes('') || parts.includes('.'), name)
+        t.notRegex(name, /^[A-Za-z]:|\\|\p{Cc}/u)
+        for (let depth = 1; depth < parts.length; depth++) folders.add(parts.slice(0, depth).join('/'))
+      }
+      t.is(new Set(files).size, files.length)
+      for (const name of files) t.false(folders.has(name), name)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('an archive of evil names unpacks into its folder alone', async (t) => {
+  const folder = await scratch(t)
+  const up = '../'.repeat(8)
+  const names = [
+    `${up}etc/evil`,
+    '/etc/evil',
+    '..',
+    '../x',
+    'a/../../x',
+    '..\\..\\x',
+    'C:\\x',
+    'C:/x',
+    '\\\\host\\x',
+    'a',
+    'a/b',
+    'a',
+    '',
+    '/',
+  ]
+  const { status, stderr } = await runTool(
+    'zip-sink',
+    [path.join(folder, 'out.zip')],
+    transmission(names.flatMap((name, index) => file(name || '.', `${index}`, index + 1))),
+  )
+  t.is(status, 0, stderr)
+  const { members } = readZip(path.join(folder, 'out.zip'))
+  t.is(members.length, names.length)
+  t.is(new Set(members.map(({ name }) => name)).size, names.length)
+  const unpacked = shell(
+    folder,
+    'mkdir -p in/a; cd in/a; unzip -q ../../out.zip; cd ../..; find in -type f | wc -l; ls in',
+  )
+  t.is(unpacked.stderr, '')
+  t.is(unpacked.stdout.toString().trim(), `${names.length}\na`)
+})
+
+test('what gets shorter is deflated, the rest stored, large or small, and zeros cost nothing', async (t) => {
+  const folder = await scratch(t)
+  const words = Buffer.alloc(9 << 20, 'some words, and again ')
+  const noise = randomBytes(9 << 20)
+  const input = transmission([
+    ...file('small words', words.subarray(0, 5000), 1),
+    ...file('small noise', noise.subarray(0, 5000), 2),
+    ...stream({ name: 'large words', kind: 'image', size: hex(words.length) }, pieces(words), 3),
+    ...stream({ name: 'large noise', kind: 'image', size: hex(noise.length) }, pieces(noise), 4),
+    ...stream({ name: 'hole', kind: 'image', size: hex(100 << 20) }, [fill(0n, 100n << 20n, 'zero')], 5),
+    ...file('empty', '', 6),
+  ])
+  const out = path.join(folder, 'out.zip')
+  t.is((await runTool('zip-sink', [out], input)).status, 0)
+  const piped = await runTool('zip-sink', ['-'], input)
+  t.is(piped.status, 0)
+  writeFileSync(path.join(folder, 'piped.zip'), piped.stdout)
+  for (const name of ['out.zip', 'piped.zip']) {
+    t.is(shell(folder, `unzip -tq ${name}`).status, 0)
+    const { members } = readZip(path.join(folder, name))
+    const [smallWords, smallNoise, largeWords, largeNoise, hole] = members
+    t.is(smallWords!.sha256, sha256(words.subarray(0, 5000)))
+    t.is(smallNoise!.sha256, sha256(noise.subarray(0, 5000)))
+    t.is(largeWords!.sha256, sha256(words))
+    t.is(largeNoise!.sha256, sha256(noise))
+    t.is(hole!.size, 100 << 20)
+    t.deepEqual(
+      members.map(({ stored }) => stored),
+      // In a pipe nothing of unknown length can be stored.
+      [false, true, false, name === 'out.zip', false, true],
+    )
+  }
+  t.true(statSync(out).size < (9 << 20) + (1 << 20))
+})
+
+function pieces(bytes: Buffer): Frame[] {
+  const frames: Frame[] = []
+  for (let at = 0; at < bytes.length; at += 1 << 20)
+    frames.push(data(BigInt(at), bytes.subarray(at, at + (1 << 20))))
+  return frames
+}
+
+test('a file of more than 4 GiB has its size, and what stands behind it its place', async (t) => {
+  const folder = await scratch(t)
+  const size = (1n << 32n) + 5n
+  const input = transmission([
+    ...stream({ name: 'sparse', kind: 'image', size: hex(size) }, [fill(0n, size, 'zero')]),
+    ...file('behind', 'it', 2),
+  ])
+  const out = path.join(folder, 'out.zip')
+  t.is((await runTool('zip-sink', [out], input)).status, 0)
+  t.deepEqual(
+    readZip(out, false).members.map((member) => [member.name, BigInt(member.size)]),
+    [
+      ['sparse', size],
+      ['behind', 2n],
+    ],
+  )
+  t.is(shell(folder, 'unzip -p out.zip behind').stdout.toString(), 'it')
+})
+
+test('a stream that is not whole is called so inside, and the archive outside', async (t) => {
+  const folder = await scratch(t)
+  const whole = transmission([
+    ...file('whole.txt', 'whole', 1),
+    ...file('failed.txt', 'half', 2)
+      .slice(0, -1)
+      .concat({ type: 'close', stream: 2, time: 0n, body: { status: 'failed', error: 'EIO', bytes: 4 } }),
+  ])
+  const noise = randomBytes(6 << 20)
+  for (const [size, name] of [
+    [3000, 'small'],
+    [6 << 20, 'large'],
+  ] as const) {
+    const body = { name: `${name}.bin`, kind: 'image', size: hex(size + 5) } as const
+    const stump = cut(body, [...pieces(noise.subarray(0, size)), data(BigInt(size), Buffer.from('x'))])
+    const out = path.join(folder, `${name}.zip`)
+    const { status, stderr } = await runTool('zip-sink', [out], Buffer.concat([whole, stump]))
+    t.is(status, 3)
+    t.regex(stderr, new RegExp(`kept in .*${name}\\.partial\\.zip`))
+    const { members, comment } = readZip(path.join(folder, `${name}.partial.zip`))
+    t.deepEqual(
+      members.map((member) => member.name),
+      ['whole.txt', 'failed.partial.txt', `${name}.partial.bin`],
+    )
+    t.is(members[2]!.sha256, sha256(noise.subarray(0, size)))
+    t.regex(comment, /^incomplete: truncated/)
+    t.is(shell(folder, `unzip -tq ${name}.partial.zip`).status, 0)
+    // What is in a pipe already cannot be given another name: it is left out.
+    const piped = await runTool('zip-sink', ['-'], Buffer.concat([whole, stump]))
+    t.is(piped.status, 3)
+    writeFileSync(path.join(folder, 'piped.zip'), piped.stdout)
+    const names = readZip(path.join(folder, 'piped.zip')).members.map((member) => member.name)
+    t.deepEqual(names, [
+      'whole.txt',
+      'failed.partial.txt',
+      ...(name === 'small' ? ['small.partial.bin'] : []),
+    ])
+    t.regex(readZip(path.join(folder, 'piped.zip')).comment, /^incomplete: truncated/)
+  }
+})
+
+test('what was written before the disk was full is an archive', async (t) => {
+  const folder = await scratch(t)
+  const noise = randomBytes(6 << 20)
+  const input = transmission([
+    ...file('whole', noise.subarray(0, 1 << 20), 1),
+    ...stream({ name: 'large', kind: 'image', size: hex(noise.length) }, pieces(noise), 2),
+  ])
+  const limited = ['bash', '-c', 'trap "" XFSZ; ulimit -f 4096; exec "$@"', '-']
+  const { status, stderr } = await runTool('zip-sink', [path.join(folder, 'out.zip')], input, {
+    prefix: limited,
+  })
+  t.is(status, 74, stderr)
+  const { members, comment } = readZip(path.join(folder, 'out.partial.zip'))
+  t.deepEqual(
+    members.map(({ name }) => name),
+    ['whole'],
+  )
+  t.regex(comment, /file too large/)
+})
+
+test('unreadable ranges are their text and the status is 2; too many zeros are refused', async (t) => {
+  const folder = await scratch(t)
+  const { status } = await runTool(
+    'zip-sink',
+    [path.join(folder, 'out.zip')],
+    transmission(
+      stream({ name: 'disk', kind: 'image', size: '0x2000' }, [
+        data(0n, Buffer.alloc(0x1000, 'a')),
+        fill(0x1000n, 0x1000n, 'unreadable'),
+      ]),
+    ),
+  )
+  t.is(status, 2)
+  const text = shell(folder, 'unzip -p out.zip disk').stdout.subarray(0x1000).toString()
+  t.is(text, 'UNREADABLEDATA'.repeat(1000).slice(0x1000, 0x2000))
+  const far = await runTool(
+    'zip-sink',
+    [path.join(folder, 'far.zip')],
+    transmission(stream({ name: 'memory', kind: 'map' }, [data(1n << 50n, Buffer.alloc(4096, 'a'))])),
+  )
+  t.is(far.status, 73)
+  mkdirSync(path.join(folder, 'there.zip'))
+  t.is((await runTool('zip-sink', [path.join(folder, 'there.zip')], Buffer.alloc(0))).status, 73)
+  t.deepEqual(readdirSync(path.join(folder, 'there.zip')), [])
+  t.true(readFileSync(path.join(folder, 'out.zip')).length > 0)
+})
