@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -261,4 +262,28 @@ ls ${disk} > ${folder}/names; exit $status`
     t.is(unzipComplaints(after), '')
     t.is(readFileSync(path.join(folder, 'names'), 'utf8'), 'out.aff4\n')
   }
+})
+
+test('a file of the name of a guard that is none is neither obeyed nor removed', async (t) => {
+  const out = path.join(await scratch(t), 'out.aff4')
+  const list = 'bread\nmilk\n'
+  writeFileSync(`${out}.append`, list)
+  const input = transmission(file('/a', 'first'))
+  for (const words of [[out], ['-t', out]]) t.is((await runTool('aff4-sink', words, input)).status, 0)
+  const { status, stderr } = await runTool('aff4-sink', [out], input)
+  t.is(status, 73)
+  t.regex(stderr, /out\.aff4\.append: stands where the guard of an append would, and is none/)
+  t.is(readFileSync(`${out}.append`, 'utf8'), list)
+})
+
+test('a guard whose volume is gone is not taken for that of a new one', async (t) => {
+  const out = await fileWith(t, transmission(file('/a', 'first')))
+  await setGuard(out)
+  rmSync(out)
+  const input = transmission(file('/b', 'second'))
+  const { status, stderr } = await runTool('aff4-sink', [out], input)
+  t.is(status, 73)
+  t.regex(stderr, /out\.aff4\.append: file exists, and no volume/)
+  t.is((await runTool('aff4-sink', ['-t', out], input)).status, 0)
+  t.false(existsSync(`${out}.append`))
 })

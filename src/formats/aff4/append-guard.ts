@@ -52,10 +52,9 @@ export async function readGuard(volume: string): Promise<AppendGuard | undefined
   try {
     const [, digits, sha256] = WHOLE.exec(text) ?? []
     if (digits === undefined) {
-      // Whoever died before it was whole had not begun to append.
-      const begun = text.replace(/\0+$/, '')
-      if (!FIRST_LINE.startsWith(begun) && !begun.startsWith(FIRST_LINE))
+      if (!isGuard(text))
         throw new FormatError(`${name}: stands where the guard of an append would, and is none`)
+      // Whoever died before it was whole had not begun to append.
       return { name, length: source.size, fits: true }
     }
     const length = BigInt(digits)
@@ -63,6 +62,19 @@ export async function readGuard(volume: string): Promise<AppendGuard | undefined
   } finally {
     await source.close()
   }
+}
+
+/** A guard, or the beginning of one, as a crash leaves it. */
+function isGuard(text: string): boolean {
+  const begun = text.replace(/\0+$/, '')
+  return FIRST_LINE.startsWith(begun) || begun.startsWith(FIRST_LINE)
+}
+
+/** Where a guard stands though its volume may be gone; undefined where there is none. */
+export function guardLeft(volume: string): string | undefined {
+  const name = guardName(volume)
+  const text = readText(name)
+  return text !== undefined && isGuard(text) ? name : undefined
 }
 
 function readText(name: string): string | undefined {
@@ -147,7 +159,7 @@ export async function undoAppend(volume: string): Promise<{ length: bigint; cut:
  * @throws {FormatError} and the operating system's errors
  */
 export async function openAsItWas(path: string): Promise<{ source: ByteSource; warnings: string[] }> {
-  const guard = await readGuard(path)
+  const guard = guardLeft(path) === undefined ? undefined : await readGuard(path)
   const source = openFileSource(path)
   if (!guard) return { source, warnings: [] }
   if (!guard.fits)

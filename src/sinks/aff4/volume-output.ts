@@ -6,6 +6,7 @@ import { type Outcome, type Output, openFileOutput, openOutput, refuseInput } fr
 import {
   type AppendGuard,
   dropGuard,
+  guardLeft,
   guardName,
   readGuard,
   setGuard,
@@ -57,7 +58,7 @@ export async function openVolumeOutput(
   { replace, onto, kind }: VolumePlace,
 ): Promise<VolumeOutput> {
   if (replace && onto) throw new ToolError(EXIT.usage, '--onto keeps what -t would replace')
-  const isFile = target !== '-' && fs.statSync(target, { throwIfNoEntry: false })?.isFile()
+  const isFile = target !== '-' && stateOf(target)?.isFile()
   if (isFile && !replace) return openAppend(target, onto, kind)
   if (onto)
     throw new ToolError(EXIT.noInput, `${target}: no file to put a volume behind`, {
@@ -68,9 +69,8 @@ export async function openVolumeOutput(
 
 function openNew(target: string, replace: boolean, kind: VolumeKind): VolumeOutput {
   const output = openOutput(target, replace)
-  const guard = target === '-' ? undefined : guardName(target)
-  const guarded = guard !== undefined && fs.existsSync(guard)
-  if (guarded && !replace)
+  const guard = target === '-' ? undefined : guardLeft(target)
+  if (guard !== undefined && !replace)
     throw new ToolError(EXIT.cannotCreate, `${guard}: file exists, and no volume that it could guard`, {
       hint: '-t removes it',
     })
@@ -80,7 +80,7 @@ function openNew(target: string, replace: boolean, kind: VolumeKind): VolumeOutp
     begin: (sink, options) => createVolume(sink, { ...options, ...newKind(kind) }),
     async finish(outcome) {
       const kept = await output.finish(outcome)
-      if (guarded && kept === target) fs.rmSync(guard)
+      if (guard !== undefined && kept === target) fs.rmSync(guard)
       return kept
     },
     undo: async () => false,
@@ -96,14 +96,17 @@ async function openAppend(target: string, onto: boolean, kind: VolumeKind): Prom
   } catch (error) {
     throw cannotCreate(error)
   }
-  await readOld(target, onto, kind)
+  const first = { old: await readOld(target, onto, kind), state: stateOf(target) }
   let guard: AppendGuard | undefined
   const unguard = () => {
     if (guard) dropGuard(guard)
     guard = undefined
   }
   const output = openFileOutput(target, target, {
-    open: () => fs.openSync(target, 'r+'),
+    open() {
+      if (!guard) throw new ToolError(EXIT.internal, `${target}: would be written without its guard`)
+      return fs.openSync(target, 'r+')
+    },
     settle() {
       unguard()
       return target
@@ -120,7 +123,7 @@ async function openAppend(target: string, onto: boolean, kind: VolumeKind): Prom
         throw cannotCreate(error)
       }
       // Others may have appended to it while no stream had come.
-      const old = await readOld(target, onto, kind)
+      const old = isSame(first.state, stateOf(target)) ? first.old : await readOld(target, onto, kind)
       await output.truncate(guard.length)
       return old ? continueVolume(sink, old) : createVolume(sink, { ...options, ...newKind(kind) })
     },
@@ -137,6 +140,17 @@ async function openAppend(target: string, onto: boolean, kind: VolumeKind): Prom
     },
   }
 }
+
+function stateOf(name: string): fs.BigIntStats | undefined {
+  try {
+    return fs.statSync(name, { bigint: true, throwIfNoEntry: false })
+  } catch (error) {
+    throw cannotCreate(error)
+  }
+}
+
+const isSame = (before: fs.BigIntStats | undefined, now: fs.BigIntStats | undefined): boolean =>
+  before?.ino === now?.ino && before?.size === now?.size && before?.mtimeNs === now?.mtimeNs
 
 const newKind = ({ logical, dialect }: VolumeKind): Partial<VolumeOptions> => ({
   minor: logical ? 1 : 0,

@@ -101,6 +101,7 @@ test('a guard of another volume, or of none, cuts nothing', async (t) => {
   await t.throwsAsync(readGuard(name), { message: /and is none/ })
   await t.throwsAsync(undoAppend(name), { message: /and is none/ })
   t.true(existsSync(`${name}.append`))
+  t.deepEqual((await openVolumeFile(name)).warnings, [])
 })
 
 test('a link to a volume leads to its guard', async (t) => {
