@@ -39,7 +39,7 @@ export const tool: Tool = {
       waiting = ''
     }
     const breathe = createBreath(log, io.interrupted)
-    const { volumes, structures } = await openForCheck(operands, secretsOf(options), report)
+    const { volumes, structures } = await openForCheck(operands, secretsOf(options), report, breathe)
     if (volumes.length > 0) await verifyVolumes(volumes, structures, report, breathe)
     log.clearProgress()
     await io.print(waiting + (options.flag('json') ? '' : summary(counts)))

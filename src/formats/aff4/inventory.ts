@@ -3,6 +3,7 @@ import { aff4, codecOf, DIGESTS, pmem } from './lexicon.js'
 import { symbolicContent } from './map.js'
 import { loadIdx } from './map-reader.js'
 import { listStreams, type OpenStream, openStream, type StreamEntry } from './reader.js'
+import type { Graph } from './turtle.js'
 import type { Volume } from './volume.js'
 import { STORED } from './zip/local-header.js'
 
@@ -60,7 +61,7 @@ const BARE = [
 ] as const
 const NO_BYTES = { size: undefined, stored: 0n, compression: [], stream: undefined }
 
-type Captures = ReadonlyMap<string, { created: string | undefined; modified: string | undefined }>
+type Captures = ReadonlyMap<string, Times>
 
 async function describe(
   volumes: readonly Volume[],
@@ -104,11 +105,23 @@ function facts(volume: Volume, urn: string, holder: string, captures: Captures) 
     urn,
     name: streamName(volume, urn),
     category: category?.startsWith(aff4('')) ? category.slice(aff4('').length).replace('/', ':') : category,
-    created: graph.value(urn, aff4('birthTime')) ?? captures.get(urn)?.created,
-    modified: graph.value(urn, aff4('lastWritten')) ?? captures.get(urn)?.modified,
+    ...(timesOf(graph, urn) ?? captures.get(urn) ?? NO_TIMES),
     digests: [...new Set([urn, holder])].flatMap((object) => statedDigests(volume, object)),
     incomplete: state === undefined ? [] : [state],
   }
+}
+
+interface Times {
+  readonly created: string | undefined
+  readonly modified: string | undefined
+}
+const NO_TIMES: Times = { created: undefined, modified: undefined }
+
+/** The times of a file itself: those of its acquisition are not to be taken for them. */
+function timesOf(graph: Graph, urn: string): Times | undefined {
+  const created = graph.value(urn, aff4('birthTime'))
+  const modified = graph.value(urn, aff4('lastWritten'))
+  return created === undefined && modified === undefined ? undefined : { created, modified }
 }
 
 /** What people call a stream: its path, its place below the volume, or else its URN. */
@@ -122,7 +135,8 @@ function kindOf({ urn, form, volume }: StreamEntry, category: string | undefined
   if (is('MemoryImage') || category?.startsWith('memory:')) return 'memory'
   if (is('DiskImage')) return 'disk'
   if (is('VolumeImage')) return 'volume'
-  if (form === 'segment' || is('FileImage')) return 'file'
+  const named = volume.graph.value(urn, aff4('originalFileName')) !== undefined
+  if (form === 'segment' || is('FileImage') || (form === 'image-stream' && named)) return 'file'
   return form === 'image-stream' ? 'stream' : form
 }
 
@@ -145,7 +159,7 @@ function statedDigests({ graph }: Volume, urn: string): StatedDigest[] {
 
 /** When images were taken, by their URNs. */
 function captureTimes(volumes: readonly Volume[]): Captures {
-  const times = new Map<string, { created: string | undefined; modified: string | undefined }>()
+  const times = new Map<string, Times>()
   for (const { graph } of volumes)
     for (const subject of graph.subjects()) {
       const target = graph.value(subject, aff4('target'))

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 import type { Bytes } from '../../byte-source.js'
 import { FormatError } from '../../format-error.js'
-import type { Member } from '../container.js'
+import type { Container, Member } from '../container.js'
 import type { Volume } from '../volume.js'
 import type { Claim } from './digest-claims.js'
 import type { Report, Tick } from './finding.js'
@@ -10,15 +10,22 @@ import type { Structure } from './zip-structure.js'
 /** Bytes that are read at once. */
 export const BLOCK = 1 << 20
 
-/** What the checks of a set of volumes share. */
-export interface Context {
-  readonly volumes: readonly Volume[]
+/** What reading the members of volumes takes. */
+export interface Reading {
   /** Of the volumes that are ZIP files. */
-  readonly structures: ReadonlyMap<Volume, Structure>
+  readonly structures: ReadonlyMap<Holder, Structure>
   readonly report: Report
   readonly tick: Tick
   /** Members whose CRC was compared, and how that ended. */
   readonly compared: Map<Member, 'same' | 'different'>
+}
+
+/** A volume, or what is left of one that can't be opened. */
+export type Holder = Pick<Container, 'name' | 'open' | 'read' | 'members'>
+
+/** What the checks of a set of volumes share. */
+export interface Context extends Reading {
+  readonly volumes: readonly Volume[]
   /** Members that belong to an object. */
   readonly owned: Set<Member>
   /** Properties that were judged: subject and predicate. */
@@ -39,12 +46,12 @@ export function damageOf(error: unknown): { detail: string; offset?: bigint } {
 }
 
 /** The name of a member in its volume, as findings have it. */
-export const subjectOf = (volume: Volume, member: Member): string => `${volume.name}: ${member.name}`
+export const subjectOf = (volume: Holder, member: Member): string => `${volume.name}: ${member.name}`
 
 /** Tells that the CRC of a member was compared. */
 export async function tellCrc(
-  context: Context,
-  volume: Volume,
+  context: Reading,
+  volume: Holder,
   member: Member,
   crc: number,
 ): Promise<boolean> {
@@ -70,8 +77,8 @@ const hex8 = (crc: number) => crc.toString(16).padStart(8, '0')
  * @returns whether it is as it was written
  */
 export async function readThrough(
-  context: Context,
-  volume: Volume,
+  context: Reading,
+  volume: Holder,
   member: Member,
   take: (bytes: Bytes) => void = () => {},
 ): Promise<boolean> {
@@ -98,8 +105,8 @@ export async function readThrough(
  * @returns undefined when it is not as it was written
  */
 export async function readWhole(
-  context: Context,
-  volume: Volume,
+  context: Reading,
+  volume: Holder,
   member: Member,
   limit: bigint,
 ): Promise<Bytes | undefined> {
@@ -114,7 +121,7 @@ export async function readWhole(
   }
 }
 
-async function tellDamage(context: Context, volume: Volume, member: Member, error: unknown): Promise<void> {
+async function tellDamage(context: Reading, volume: Holder, member: Member, error: unknown): Promise<void> {
   const damage = damageOf(error)
   if (context.compared.get(member) === 'different') return
   context.compared.set(member, 'different')

@@ -10,7 +10,7 @@ export async function check(...volumes: Bytes[]): Promise<Finding[]> {
   const report = async (finding: Finding) => void findings.push(finding)
   const opened: Opened = { volumes: [], structures: new Map() }
   for (const [index, bytes] of volumes.entries())
-    await openSource(opened, bufferSource(bytes, `volume ${index}`), undefined, report)
+    await openSource(opened, bufferSource(bytes, `volume ${index}`), undefined, report, () => undefined)
   if (opened.volumes.length > 0)
     await verifyVolumes(opened.volumes, opened.structures, report, () => undefined)
   return findings
