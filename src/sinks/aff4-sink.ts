@@ -3,6 +3,7 @@ import type { Context, Tool } from '../cli/tool.js'
 import { VERSION } from '../cli/version.js'
 import { mergeRuns } from '../formats/address-space.js'
 import { PMEM2015 } from '../formats/aff4/dialect.js'
+import { createEncryptedVolume, type Seal } from '../formats/aff4/encryption/encrypted-volume.js'
 import { aff4, dateTime, iri, pmem, RDF_TYPE, text } from '../formats/aff4/lexicon.js'
 import { freshUrn } from '../formats/aff4/names.js'
 import type { VolumeWriter } from '../formats/aff4/writer.js'
@@ -12,6 +13,7 @@ import { openDiskReserve } from './aff4/disk-reserve.js'
 import { openLogicalStream } from './aff4/logical-stream.js'
 import { addFacts, addNote, describeTransmission } from './aff4/provenance.js'
 import { openRekallStream } from './aff4/rekall-stream.js'
+import { SEAL_OPTIONS, sealOf } from './aff4/seal.js'
 import { createStoredBlocks } from './aff4/stored-blocks.js'
 import { openStoredStream, type StoredImage, type StoredStream } from './aff4/stored-stream.js'
 import { volumeKind } from './aff4/volume-kind.js'
@@ -29,13 +31,17 @@ export const tool: Tool = {
     logical: { help: 'an AFF4-L volume: each file, folder and link an object of its own, named by its path' },
     layout: { value: 'LAYOUT', help: 'rekall: what the suite of 2015 reads; else standard' },
     onto: { help: 'put the volume behind a file that is none' },
+    ...SEAL_OPTIONS,
   },
   operands: [1, 1],
   async run(context) {
     const { operands, options } = context
     const kind = volumeKind(options)
-    const place = { replace: options.flag('truncate'), onto: options.flag('onto'), kind }
-    return receive(context, createReceiver(await openVolumeOutput(operands[0]!, place), context))
+    const encrypt = options.flag('encrypt')
+    const place = { replace: options.flag('truncate'), onto: options.flag('onto'), encrypt, kind }
+    const target = await openVolumeOutput(operands[0]!, place)
+    const seal = await sealOf(options, operands[0]!)
+    return receive(context, createReceiver(target, context, seal))
   },
 }
 
@@ -44,9 +50,14 @@ const MOST_LOST_NAMED = 100
 /** Messages from upstream can be of any length. */
 const LONGEST_STATE = 1000
 
-function createReceiver(target: VolumeOutput, { options, log }: Pick<Context, 'options' | 'log'>): Receiver {
+function createReceiver(
+  target: VolumeOutput,
+  { options, log }: Pick<Context, 'options' | 'log'>,
+  seal: Seal | undefined,
+): Receiver {
   const { output } = target
   const blockHashes = options.flag('block-hashes') ? (['sha256'] as const) : []
+  const logical = options.flag('logical')
   const blocks = createStoredBlocks()
   const reserve = output.seekable ? openDiskReserve(output.path) : undefined
   let volume: VolumeWriter | undefined
@@ -89,7 +100,8 @@ function createReceiver(target: VolumeOutput, { options, log }: Pick<Context, 'o
 
   async function begin(): Promise<VolumeWriter> {
     if (volume) return volume
-    volume = await target.begin(sink, { tool: `pmem ${VERSION}` })
+    const about = { tool: `pmem ${VERSION}` }
+    volume = await (seal ? createEncryptedVolume(sink, about, seal) : target.begin(sink, about))
     for (const frame of waiting) take(volume, frame)
     waiting = []
     return volume
@@ -108,7 +120,8 @@ function createReceiver(target: VolumeOutput, { options, log }: Pick<Context, 'o
     const into = await begin()
     const context = { volume: into, blockHashes, transmission, keepRoom, warn }
     if (into.dialect === PMEM2015) open = openRekallStream(context, body)
-    else if (into.minor === 1 && isOfFiles(body)) open = openLogicalStream({ ...context, blocks }, body)
+    else if ((logical || into.minor === 1) && isOfFiles(body))
+      open = openLogicalStream({ ...context, blocks }, body)
     else open = openStoredStream(context, body)
     keepRoom(0)
     return open

@@ -1,6 +1,7 @@
 import path from 'node:path'
-import test, { type ExecutionContext } from 'ava'
-import { onTerminal, openShell, type Shell } from './shell.js'
+import test from 'ava'
+import { onTerminal, openShell } from './shell.js'
+import { typing } from './typing.js'
 
 /**
  * encrypted.aff4 was written by pyaff4 (2025-11): Container.createURN(..., encryption=True), setPassword('password'),
@@ -13,11 +14,8 @@ const PLAIN = path.join(DATA, 'dream.aff4')
 const MD5 = '75d83773f8d431a3ca91bfb8859e486d'
 const VIEW = `aff4-view '${VOLUME}'`
 
-/** The shell, in which $VIEW without a secret is detached from any terminal. */
-const open = (t: ExecutionContext): Shell => openShell(t)
-
 test('the password is a line of a file descriptor', async (t) => {
-  const { run } = open(t)
+  const { run } = openShell(t)
   for (const given of ["3<<< 'password'", '3< <(printf password)', "3< <(printf 'password\\r\\nrest\\n')"]) {
     const { status, stdout, stderr } = await run(`${VIEW} --password-fd 3 ${given}`)
     t.is(status, 0, stderr)
@@ -27,14 +25,14 @@ test('the password is a line of a file descriptor', async (t) => {
 })
 
 test('what follows the line is left for others', async (t) => {
-  const { run } = open(t)
+  const { run } = openShell(t)
   const { stdout } = await run(`(${VIEW} --password-fd 0 > view; cat) <<< $'password\\nrest'`)
   t.is(stdout.toString(), 'rest\n')
 })
 
 test('a descriptor that is slow, and does not block, is waited for', async (t) => {
-  const { run } = open(t)
-  const slow = `python3 -c "
+  const { run } = openShell(t)
+  const slow = `/usr/bin/python3 -c "
 import os, time
 os.set_blocking(1, False)
 for piece in b'pass', b'word', b'\\n':
@@ -43,7 +41,7 @@ for piece in b'pass', b'word', b'\\n':
 })
 
 test('the wrong password: permission denied, and said so', async (t) => {
-  const { run } = open(t)
+  const { run } = openShell(t)
   for (const wrong of ['Password', 'password ', '']) {
     const { status, stdout, stderr } = await run(`${VIEW} --password-fd 3 3<<< '${wrong}'`)
     t.is(status, 77)
@@ -53,14 +51,14 @@ test('the wrong password: permission denied, and said so', async (t) => {
 })
 
 test('the private key of the certificate opens it without a password', async (t) => {
-  const { run } = open(t)
+  const { run } = openShell(t)
   const { status, stdout } = await run(`aff4-cat --key '${KEY}' '${VOLUME}' | pmem-hash md5 | pmem-frames`)
   t.is(status, 0)
   t.true(stdout.includes(MD5))
 })
 
 test('a key with a passphrase asks for that', async (t) => {
-  const { run } = open(t)
+  const { run } = openShell(t)
   await run(`openssl rsa -in '${KEY}' -aes128 -passout pass:phrase -out new.pem
     openssl rsa -in '${KEY}' -traditional -aes128 -passout pass:phrase -out old.pem`)
   for (const pem of ['new.pem', 'old.pem']) {
@@ -75,14 +73,14 @@ test('a key with a passphrase asks for that', async (t) => {
 })
 
 test('another key: permission denied, with the names of the certificates', async (t) => {
-  const { run } = open(t)
+  const { run } = openShell(t)
   const { status, stderr } = await run(`openssl genrsa -out other.pem 2048 2>&-; ${VIEW} --key other.pem`)
   t.is(status, 77)
   t.regex(stderr, /for 1 password and 1 certificate \(.*Evidence room.*\): not for this private key\n$/)
 })
 
 test('what is no private RSA key is refused', async (t) => {
-  const { run } = open(t)
+  const { run } = openShell(t)
   await run('openssl genpkey -algorithm ed25519 -out ed.pem; head -c 2M /dev/zero > large.pem')
   for (const [file, status, why] of [
     ['ed.pem', 65, /a key of ed25519, not RSA/],
@@ -98,7 +96,7 @@ test('what is no private RSA key is refused', async (t) => {
 })
 
 test('without secret and terminal: how many bags of which kind, and what would open it', async (t) => {
-  const { run } = open(t)
+  const { run } = openShell(t)
   const { status, stderr } = await run(`setsid -w ${VIEW}`)
   t.is(status, 77)
   t.regex(
@@ -108,7 +106,7 @@ test('without secret and terminal: how many bags of which kind, and what would o
 })
 
 test('a descriptor that is not open, or is none to read from, is refused at once', async (t) => {
-  const { run } = open(t)
+  const { run } = openShell(t)
   for (const fd of ['3', '4', '5', '6']) {
     const { status, stderr } = await run(`timeout 20 ${VIEW} --password-fd ${fd}`)
     t.is(status, 64, fd)
@@ -121,55 +119,20 @@ test('a descriptor that is not open, or is none to read from, is refused at once
 })
 
 test('a volume that is not encrypted asks for nothing', async (t) => {
-  const { run } = open(t)
+  const { run } = openShell(t)
   t.is((await run(`setsid -w aff4-view '${PLAIN}'`)).status, 0)
   t.is((await run(`aff4-view --password-fd 3 '${PLAIN}' 3<<< password`)).status, 0)
 })
 
 test('several volumes, one password, asked for once', async (t) => {
-  const { run } = open(t)
+  const { run } = openShell(t)
   t.is((await run(`aff4-view --password-fd 3 '${VOLUME}' '${PLAIN}' '${VOLUME}' 3<<< password`)).status, 0)
 })
 
-/** Types into a terminal of its own once the question is there; `what` are lines of Python over `fd` and `pid`. */
-function typing(command: string, what: string): string {
-  const script = `
-import os, pty, select, signal, sys, termios, time
-pid, fd = pty.fork()
-if pid == 0:
-    os.execvp('bash', ['bash', '-c', sys.argv[1]])
-seen = b''
-def until(text):
-    global seen
-    while text not in seen:
-        if not select.select([fd], [], [], 60)[0]: sys.exit('nothing came')
-        seen += os.read(fd, 4096)
-def echoes():
-    return bool(termios.tcgetattr(fd)[3] & termios.ECHO)
-assert echoes()
-${what}
-rest = b''
-try:
-    while True:
-        piece = os.read(fd, 4096)
-        if not piece: break
-        rest += piece
-except OSError: pass
-_, status = os.waitpid(pid, 0)
-sys.stdout.buffer.write(seen + rest)
-sys.exit(os.waitstatus_to_exitcode(status) % 256)
-`
-  return `/usr/bin/python3 -c ${quote(script)} ${quote(command)}`
-}
-
-const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`
-
-const ask = `until(b'password for ')
-time.sleep(0.2)
-assert not echoes()`
+const ask = `asked(b'password for ')`
 
 test('on a terminal it is asked for, and not shown', async (t) => {
-  const { run } = open(t)
+  const { run } = openShell(t)
   const { status, stdout, stderr } = await run(
     typing(`${VIEW} < /dev/null | grep -c FileImage`, `${ask}\nos.write(fd, b'password\\r')`),
   )
@@ -178,7 +141,7 @@ test('on a terminal it is asked for, and not shown', async (t) => {
 })
 
 test('what was mistyped can be taken back', async (t) => {
-  const { run } = open(t)
+  const { run } = openShell(t)
   for (const keys of [
     'pasX\\x7fsword\\r',
     'all wrong\\x15password\\n',
@@ -189,7 +152,7 @@ test('what was mistyped can be taken back', async (t) => {
 })
 
 test('Ctrl-D instead of a password ends it, Ctrl-C and signals end the process; the terminal shows again what is typed', async (t) => {
-  const { run } = open(t)
+  const { run } = openShell(t)
   for (const [what, told] of [
     ["os.write(fd, b'\\x04')", 64],
     ["os.write(fd, b'pass\\x03')", 130],
@@ -206,7 +169,7 @@ test('Ctrl-D instead of a password ends it, Ctrl-C and signals end the process; 
 })
 
 test('the terminal of script(1) asks, too', async (t) => {
-  const { run } = open(t)
+  const { run } = openShell(t)
   const { stdout } = await run(
     `(sleep 2; printf 'password\\n') | ${onTerminal(`${VIEW} | grep -c FileImage`)}`,
   )

@@ -35,6 +35,8 @@ export interface VolumeOptions {
   readonly minor?: 0 | 1 | 2
   /** The suite of 2015 reads no volumes of the Standard; what it reads has no version. */
   readonly dialect?: Dialect
+  /** A power of two, of which the size of the volume is a multiple. */
+  readonly multiple?: number
   /** When the volume was made. */
   readonly now?: Date
 }
@@ -77,10 +79,10 @@ export interface VolumeWriter {
  * @throws what the sink throws
  */
 export async function createVolume(sink: ByteSink, options: VolumeOptions): Promise<VolumeWriter> {
-  const { urn = freshUrn(), minor = 0, dialect = STANDARD, now = new Date(), tool } = options
+  const { urn = freshUrn(), minor = 0, dialect = STANDARD, multiple = 1, now = new Date(), tool } = options
   const zip = createZipWriter(sink)
   const graph = createGraph()
-  const volume = openWriter(zip, graph, { urn, minor, dialect, comment: urn, has: () => false })
+  const volume = openWriter(zip, graph, { urn, minor, dialect, comment: urn, has: () => false, multiple })
   graph.add(urn, RDF_TYPE, iri(aff4('ZipVolume')))
   graph.add(urn, aff4('interface'), iri(aff4('Volume')))
   graph.add(urn, aff4('creationTime'), dateTime(now))
@@ -99,10 +101,13 @@ export async function createVolume(sink: ByteSink, options: VolumeOptions): Prom
 export const continueVolume = (sink: ByteSink, old: OldVolume): VolumeWriter =>
   openWriter(createZipWriter(sink, old.directory), old.graph, old)
 
-type Beginning = Pick<OldVolume, 'urn' | 'minor' | 'dialect' | 'comment' | 'has'> & { turtle?: Bytes }
+type Beginning = Pick<OldVolume, 'urn' | 'minor' | 'dialect' | 'comment' | 'has'> & {
+  turtle?: Bytes
+  multiple?: number
+}
 
 function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeWriter {
-  const { urn, minor, dialect, comment, has, turtle: oldTurtle = Buffer.alloc(0) } = beginning
+  const { urn, minor, dialect, comment, has, turtle: oldTurtle = Buffer.alloc(0), multiple = 1 } = beginning
   const oldStatements = graph.statements.length
   const maps = new Map<MapWriter, OpenMap>()
   let streams: OpenImageStream[] = []
@@ -154,7 +159,8 @@ function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeW
         oldTurtle.length +
         graph.turtleBytes +
         memberOverhead(INFORMATION_TURTLE) +
-        SMALLEST_VOLUME
+        SMALLEST_VOLUME +
+        multiple
       for (const map of maps.values()) bytes += map.finishBytes
       for (const stream of streams) bytes += stream.finishBytes
       return bytes
@@ -192,7 +198,7 @@ function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeW
       for (const map of maps.values()) await map.close()
       const turtle = encodeGraph()
       await zip.write({ name: INFORMATION_TURTLE, pieces: [...turtle, padding(turtle)] })
-      await zip.finish(comment)
+      await zip.finish(comment, multiple)
     },
   }
 

@@ -17,7 +17,7 @@ export function volumeKind(options: Options): VolumeKind {
   if (layout !== undefined && !dialect)
     throw new ToolError(EXIT.usage, `--layout ${layout}: standard or rekall`)
   if (dialect === PMEM2015)
-    for (const option of ['logical', 'block-hashes'])
+    for (const option of ['logical', 'block-hashes', 'encrypt'])
       if (options.flag(option))
         throw new ToolError(EXIT.usage, `--${option}: the layout of the suite of 2015 has no place for it`)
   return { logical: options.flag('logical'), dialect }

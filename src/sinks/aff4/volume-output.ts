@@ -46,6 +46,8 @@ export interface VolumePlace {
   readonly replace: boolean
   /** Put a volume behind a file that is none. */
   readonly onto: boolean
+  /** The volume will be encrypted, which only a new one can be. */
+  readonly encrypt: boolean
   readonly kind: VolumeKind
 }
 
@@ -55,10 +57,15 @@ export interface VolumePlace {
  */
 export async function openVolumeOutput(
   target: string,
-  { replace, onto, kind }: VolumePlace,
+  { replace, onto, encrypt, kind }: VolumePlace,
 ): Promise<VolumeOutput> {
+  if (onto && encrypt) throw new ToolError(EXIT.usage, '--onto does not go with --encrypt')
   if (replace && onto) throw new ToolError(EXIT.usage, '--onto keeps what -t would replace')
   const isFile = target !== '-' && stateOf(target)?.isFile()
+  if (isFile && !replace && encrypt)
+    throw new ToolError(EXIT.cannotCreate, `${target}: file exists`, {
+      hint: 'only a new volume can be encrypted; -t replaces it',
+    })
   if (isFile && !replace) return openAppend(target, onto, kind)
   if (onto)
     throw new ToolError(EXIT.noInput, `${target}: no file to put a volume behind`, {

@@ -33,8 +33,12 @@ export interface ZipWriter {
   write(...members: NewMember[]): Promise<void>
   /** Waits until nothing is under way any more; after a failure, writing goes on behind `intact`. */
   recover(): Promise<void>
-  /** Writes the directory and the end records. */
-  finish(comment: string): Promise<void>
+  /**
+   * Writes the directory and the end records.
+   * @param multiple a power of two, of which the size of the file is a multiple: what is missing stands before the
+   * directory
+   */
+  finish(comment: string, multiple?: number): Promise<void>
 }
 
 /** How many bytes a member takes besides its content, at most, its entry in the directory included. */
@@ -102,7 +106,7 @@ export function createZipWriter(sink: ByteSink, old?: OldDirectory): ZipWriter {
       await last.catch(() => {})
       last = Promise.resolve()
     },
-    finish: (comment) =>
+    finish: (comment, multiple = 1) =>
       inTurn(async () => {
         const directory = [...oldPieces, Buffer.concat(entries.map(encodeEntry))]
         const end = {
@@ -110,7 +114,10 @@ export function createZipWriter(sink: ByteSink, old?: OldDirectory): ZipWriter {
           directoryOffset: sink.position - shift,
           directorySize: lengthOf(directory),
         }
-        await sink.write(...directory, encodeEnd(end, comment))
+        const least = sink.position + end.directorySize + BigInt(encodeEnd(end, comment).length)
+        const gap = Buffer.alloc(Number(-least & BigInt(multiple - 1)))
+        const directoryOffset = end.directoryOffset + BigInt(gap.length)
+        await sink.write(gap, ...directory, encodeEnd({ ...end, directoryOffset }, comment))
         intact = sink.position
       }),
   }
