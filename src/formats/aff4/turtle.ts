@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { getHeapStatistics } from 'node:v8'
 import { type BlankNode, type Literal, type NamedNode, Parser, type Quad } from 'n3'
 import { FormatError } from '../format-error.js'
 import { NAMESPACES, RDF_TYPE } from './lexicon.js'
@@ -38,7 +39,9 @@ export function createGraph(): Graph {
   /** Of subjects with more statements. */
   const large = new Map<string, Map<string, Map<string, Node>>>()
   const predicateNames = new Map<string, string>()
+  /** Of so many statements: whoever only reads does not ask. */
   let turtleBytes = byteLength(prefixLines({ '': '', ...NAMESPACES })) + 2
+  let measured = 0
 
   function indexed(subject: string, facts: readonly Statement[]): Map<string, Map<string, Node>> {
     let index = large.get(subject)
@@ -76,6 +79,14 @@ export function createGraph(): Graph {
   const graph: Graph = {
     statements,
     get turtleBytes() {
+      for (; measured < statements.length; measured++) {
+        const statement = statements[measured]!
+        const { subject, predicate, object } = statement
+        if (bySubject.get(subject)?.[0] === statement)
+          turtleBytes += byteLength(formatName(subject, NAMESPACES)) + 8
+        turtleBytes +=
+          byteLength(formatName(predicate, NAMESPACES)) + byteLength(formatNode(object, NAMESPACES)) + 16
+      }
       return turtleBytes
     },
     add(subject, predicate, ...objects) {
@@ -85,10 +96,7 @@ export function createGraph(): Graph {
         if (!facts) {
           facts = []
           bySubject.set(subject, facts)
-          turtleBytes += byteLength(formatName(subject, NAMESPACES)) + 8
         }
-        turtleBytes +=
-          byteLength(formatName(predicate, NAMESPACES)) + byteLength(formatNode(object, NAMESPACES)) + 16
         const statement = { subject, predicate: nameOf(predicate), object }
         facts.push(statement)
         statements.push(statement)
@@ -115,6 +123,11 @@ export function createGraph(): Graph {
 /** Turtle that may come without a statement being complete: literals and nesting are held in memory until then. */
 const LONGEST_STATEMENT = 4 << 20
 
+/** What a statement takes in memory, besides its text. */
+const STATEMENT_BYTES = 512
+/** What all statements may take: beyond, Node would die of it without a word. */
+const MOST_BYTES = (getHeapStatistics().heap_size_limit * 3) / 4
+
 /** Takes Turtle in pieces, and tells each statement as it is complete. */
 export interface TurtleReader {
   /** @throws {FormatError} naming the line */
@@ -135,11 +148,13 @@ export function createTurtleReader(
   const input = new EventEmitter()
   let failure: Error | undefined
   let pending = 0
+  let held = 0
   const parser = new Parser({ format: 'text/turtle', ...(base === undefined ? {} : { baseIRI: base }) })
   const take = (error: Error | null, quad: Quad | null) => {
     failure ??= error ?? undefined
     if (!quad || failure) return
     pending = 0
+    held += STATEMENT_BYTES
     each({ subject: quad.subject.id, predicate: quad.predicate.id, object: quad.object as Node })
   }
   parser.parse(input, take, (prefix, namespace) => onPrefix?.(prefix, namespace.value))
@@ -155,7 +170,12 @@ export function createTurtleReader(
   return {
     write(piece) {
       pending += piece.length
+      held += piece.length
       feed('data', piece)
+      if (held > MOST_BYTES)
+        throw new FormatError(
+          'turtle: more statements than memory holds (NODE_OPTIONS=--max-old-space-size=N gives N MiB)',
+        )
       if (pending > LONGEST_STATEMENT)
         throw new FormatError(`turtle: a statement of more than ${LONGEST_STATEMENT >> 20} MiB`)
     },
