@@ -5,6 +5,7 @@ import { openOutput } from '../cli/output.js'
 import { showSize } from '../cli/sizes.js'
 import type { Context, Tool } from '../cli/tool.js'
 import { VERSION } from '../cli/version.js'
+import type { Run } from '../formats/address-space.js'
 import { undoAppend } from '../formats/aff4/append-guard.js'
 import { describeObject, isComplete, type RecoveredObject } from '../formats/aff4/recover/outcome.js'
 import { recoverVolume } from '../formats/aff4/recover/recover.js'
@@ -87,15 +88,11 @@ function interruptible(source: ByteSource, interrupted: AbortSignal): ByteSource
 
 function tell(log: Context['log'], object: RecoveredObject): void {
   log.warn(`${object.name}: ${describeObject(object)}`)
-  const range = ({ start, length }: { start: bigint; length: bigint }) =>
-    `0x${start.toString(16)}-0x${(start + length).toString(16)}`
-  for (const [what, runs] of [
-    ['lost', object.lost],
-    ['no checksum vouches for', object.unsure],
-  ] as const) {
-    for (const run of runs.slice(0, MOST_NAMED)) log.warn(`${object.name}: ${what} ${range(run)}`)
-    if (runs.length > MOST_NAMED) log.warn(`${object.name}: and ${runs.length - MOST_NAMED} more ranges`)
-  }
+  const range = ({ start, length }: Run) => `0x${start.toString(16)}-0x${(start + length).toString(16)}`
+  for (const run of object.lost.slice(0, MOST_NAMED)) log.warn(`${object.name}: lost ${range(run)}`)
+  if (object.lost.length > MOST_NAMED)
+    log.warn(`${object.name}: and ${object.lost.length - MOST_NAMED} more ranges, which the new volume names`)
+  for (const run of object.unsure) log.verbose(`${object.name}: no checksum vouches for ${range(run)}`)
 }
 
 function refuseSame(path: string, out: string): void {

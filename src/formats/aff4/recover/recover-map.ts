@@ -61,16 +61,18 @@ export async function recoverMap(job: Job, urn: string): Promise<void> {
 
 const NOTHING_MAPPED: RestoredMap = { targets: [], entries: createMapEntries(), finished: true, refused: 0 }
 
-/** Before the Standard an image and its map were one object, which keeps its name as the image. */
+/**
+ * Before the Standard an image and its map were one object, which keeps its name as the image. So does one of which
+ * nothing but a name below the volume's is known.
+ */
 function imagesOfMap(
-  { found: { graph, dialect }, imagesOf }: Job,
+  { found: { urn, graph, dialect }, imagesOf }: Job,
   map: string,
 ): { images: readonly string[]; mapUrn: string } {
   const images = imagesOf.get(map)
   if (images) return { images, mapUrn: map }
-  return dialect !== STANDARD && isMap(graph, map)
-    ? { images: [map], mapUrn: freshUrn() }
-    : { images: [freshUrn()], mapUrn: map }
+  const isImage = isMap(graph, map) ? dialect !== STANDARD : map.startsWith(`${urn}/`)
+  return isImage ? { images: [map], mapUrn: freshUrn() } : { images: [freshUrn()], mapUrn: map }
 }
 
 /** What the entries leave open up to the size that the map had. */

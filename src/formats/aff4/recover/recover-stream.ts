@@ -12,7 +12,9 @@ export async function recoverStream(job: Job, urn: string): Promise<void> {
   const described = isStream(found.graph, urn)
   const encrypted = found.graph.isA(urn, aff4('EncryptedStream'))
   if (!images && described && (encrypted || (await looksWhole(job, urn)))) return recoverAsItIs(job, urn)
-  return recoverBehindMap(job, urn, images?.[0] ?? (described ? urn : freshUrn()), described)
+  // A name below the volume's is one that people know it by.
+  const named = described || urn.startsWith(`${found.urn}/`)
+  return recoverBehindMap(job, urn, images?.[0] ?? (named ? urn : freshUrn()), described)
 }
 
 /** A stream that stays what it is: all of it is there, or no map could be put over it. */
