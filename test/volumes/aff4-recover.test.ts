@@ -1,9 +1,12 @@
-import { createHash } from 'node:crypto'
+import { spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { appendFile, copyFile, readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { setGuard } from '../../src/formats/aff4/append-guard.js'
-import { data, memory, runTool, scratch, stream, transmission } from '../sinks/pipeline.js'
+import { cut, data, hex, memory, ranges, runTool, scratch, stream, transmission } from '../sinks/pipeline.js'
 
 const NOTHING = Buffer.alloc(0)
 const REFERENCE = 'test/data/aff4/Base-Allocated.aff4'
@@ -78,4 +81,36 @@ test('--undo gives back the volume as it was before an append, bit for bit', asy
   const again = await runTool('aff4-recover', ['--undo', volume], NOTHING)
   t.is(again.status, 65)
   t.regex(again.stderr, /no append to undo/)
+})
+
+test('a sink that was killed leaves a volume from which all that was flushed comes back', async (t) => {
+  const folder = await scratch(t)
+  const [partial, out] = [path.join(folder, 'memory.partial.aff4'), path.join(folder, 'out.aff4')]
+  const content = randomBytes(80 << 20)
+  const announced = memory({ ranges: ranges([0n, 16n << 20n], [1n << 30n, 128n << 20n]) })
+  const pieces = Array.from({ length: 80 }, (_, index) => {
+    const address = index < 16 ? BigInt(index << 20) : (1n << 30n) + BigInt((index - 16) << 20)
+    return data(address, content.subarray(index << 20, (index + 1) << 20))
+  })
+  const sink = spawn(process.execPath, ['bin/aff4-sink', path.join(folder, 'memory.aff4')], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  })
+  sink.stdin.on('error', () => {})
+  sink.stdin.write(cut(announced, pieces))
+  const sizeOf = async () => (await stat(partial).catch(() => undefined))?.size ?? 0
+  // Two bevies of 32 MiB, and then it waits for more.
+  for (let size = 0; size < 64 << 20 || size !== (await sizeOf()); await sleep(300)) size = await sizeOf()
+  sink.kill('SIGKILL')
+  await once(sink, 'close')
+
+  const { status, stderr } = await runTool('aff4-recover', [partial, out], NOTHING)
+  t.is(status, 3, stderr)
+  // What was announced and never came is lost as well.
+  t.regex(
+    stderr,
+    new RegExp(`PhysicalMemory: lost ${hex((1n << 30n) + (48n << 20n))}-${hex((1n << 30n) + (128n << 20n))}`),
+  )
+  const { stdout } = await runTool('aff4-cat', [out, '--range', '0-16M'], NOTHING)
+  const raw = await runTool('raw-sink', ['-'], stdout)
+  t.true(raw.stdout.equals(content.subarray(0, 16 << 20)))
 })

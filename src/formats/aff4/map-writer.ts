@@ -170,7 +170,7 @@ export function createMapWriter(volume: VolumeParts, options: MapOptions): OpenM
 }
 
 /** `runs` without what `taken`, sorted and joined, covers. */
-function* subtractRuns(runs: Iterable<Run>, taken: readonly Run[]): Generator<Run> {
+export function* subtractRuns(runs: Iterable<Run>, taken: readonly Run[]): Generator<Run> {
   for (const run of runs) {
     const end = run.start + run.length
     let at = run.start

@@ -2,17 +2,20 @@ import type { WritableCodec } from '../../codecs/codec.js'
 import type { Run } from '../../formats/address-space.js'
 import { DEFAULT_CHUNK_SIZE, LARGEST_CHUNK_SIZE } from '../../formats/aff4/image-stream.js'
 import type { ImageStreamWriter } from '../../formats/aff4/image-stream-writer.js'
-import { aff4, type DigestName, iri } from '../../formats/aff4/lexicon.js'
+import { aff4, type DigestName, iri, pmem, text } from '../../formats/aff4/lexicon.js'
 import { MAP_ENTRY_SIZE } from '../../formats/aff4/map.js'
 import type { MapWriter } from '../../formats/aff4/map-writer.js'
 import { freshUrn } from '../../formats/aff4/names.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
 import type { Bytes } from '../../formats/byte-source.js'
-import { parseAddress } from '../../frames/address.js'
+import { formatAddress, parseAddress } from '../../frames/address.js'
 import { checkCrc, chunkContent } from '../../frames/chunk-content.js'
 import type { DataFrame, FillFrame, StreamBody } from '../../frames/frame.js'
 import { announcedRuns } from '../../frames/streams.js'
 import type { Place } from './stored-blocks.js'
+
+/** More ranges than any memory has; they stand in the turtle. */
+const MOST_ANNOUNCED = 1000
 
 /** The bytes of one stream on their way into a volume: an object, the map that is its data, and chunks. */
 export interface Evidence {
@@ -56,6 +59,9 @@ export function openEvidence(
   const chunkSize = chunked ? given : DEFAULT_CHUNK_SIZE
   let stream: ImageStreamWriter | undefined
   let place: Place | undefined
+  // In the volume before anything comes: should it be cut, they tell what is missing.
+  for (const { start, length } of announced.slice(0, MOST_ANNOUNCED))
+    volume.graph.add(urn, pmem('announcedRange'), text(`${formatAddress(start)}+${formatAddress(length)}`))
 
   function open(): ImageStreamWriter {
     stream ??= volume.imageStream({ chunkSize, blockHashes }, map)

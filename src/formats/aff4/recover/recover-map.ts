@@ -1,16 +1,19 @@
+import type { Run } from '../../address-space.js'
 import { STANDARD } from '../dialect.js'
 import { aff4, iri, long, pmem, text } from '../lexicon.js'
 import { symbolicContent } from '../map.js'
 import { createMapEntries } from '../map-entries.js'
-import type { MapWriter } from '../map-writer.js'
+import { type MapWriter, subtractRuns } from '../map-writer.js'
 import { freshUrn } from '../names.js'
 import { STORED } from '../zip/local-header.js'
 import { copyStream, streamsOf } from './copy-stream.js'
-import { isMap, isStream, sizeOf, streamFacts } from './facts.js'
+import { isMap, isStream, sizeOf, streamFacts, typesOf } from './facts.js'
 import { type RestoredMap, restoreMap } from './found-map.js'
 import { type Job, settle } from './job.js'
 import { type Placement, placementOf } from './placement.js'
-import { addRun, createPlaces, lose, type Places, place } from './places.js'
+import { createPlaces, lose, type Places, place } from './places.js'
+
+const ADDRESS_LIMIT = 1n << 64n
 
 /** Maps that were found, or that the volume says it had. */
 export const mapsOf = ({ found }: Job): Set<string> =>
@@ -20,10 +23,11 @@ export const mapsOf = ({ found }: Job): Set<string> =>
 export async function recoverMap(job: Job, urn: string): Promise<void> {
   const { source, found, volume, rebuilt, intact } = job
   const { graph } = found
-  const { images, mapUrn } = imagesOfMap(job, urn)
-  const map = volume.map({ urn: mapUrn, image: images[0]! })
+  const { mapUrn, images } = formOf(job, urn)
+  const [image] = images
+  const map = volume.map(image === undefined ? { urn: mapUrn } : { urn: mapUrn, image })
   for (const subject of [urn, ...images]) rebuilt.add(subject)
-  const size = sizeOf(graph, urn) ?? sizeOf(graph, images[0]!)
+  const size = sizeOf(graph, urn) ?? (image === undefined ? undefined : sizeOf(graph, image))
   const known = found.maps.get(urn)
   const restored =
     size === 0n
@@ -44,53 +48,80 @@ export async function recoverMap(job: Job, urn: string): Promise<void> {
     volume.graph.add(mapUrn, aff4('dependentStream'), iri(target))
     if (graph.value(target, aff4('stored')) === undefined) remarks.push(`${target} is not in the volume`)
   }
-  fillUp(job, map, places, size, urn, restored?.finished === true)
+  if (restored?.finished) fillGaps(job, map, urn, size)
+  else coverMissing(map, places, [...announcedOf(job, image ?? urn), ...upTo(map.size, size)])
   await map.close()
   for (const category of graph.all(urn, aff4('category')))
     volume.graph.add(mapUrn, aff4('category'), category)
-  for (const [index, image] of images.entries()) {
-    if (index > 0) {
-      volume.declare(image)
-      volume.graph.add(image, aff4('dataStream'), iri(mapUrn))
-      volume.graph.add(image, aff4('size'), long(map.size))
-    }
-    settle(job, image, mapUrn, places, remarks)
+  for (const other of images.slice(1)) {
+    volume.declare(other)
+    volume.graph.add(other, aff4('dataStream'), iri(mapUrn))
+    volume.graph.add(other, aff4('size'), long(map.size))
   }
-  if (intact.has(images[0]!) && mapUrn === urn) intact.add(urn)
+  const objects = images.length > 0 ? images : [urn]
+  for (const object of objects) settle(job, object, mapUrn, places, remarks)
+  if (intact.has(objects[0]!) && mapUrn === urn) intact.add(urn)
 }
 
 const NOTHING_MAPPED: RestoredMap = { targets: [], entries: createMapEntries(), finished: true, refused: 0 }
 
 /**
- * Before the Standard an image and its map were one object, which keeps its name as the image. So does one of which
- * nothing but a name below the volume's is known.
+ * What the map becomes: of AFF4-L it is the file itself, and has no image. Elsewhere an image has a map, and where both
+ * were one object it keeps its name as the image; so does one of which nothing but a name below the volume's is known.
  */
-function imagesOfMap(
-  { found: { urn, graph, dialect }, imagesOf }: Job,
+function formOf(
+  { found: { urn, minor, graph, dialect }, imagesOf }: Job,
   map: string,
-): { images: readonly string[]; mapUrn: string } {
+): { mapUrn: string; images: readonly string[] } {
   const images = imagesOf.get(map)
-  if (images) return { images, mapUrn: map }
-  const isImage = isMap(graph, map) ? dialect !== STANDARD : map.startsWith(`${urn}/`)
-  return isImage ? { images: [map], mapUrn: freshUrn() } : { images: [freshUrn()], mapUrn: map }
+  if (images) return { mapUrn: map, images }
+  const described = isMap(graph, map)
+  const isImage = typesOf(graph, map).some((type) => type.endsWith('Image'))
+  if (described && isImage && minor > 0) return { mapUrn: map, images: [] }
+  const keepsName = described ? isImage || dialect !== STANDARD : map.startsWith(`${urn}/`)
+  return keepsName ? { mapUrn: freshUrn(), images: [map] } : { mapUrn: map, images: [freshUrn()] }
 }
 
-/** What the entries leave open up to the size that the map had. */
-function fillUp(
-  { found: { graph } }: Job,
-  map: MapWriter,
-  places: Places,
-  size: bigint | undefined,
-  urn: string,
-  finished: boolean,
-): void {
+/** What no entry of a map that was finished covers reads as its default. */
+function fillGaps({ found: { graph } }: Job, map: MapWriter, urn: string, size: bigint | undefined): void {
   if (size === undefined) return
-  const rest = { start: map.size, length: size - map.size }
-  const gap = symbolicContent(graph.value(urn, aff4('mapGapDefaultStream')) ?? aff4('Zero'))
-  if (!finished && rest.length > 0n) addRun(places.lost, rest)
-  if (finished && gap === 'zero') map.addSymbolic(rest.start, rest.length, 'zero')
-  else map.cover([finished ? { start: 0n, length: size } : rest], (finished && gap) || 'unknown')
+  const gap = symbolicContent(graph.value(urn, aff4('mapGapDefaultStream')) ?? aff4('Zero')) ?? 'unknown'
+  if (gap !== 'zero') map.cover([{ start: 0n, length: size }], gap)
+  else for (const { start, length } of upTo(map.size, size)) map.addSymbolic(start, length, gap)
 }
+
+/** Of these ranges it is known only that they were to come. */
+function coverMissing(map: MapWriter, places: Places, expected: readonly Run[]): void {
+  for (const { start, length } of [...subtractRuns(disjoint(expected), map.runs())]) {
+    map.addSymbolic(start, length, 'unknown')
+    places.lost.push({ start, length })
+  }
+}
+
+/** What the program that wrote the volume had been told of an image before it came. */
+function announcedOf({ found: { graph } }: Job, image: string): Run[] {
+  return graph.all(image, pmem('announcedRange')).flatMap(({ value }) => {
+    const [, start, length] = /^(0x[0-9a-f]{1,16})\+(0x[0-9a-f]{1,16})$/.exec(value) ?? []
+    return start && length ? [{ start: BigInt(start), length: BigInt(length) }] : []
+  })
+}
+
+/** Runs in order, each without what those before it cover. */
+function disjoint(runs: readonly Run[]): Run[] {
+  const result: Run[] = []
+  let end = 0n
+  for (const { start, length } of runs.toSorted((a, b) =>
+    a.start < b.start ? -1 : a.start > b.start ? 1 : 0,
+  )) {
+    const from = start > end ? start : end
+    const to = start + length < ADDRESS_LIMIT ? start + length : ADDRESS_LIMIT
+    if (to > from) result.push({ start: from, length: to - from })
+    if (to > end) end = to
+  }
+  return result
+}
+
+const upTo = (start: bigint, size = 0n): Run[] => (size > start ? [{ start, length: size - start }] : [])
 
 /** Entries of a map, each taken apart by what is left of its target. */
 async function placeEntries(job: Job, map: MapWriter, { entries, targets }: RestoredMap): Promise<Places> {
