@@ -28,7 +28,7 @@ import type { VolumeKind } from './volume-kind.js'
 /** Where a volume goes: a new file, a pipe, or the end of a file that is there. */
 export interface VolumeOutput {
   readonly output: Output
-  /** What is there stays. */
+  /** A volume is there, and stays. */
   readonly appends: boolean
   /** Begins a volume, or goes on with the one that is there. @param sink writes to the output */
   begin(sink: ByteSink, options: VolumeOptions): Promise<VolumeWriter>
@@ -121,7 +121,7 @@ async function openAppend(target: string, onto: boolean, kind: VolumeKind): Prom
   })
   return {
     output,
-    appends: true,
+    appends: first.old !== undefined,
     async begin(sink, options) {
       try {
         guard = await setGuard(target)
