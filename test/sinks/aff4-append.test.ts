@@ -208,14 +208,13 @@ test('killed at any point, an append leaves the old volume readable, and undo re
     child.stdin.on('error', () => {})
     const closed = once(child, 'close')
     // Some die while bytes come, some while the end is written.
-    const fed = turn % 5 === 0 ? input.length : randomInt(1, input.length)
+    const fed = turn % 5 === 0 ? input.length : randomInt(1 << 18, input.length)
     child.stdin.write(input.subarray(0, fed))
     if (fed === input.length) child.stdin.end()
-    const target = old.length + (turn % 5 === 0 ? randomInt(1, 7 << 20) : Math.max(1, fed - (1 << 20)))
-    for (let wait = 0; wait < 400 && child.exitCode === null; wait++) {
-      if (statSync(out).size >= target || (wait > 40 && turn % 5 > 0)) break
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
+    const target = old.length + (turn % 5 === 0 ? randomInt(1, 6 << 20) : Math.max(0, fed - (2 << 20)))
+    while (child.exitCode === null && !(existsSync(`${out}.append`) && statSync(out).size >= target))
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    await new Promise((resolve) => setTimeout(resolve, randomInt(0, 20)))
     child.kill('SIGKILL')
     await closed
     t.true(readFileSync(out).subarray(0, old.length).equals(old))
