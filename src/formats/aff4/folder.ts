@@ -5,6 +5,7 @@ import type { ByteSource, Bytes } from '../byte-source.js'
 import { openFileSource } from '../file-source.js'
 import { FormatError } from '../format-error.js'
 import type { Container, Member } from './container.js'
+import { CONTAINER_DESCRIPTION } from './names.js'
 import { STORED } from './zip/local-header.js'
 import { MOST_MEMBERS } from './zip/reader.js'
 
@@ -34,6 +35,9 @@ export async function openFolder(root: string): Promise<Container> {
     members.set(name, { name, size, compressedSize: size, crc: undefined, method: STORED, headerOffset: 0n })
   }
 
+  // Whoever gives a folder by mistake is told before all of it is walked.
+  if (!(await readdir(root)).includes(CONTAINER_DESCRIPTION))
+    throw new FormatError(`${root}: a folder without a ${CONTAINER_DESCRIPTION}: no AFF4 volume`)
   await list('', 0)
   return {
     name: root,

@@ -170,7 +170,15 @@ function homeOf(volumes: readonly Volume[], urn: string): { volume: Volume; form
     const first = homes.find(({ volume }) => volume.find(bevyUrn(urn, 0)))
     return first ?? homes[0]!
   }
-  if (homes[0]) return homes[0]
+  const [home] = homes
+  // A stub may say all of a stream but have none of it.
+  if (
+    home?.form === 'image-stream' &&
+    !home.volume.find(bevyUrn(urn, 0)) &&
+    homeElsewhere(volumes, urn) !== undefined
+  )
+    throw new FormatError(missing(volumes, urn))
+  if (home) return home
   const holder = volumes.find((one) => one.find(urn))
   if (holder) return { volume: holder, form: 'segment' }
   throw new FormatError(missing(volumes, urn))
@@ -178,12 +186,17 @@ function homeOf(volumes: readonly Volume[], urn: string): { volume: Volume; form
 
 function missing(volumes: readonly Volume[], urn: string): string {
   const names = volumes.map(({ name }) => name).join(', ')
-  for (const { graph } of volumes) {
-    const home = graph.value(urn, aff4('stored'))
-    if (home !== undefined && !volumes.some((volume) => volume.urn === home))
-      return `${names}: ${urn} is in volume ${home}, which is not given`
-  }
-  return `${names}: ${urn} is not in the volume${volumes.length > 1 ? 's' : ''}`
+  const home = homeElsewhere(volumes, urn)
+  return home === undefined
+    ? `${names}: ${urn} is not in the volume${volumes.length > 1 ? 's' : ''}`
+    : `${names}: ${urn} is in volume ${home}, which is not given`
+}
+
+/** The volume that an object is said to be in, where that is none of these. */
+function homeElsewhere(volumes: readonly Volume[], urn: string): string | undefined {
+  const homes = volumes.flatMap(({ graph }) => graph.all(urn, aff4('stored')))
+  const given = new Set(volumes.map((volume) => volume.urn))
+  return homes.find(({ termType, value }) => termType === 'NamedNode' && !given.has(value))?.value
 }
 
 function literalSource(volume: Volume, urn: string): ByteSource {
