@@ -33,11 +33,25 @@ export const tool: Tool = {
       if (state !== undefined) log.warn(`${path}: incomplete: ${state}`)
       volumes.push(volume)
     }
-    const inventory = takeInventory(volumes)
+    let unopened = false
+    const inventory = watch(takeInventory(volumes), () => {
+      unopened = true
+    })
     const map = options.flag('map')
     await printLines(io, options.flag('json') ? jsonLines(inventory, map) : tableLines(inventory, map))
-    return EXIT.complete
+    return unopened ? EXIT.unreadable : EXIT.complete
   },
+}
+
+/** The same entries. @param found told of those that could not be opened */
+async function* watch(
+  inventory: AsyncIterable<InventoryEntry>,
+  found: () => void,
+): AsyncGenerator<InventoryEntry> {
+  for await (const entry of inventory) {
+    if (!entry.opened) found()
+    yield entry
+  }
 }
 
 async function printLines(io: Io, lines: AsyncIterable<string>): Promise<void> {
@@ -85,8 +99,7 @@ async function* tableLines(inventory: AsyncIterable<InventoryEntry>, map: boolea
   yield format(COLUMNS)
   for (const [index, row] of rows.entries()) {
     yield format(row)
-    if (map)
-      for (const extent of entries[index]!.stream?.extents() ?? []) yield `  ${words(extent).join('  ')}\n`
+    if (map) for (const extent of await entries[index]!.extents()) yield `  ${words(extent).join('  ')}\n`
   }
 }
 
@@ -110,7 +123,7 @@ function cells(entry: InventoryEntry): string[] {
 
 /** A word for what is incomplete: the reason itself may be long, and stands in JSON. */
 const briefly = (state: string) =>
-  /^(?:unreadable|unknown) \d+$|^(?:interrupted|failed|truncated|damaged)\b|/
+  /^(?:unreadable|unknown) \d+$|^(?:interrupted|failed|truncated|unopened)\b|/
     .exec(state)![0]
     .replace(' ', ':') || 'incomplete'
 
@@ -124,15 +137,15 @@ const contentName = (content: Extent['content']) =>
 const hex = (value: bigint | number) => `0x${value.toString(16)}`
 
 async function* jsonLines(inventory: AsyncIterable<InventoryEntry>, map: boolean): AsyncGenerator<string> {
-  for await (const { stream, ...entry } of inventory) {
+  for await (const { extents, opened: _, ...entry } of inventory) {
     const facts = JSON.stringify(entry, (_key, value) => (typeof value === 'bigint' ? hex(value) : value))
-    if (!map || !stream) {
+    if (!map) {
       yield `${facts}\n`
       continue
     }
     yield `${facts.slice(0, -1)},"map":[`
     let comma = ''
-    for (const extent of stream.extents()) {
+    for (const extent of await extents()) {
       const [start, end, length, content] = words(extent)
       yield `${comma}${JSON.stringify({ start, end, length, content })}`
       comma = ','

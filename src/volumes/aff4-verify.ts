@@ -6,6 +6,7 @@ import type { Tool } from '../cli/tool.js'
 import type { Finding, Outcome, Tick } from '../formats/aff4/verify/finding.js'
 import { openForCheck } from '../formats/aff4/verify/open.js'
 import { verifyVolumes } from '../formats/aff4/verify/verify.js'
+import { FormatError } from '../formats/format-error.js'
 
 const PROGRESS_MS = 500
 /** Bytes that are checked before signals are heard and progress is told. */
@@ -40,7 +41,18 @@ export const tool: Tool = {
     }
     const breathe = createBreath(log, io.interrupted)
     const { volumes, structures } = await openForCheck(operands, secretsOf(options), report, breathe)
-    if (volumes.length > 0) await verifyVolumes(volumes, structures, report, breathe)
+    try {
+      if (volumes.length > 0) await verifyVolumes(volumes, structures, report, breathe)
+    } catch (error) {
+      // Damage that nobody thought of is damage all the same.
+      if (!(error instanceof FormatError)) throw error
+      await report({
+        outcome: 'mismatched',
+        property: 'volume',
+        subject: operands.join(', '),
+        detail: error.message,
+      })
+    }
     log.clearProgress()
     await io.print(waiting + (options.flag('json') ? '' : summary(counts)))
     return exitOf(counts)

@@ -38,16 +38,18 @@ export const tool: Tool = {
 
 /** What the volumes say in their own words, of whatever era, with the prefixes that they use themselves. */
 async function merge(volumes: readonly Volume[]): Promise<{ graph: Graph; prefixes: Prefixes }> {
-  const merged = createGraph()
+  let merged: Graph | undefined
   const bound = new Map<string, string>()
   for (const volume of volumes) {
     const { graph, prefixes } = await volume.asWritten()
-    for (const { subject, predicate, object } of graph.statements) merged.add(subject, predicate, object)
+    if (merged)
+      for (const { subject, predicate, object } of graph.statements) merged.add(subject, predicate, object)
+    else merged = graph
     // The empty one is each volume's own name.
     for (const [prefix, namespace] of prefixes)
       if (/^[A-Za-z][A-Za-z0-9]*$/.test(prefix) && !bound.has(prefix)) bound.set(prefix, namespace)
   }
-  return { graph: merged, prefixes: { ...SUITE, ...Object.fromEntries(bound) } }
+  return { graph: merged ?? createGraph(), prefixes: { ...SUITE, ...Object.fromEntries(bound) } }
 }
 
 /** RDF 1.1 JSON: {subject: {predicate: [{type, value, datatype}]}}. */

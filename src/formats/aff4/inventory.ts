@@ -1,8 +1,9 @@
+import { FormatError } from '../format-error.js'
 import { bevyUrn } from './image-stream.js'
 import { aff4, codecOf, DIGESTS, pmem } from './lexicon.js'
 import { symbolicContent } from './map.js'
 import { loadIdx } from './map-reader.js'
-import { listStreams, type OpenStream, openStream, type StreamEntry } from './reader.js'
+import { type Extent, listStreams, type OpenStream, openStream, type StreamEntry } from './reader.js'
 import type { Graph } from './turtle.js'
 import type { Volume } from './volume.js'
 import { STORED } from './zip/local-header.js'
@@ -34,8 +35,10 @@ export interface InventoryEntry {
   readonly digests: readonly StatedDigest[]
   /** Why it is not all there: `interrupted: …`, `unreadable 4096`, … */
   readonly incomplete: readonly string[]
-  /** Undefined where it could not be opened, or has no bytes. */
-  readonly stream: OpenStream | undefined
+  /** False where it is damaged, or rests on what is not there. */
+  readonly opened: boolean
+  /** What it consists of, ascending; nothing where it could not be opened, or has no bytes. */
+  extents(): Promise<Iterable<Extent>>
 }
 
 /**
@@ -59,7 +62,7 @@ const BARE = [
   [aff4('FolderImage'), 'folder'],
   [pmem('SymbolicLink'), 'link'],
 ] as const
-const NO_BYTES = { size: undefined, stored: 0n, compression: [], stream: undefined }
+const NO_BYTES = { size: undefined, stored: 0n, compression: [], opened: true, extents: async () => [] }
 
 type Captures = ReadonlyMap<string, Times>
 
@@ -72,23 +75,32 @@ async function describe(
   const holder = volume.graph.value(urn, aff4('dataStream')) ?? urn
   const known = facts(volume, urn, holder, captures)
   const incomplete = [...known.incomplete]
-  let stream: OpenStream | undefined
+  let size = volume.graph.integer(urn, aff4('size'))
+  let opened = true
   const storage = { bytes: 0n, compression: new Set<string>(), seen: new Set<string>() }
   try {
-    stream = await openStream(volumes, urn)
-    if (entry.form === 'image' || entry.form === 'map') incomplete.push(...missingRanges(stream))
+    // To open a file means to inflate it.
+    if (entry.form === 'segment') size = volume.find(urn)?.size
+    else {
+      const stream = await openStream(volumes, urn)
+      size = stream.size
+      if (entry.form === 'image' || entry.form === 'map') incomplete.push(...missingRanges(stream))
+    }
     await addStorage(volumes, urn, storage)
   } catch (error) {
-    incomplete.push(`damaged: ${(error as Error).message}`)
+    if (!(error instanceof FormatError)) throw error
+    opened = false
+    incomplete.push(`unopened: ${error.message}`)
   }
   return {
     ...known,
     kind: kindOf(entry, known.category),
-    size: stream?.size ?? volume.graph.integer(urn, aff4('size')),
+    size,
     stored: storage.bytes,
     compression: [...storage.compression],
     incomplete,
-    stream,
+    opened,
+    extents: async () => (opened ? (await openStream(volumes, urn)).extents() : []),
   }
 }
 

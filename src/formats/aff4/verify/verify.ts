@@ -1,22 +1,12 @@
 import { createHash } from 'node:crypto'
-import { mergeRuns } from '../../address-space.js'
-import { FormatError } from '../../format-error.js'
 import { bevyUrn } from '../image-stream.js'
 import { aff4, DIGESTS, type DigestName, pmem } from '../lexicon.js'
-import { CONTAINER_DESCRIPTION, decodeName, INFORMATION_TURTLE, VERSION_TXT } from '../names.js'
 import { formOf, openStream, type StreamEntry } from '../reader.js'
 import type { Volume } from '../volume.js'
 import { BLOCK, type Context, damageOf, readThrough, taken } from './context.js'
-import {
-  type Claim,
-  claimsIn,
-  type Failure,
-  isBlockMapHash,
-  isDigestType,
-  judge,
-  openSums,
-} from './digest-claims.js'
+import { type Claim, claimsIn, type Failure, isBlockMapHash, judge, openSums } from './digest-claims.js'
 import type { Report, Tick } from './finding.js'
+import { checkMembers, tellOddities } from './leftovers.js'
 import { checkEntries, checkMapMembers, type MapDigests, readMap, type Target } from './map-check.js'
 import { absence, checkReferences } from './references.js'
 import { openStreamCheck, type StreamCheck } from './stream-check.js'
@@ -25,12 +15,6 @@ import type { Structure } from './zip-structure.js'
 /** Of members of the volume itself: AFF4 Standard v1.0a §6.2, and the one before it. */
 const SUMS = ['sha512', 'sha256']
 const KINDS = Object.keys(DIGESTS) as DigestName[]
-
-/** Properties whose making nobody has described, and no reader has found out. */
-const UNDOCUMENTED = ['imageStreamHash', 'linearBlockHash'].map(aff4)
-
-/** Members that are named as belonging to nothing, before they are only counted. */
-const MOST_NAMED = 100
 
 type Form = StreamEntry['form']
 interface Found {
@@ -94,11 +78,18 @@ export async function verifyVolumes(
       return {
         size: stream.size,
         async feed(offset, length, take) {
-          for (let done = 0n; done < length; done += BigInt(BLOCK)) {
-            const left = length - done
-            take(await stream.read(offset + done, left < BigInt(BLOCK) ? Number(left) : BLOCK))
+          try {
+            for (let done = 0n; done < length; done += BigInt(BLOCK)) {
+              const left = length - done
+              const bytes = await stream.read(offset + done, left < BigInt(BLOCK) ? Number(left) : BLOCK)
+              await tick(bytes.length)
+              take(bytes)
+            }
+            return true
+          } catch (error) {
+            damageOf(error)
+            return false
           }
-          return true
         },
       }
     } catch (error) {
@@ -125,9 +116,12 @@ export async function verifyVolumes(
     await judge(ofAll, (algorithm) => failure ?? linear.digest(algorithm)!, report)
     for (const claim of ofRanges) {
       const digest = (algorithm: string) => {
-        // Zeros at the end may stand for nothing but the size of the map.
+        // Zeros at the end may stand for nothing but the size of the map, or continue what does.
         const shorter = before.get(algorithm)
-        return shorter?.toString('hex') === claim.value ? shorter : ranges.digest(algorithm)!
+        const whole = ranges.digest(algorithm)!
+        const hex = [shorter, whole].map((sum) => sum?.toString('hex'))
+        if (!shorter || hex.includes(claim.value)) return shorter && hex[0] === claim.value ? shorter : whole
+        return { outcome: 'unchecked', detail: 'nothing tells how many of the last zeros it covers' } as const
       }
       await judge([claim], (algorithm) => failure ?? digest(algorithm), report)
     }
@@ -306,97 +300,4 @@ function missingSegments(volumes: readonly Volume[], objects: ReadonlyMap<string
         graph.isA(urn, aff4('ZipSegment')) && !objects.has(urn) && graph.integer(urn, aff4('size')) !== 0n,
     ),
   )
-}
-
-/** What a volume says that is no digest of ours to check, and what is wrong about itself. */
-async function tellOddities(context: Context, volume: Volume): Promise<void> {
-  const { report, judged } = context
-  const { graph, urn, name } = volume
-  const comment = context.structures.get(volume)?.comment.replace(/[\0\s]+$/, '')
-  if (comment && comment !== urn)
-    await report({
-      outcome: 'mismatched',
-      property: 'URN',
-      subject: name,
-      detail: `the zip comment says ${comment}, ${CONTAINER_DESCRIPTION} ${urn}`,
-    })
-  for (const warning of volume.warnings)
-    await report({ outcome: 'note', property: 'volume', subject: name, detail: warning })
-  for (const { subject, predicate, object } of graph.statements) {
-    const property = predicate.replace(/^.*[#/]/, '')
-    if (predicate === pmem('incomplete')) {
-      await report({ outcome: 'unchecked', property, subject, detail: object.value })
-      await tellHeld(context, subject)
-    }
-    if (predicate === aff4('acquisitionCompletionState') && object.value !== 'Completed Normally')
-      await report({ outcome: 'note', property, subject, detail: object.value })
-    if (object.termType !== 'Literal' || judged.has(`${subject} ${predicate}`)) continue
-    const datatype = object.datatype.value.replace(/^.*[#/]/, '')
-    const about = { property: `${property} ${datatype}`, subject }
-    if (UNDOCUMENTED.includes(predicate))
-      await report({ ...about, outcome: 'uncheckable', detail: 'nobody has described how it is made' })
-    else if (isDigestType(datatype))
-      await report({ ...about, outcome: 'unchecked', detail: 'nothing tells of what it is' })
-  }
-}
-
-/** Which ranges of an incomplete stream the volume holds. */
-async function tellHeld({ volumes, report }: Context, urn: string): Promise<void> {
-  let ranges: { start: bigint; length: bigint }[] = []
-  try {
-    const stream = await openStream(volumes, urn)
-    ranges = [...stream.extents()].filter(({ content }) => content !== 'unknown')
-  } catch (error) {
-    // The volume itself has no bytes, and damage was told.
-    if (!(error instanceof FormatError)) throw error
-    return
-  }
-  const runs = mergeRuns(ranges).map(
-    ({ start, length }) => `0x${start.toString(16)}-0x${(start + length).toString(16)}`,
-  )
-  const more = runs.length > MOST_NAMED ? ` and ${runs.length - MOST_NAMED} more ranges` : ''
-  const detail = runs.length === 0 ? 'nothing' : `${runs.slice(0, MOST_NAMED).join(' ')}${more}`
-  await report({ outcome: 'note', property: 'holds', subject: urn, detail })
-}
-
-/** Compares the CRC of every member that was not read before, and tells which belong to nothing. */
-async function checkMembers(context: Context, volume: Volume): Promise<void> {
-  const { report, compared, owned } = context
-  const own = [CONTAINER_DESCRIPTION, VERSION_TXT, INFORMATION_TURTLE]
-  let different = 0
-  let strangers = 0
-  for (const member of volume.members.values()) {
-    if (member.crc !== undefined && !compared.has(member)) await readThrough(context, volume, member)
-    if (compared.get(member) === 'different') different++
-    if (owned.has(member) || own.includes(member.name) || isPartOfSomething(volume, member.name)) continue
-    if (++strangers <= MOST_NAMED)
-      await report({
-        outcome: 'note',
-        property: 'unreferenced',
-        subject: `${volume.name}: ${member.name}`,
-        detail: 'belongs to no object that the volume describes',
-      })
-  }
-  if (strangers > MOST_NAMED)
-    await report({
-      outcome: 'note',
-      property: 'unreferenced',
-      subject: volume.name,
-      detail: `${strangers} members belong to no object that the volume describes`,
-    })
-  const count = volume.members.size
-  if (different === 0 && context.structures.has(volume))
-    await report({ outcome: 'matched', property: 'CRC', subject: volume.name, detail: `of ${count} members` })
-}
-
-/** Whether a member stands below an object that the volume describes, or the name of one. */
-function isPartOfSomething({ graph, urn }: Volume, name: string): boolean {
-  if (name.startsWith(`${INFORMATION_TURTLE}/`)) return true
-  const decoded = decodeName(name)
-  const full = decoded.startsWith('aff4:') ? decoded : `${urn}/${decoded}`
-  for (let at = full.lastIndexOf('/'); at > 'aff4://'.length; at = full.lastIndexOf('/', at - 1)) {
-    const object = full.slice(0, at)
-    if (object !== urn && [...graph.predicates(object)].length > 0) return true
-  }
-  return false
 }
