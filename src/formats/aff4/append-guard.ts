@@ -77,14 +77,10 @@ export function guardLeft(volume: string): string | undefined {
   return text !== undefined && isGuard(text) ? name : undefined
 }
 
+/** Only of a regular file: a pipe of that name would never end. */
 function readText(name: string): string | undefined {
-  let fd: number
-  try {
-    fd = fs.openSync(name, 'r')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
+  if (!fs.statSync(name, { throwIfNoEntry: false })?.isFile()) return undefined
+  const fd = fs.openSync(name, 'r')
   try {
     const bytes = Buffer.alloc(LONGEST)
     return bytes.toString('latin1', 0, fs.readSync(fd, bytes, 0, LONGEST, 0))

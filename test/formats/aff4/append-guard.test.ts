@@ -1,6 +1,7 @@
 import {
   appendFileSync,
   existsSync,
+  mkdirSync,
   readFileSync,
   statSync,
   symlinkSync,
@@ -102,6 +103,13 @@ test('a guard of another volume, or of none, cuts nothing', async (t) => {
   await t.throwsAsync(undoAppend(name), { message: /and is none/ })
   t.true(existsSync(`${name}.append`))
   t.deepEqual((await openVolumeFile(name)).warnings, [])
+})
+
+test('what is called like a guard and is no file keeps nobody from reading', async (t) => {
+  const { name } = await volumeFile(t)
+  mkdirSync(`${name}.append`)
+  t.deepEqual((await openVolumeFile(name)).warnings, [])
+  await t.throwsAsync(setGuard(name), { code: 'EEXIST' })
 })
 
 test('a link to a volume leads to its guard', async (t) => {
