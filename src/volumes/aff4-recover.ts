@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { EXIT, ToolError } from '../cli/exit.js'
 import { openOutput } from '../cli/output.js'
+import { SECRET_OPTIONS, secretsOf } from '../cli/secret.js'
 import { showSize } from '../cli/sizes.js'
 import type { Context, Tool } from '../cli/tool.js'
 import { VERSION } from '../cli/version.js'
@@ -21,6 +22,7 @@ export const tool: Tool = {
   options: {
     truncate: { short: 't', help: 'replace what is there' },
     undo: { help: 'cut off what an append has left that did not finish' },
+    ...SECRET_OPTIONS,
   },
   operands: [1, 2],
   run: (context) => (context.options.flag('undo') ? undo(context) : recover(context)),
@@ -54,13 +56,15 @@ async function recover({ operands, options, log, io }: Context) {
     const words = `${step === 'search' ? 'searched' : 'copied'} ${showSize(bytes)} of ${showSize(source.size)}`
     log.progress(words, { step, bytes: Number(bytes), size: Number(source.size) })
   }
-  const recovery = await recoverVolume(source, output, { tool: `pmem ${VERSION}`, progress }).catch(
+  const secrets = secretsOf(options)
+  const recovery = await recoverVolume(source, output, { tool: `pmem ${VERSION}`, progress, secrets }).catch(
     async (error) => {
       await output.finish({ status: 'failed', unreadable: false })
       throw error
     },
   )
   log.clearProgress()
+  if (recovery.decrypted) log.warn(`${out}: what was encrypted in ${path} is not encrypted here`)
   for (const remark of recovery.remarks) log.warn(`${path}: ${remark}`)
   for (const object of recovery.objects) if (!isComplete(object)) tell(log, object)
   const name = await output.finish({ status: 'complete', unreadable: false })

@@ -156,8 +156,8 @@ test('Ctrl-D instead of a password ends it, Ctrl-C and signals end the process; 
   for (const [what, told] of [
     ["os.write(fd, b'\\x04')", 64],
     ["os.write(fd, b'pass\\x03')", 130],
-    ["os.system('pkill -TERM -P %d node' % pid)", 143],
-    ["os.system('pkill -HUP -P %d node' % pid)", 129],
+    ["os.system('pkill -TERM -P %d' % pid)", 143],
+    ["os.system('pkill -HUP -P %d' % pid)", 129],
   ] as const) {
     const command = `${VIEW} > view; echo "ended $?"; stty -a | tr ' ' '\\n' | grep -x -e '-\\?echo;\\?' -e '-\\?icanon;\\?'`
     const { stdout } = await run(typing(command, `${ask}\n${what}`))

@@ -187,6 +187,30 @@ test('a sink that is killed leaves nothing that can be read without the password
   t.true(left.includes('PasswordWrappedKeyBag'))
 })
 
+test('of an encrypted volume that was cut, what is whole is recovered with the password, and it is said that it is plain', async (t) => {
+  const { run } = openShell(t)
+  await run(`head -c 40M /dev/urandom > big
+    file-cat /etc/passwd big | ${SINK} --password-fd 3 out.aff4 3<<< password
+    head -c 30M out.aff4 > cut.aff4; head -c -50 out.aff4 > end.aff4`)
+  const cut = await run('aff4-recover --password-fd 3 cut.aff4 new.aff4 3<<< password')
+  t.is(cut.status, 3, cut.stderr)
+  t.regex(cut.stderr, /new\.aff4: what was encrypted in cut\.aff4 is not encrypted here\n/)
+  const read = await run(`aff4-cat new.aff4 --stream big --range 0-28M | raw-sink raw; cmp -n 28M raw big
+    aff4-cat new.aff4 --stream /etc/passwd | raw-sink passwd && cmp passwd /etc/passwd`)
+  t.is(read.status, 0, read.stderr)
+  t.is(
+    (await run('aff4-recover --password-fd 3 end.aff4 all.aff4 3<<< password && aff4-verify all.aff4'))
+      .status,
+    0,
+  )
+  const closed = await run(
+    'setsid -w aff4-recover cut.aff4 other.aff4; setsid -w aff4-recover end.aff4 other.aff4',
+  )
+  t.is(closed.status, 77)
+  t.regex(closed.stderr, /cut\.aff4: encrypted for 1 password\nhint: --password-fd N opens it\n/)
+  t.not((await run('ls other*')).status, 0)
+})
+
 test('when the disk is full the volume opens with what came before', async (t) => {
   const { run, folder } = openShell(t)
   const script = `mount -t tmpfs -o size=14M tmpfs disk || exit 99

@@ -3,10 +3,11 @@ import type { ByteSource } from '../../byte-source.js'
 import { FormatError } from '../../format-error.js'
 import { LockedError } from '../../locked-error.js'
 import { aff4 } from '../lexicon.js'
+import type { Graph } from '../turtle.js'
 import type { Volume } from '../volume.js'
 import { openEncryptedStream } from './encrypted-source.js'
 import { type KeyBags, readKeyBags, unwrapByKey, unwrapByPassword } from './key-bag.js'
-import { createUnitCipher } from './xts.js'
+import { createUnitCipher, type UnitCipher } from './xts.js'
 
 /** Bags that a message tells of. */
 const MOST_TOLD = 5
@@ -20,7 +21,7 @@ export interface Secrets {
 }
 
 /** The stream of a volume that is nothing but the wrapping of another one; undefined for any other volume. */
-export function encryptedStreamOf({ name, graph }: Volume): string | undefined {
+export function encryptedStreamOf({ name, graph }: Pick<Volume, 'name' | 'graph'>): string | undefined {
   const streams = [...graph.subjects()].filter((subject) => graph.isA(subject, aff4('EncryptedStream')))
   if (streams.length > 1)
     throw new FormatError(`${name}: ${streams.length} encrypted streams, of which one is read`)
@@ -32,17 +33,30 @@ export function encryptedStreamOf({ name, graph }: Volume): string | undefined {
  * @throws {LockedError} when a secret is missing, or another one
  * @throws {FormatError} when the stream, or all of its key bags, are damaged
  */
-export async function unlock(
+export const unlock = async (
   volume: Volume,
   stream: string,
   secrets: Secrets | undefined,
-): Promise<ByteSource> {
-  const key = await findKey(volume.name, readKeyBags(volume.graph, stream), secrets)
+): Promise<ByteSource> =>
+  openEncryptedStream(volume, stream, await unlockKey(volume.name, volume.graph, stream, secrets))
+
+/**
+ * The cipher that decrypts a stream.
+ * @param name what messages call the volume
+ * @param graph says what its key bags are
+ * @throws as `unlock` does
+ */
+export async function unlockKey(
+  name: string,
+  graph: Graph,
+  stream: string,
+  secrets: Secrets | undefined,
+): Promise<UnitCipher> {
+  const key = await findKey(name, readKeyBags(graph, stream), secrets)
   try {
-    return openEncryptedStream(volume, stream, createUnitCipher(key, 'decrypt'))
+    return createUnitCipher(key, 'decrypt')
   } catch (error) {
-    if (error instanceof RangeError) throw new FormatError(`${volume.name}: ${error.message}`)
-    throw error
+    throw error instanceof RangeError ? new FormatError(`${name}: ${error.message}`) : error
   } finally {
     key.fill(0)
   }

@@ -16,6 +16,8 @@ export interface RecoveredObject {
 }
 
 export interface Recovery {
+  /** It was encrypted, and the new volume is not. */
+  readonly decrypted?: boolean
   readonly urn: string
   readonly objects: readonly RecoveredObject[]
   /** What is missing or not known of the volume as a whole. */

@@ -1,9 +1,11 @@
 import type { ByteSink, ByteSource } from '../../byte-source.js'
 import { FormatError } from '../../format-error.js'
+import type { Secrets } from '../encryption/unlock.js'
 import { createVolume } from '../writer.js'
 import { type Catalogue, catalogue } from './catalogue.js'
 import { copyFacts, labelVolume, nameAnImage } from './conclude.js'
 import { streamsOf } from './copy-stream.js'
+import { openFoundEncrypted } from './found-encrypted.js'
 import { imagesByData, type Job } from './job.js'
 import { isComplete, type Recovery } from './outcome.js'
 import { mapsOf, recoverMap } from './recover-map.js'
@@ -16,6 +18,8 @@ export interface RecoverOptions {
   readonly tool: string
   /** Called often: how far the search has come, then how many bytes are copied, of the size of the source. */
   readonly progress?: (step: 'search' | 'copy', bytes: bigint) => void
+  /** What opens an encrypted volume, of which the one inside is recovered. */
+  readonly secrets?: Secrets
 }
 
 /**
@@ -26,10 +30,12 @@ export interface RecoverOptions {
 export async function recoverVolume(
   source: ByteSource,
   sink: ByteSink,
-  { tool, progress = () => {} }: RecoverOptions,
+  { tool, progress = () => {}, secrets }: RecoverOptions,
 ): Promise<Recovery> {
   const scan = await scanMembers(source, (at) => progress('search', at))
   const found = await catalogue(source, scan.members)
+  const inner = await openFoundEncrypted(source, found, secrets)
+  if (inner) return { ...(await recoverVolume(inner, sink, { tool, progress })), decrypted: true }
   const { urn, streams, maps, segments, described } = found
   if (streams.size + maps.size + segments.size === 0 && described === 'not at all')
     throw new FormatError(`${source.name}: nothing to recover: no member of an AFF4 volume is in it`)
