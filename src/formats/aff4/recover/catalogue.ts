@@ -136,6 +136,9 @@ export async function catalogue(source: ByteSource, members: readonly FoundMembe
     else if (MAP.test(name)) mapOf(MAP.exec(name)![1]!)[name.endsWith('/map') ? 'points' : 'idx'] = member
     else segments.set(urnOf(name), member)
   }
+  // Of a stream in another volume, copies of its block hashes may be here.
+  for (const [stream, { bevies }] of streams)
+    if (![...bevies.values()].some(({ data, index }) => data ?? index)) streams.delete(stream)
   return {
     urn,
     minor: minor === '1' ? 1 : minor === '2' ? 2 : 0,

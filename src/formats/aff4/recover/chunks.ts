@@ -89,7 +89,7 @@ async function* bevyChunks(
       if (at > bytes.length) return
       const number = first + BigInt(slot)
       if (chunks !== undefined && number >= chunks) return
-      const raw = shape.codec === 'none' || (shape.rawChunks && length === chunkSize)
+      const raw = isRaw(stored, shape)
       const last = slot === count - 1 || number + 1n === chunks
       // The last chunk of a stream may be short, and raw ones of others, or long ones, are none that a stream can have.
       const decode = doubtful || last || shape.codec === 'deflate' || (!raw && length >= chunkSize)
@@ -101,6 +101,12 @@ async function* bevyChunks(
       if (judged) yield { number, ...judged }
     }
   }
+}
+
+function isRaw(stored: Bytes, { codec, chunkSize, rawChunks, ambiguous }: StreamShape): boolean {
+  if (codec === 'none') return true
+  if (!rawChunks || stored.length !== chunkSize) return false
+  return !ambiguous || storedLength(codec, stored, chunkSize) !== chunkSize
 }
 
 /** Some writers put the length of an lz4 block before it: no block begins with a token that means the same. */

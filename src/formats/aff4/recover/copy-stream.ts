@@ -4,7 +4,7 @@ import type { ImageStreamWriter } from '../image-stream-writer.js'
 import { aff4, type DigestName, iri } from '../lexicon.js'
 import type { MapWriter } from '../map-writer.js'
 import { freshUrn } from '../names.js'
-import type { FoundStream } from './catalogue.js'
+import type { Catalogue, FoundStream } from './catalogue.js'
 import { decodeChunk, type FoundChunk, readChunks } from './chunks.js'
 import { isStream, streamFacts } from './facts.js'
 import type { Job } from './job.js'
@@ -15,11 +15,21 @@ import { type StreamShape, shapeOf, wholeIndex } from './shape.js'
 const LARGEST_BEVY = 64 << 20
 
 /** Streams whose chunks are, or were, in this volume. */
-export const streamsOf = ({ found }: Job): Set<string> =>
-  new Set([
-    ...found.streams.keys(),
-    ...[...found.graph.subjects()].filter((urn) => isStream(found.graph, urn)),
-  ])
+export const streamsOf = ({ streams, graph }: Catalogue): Set<string> =>
+  new Set([...streams.keys(), ...[...graph.subjects()].filter((urn) => isStream(graph, urn))])
+
+/** Streams by the maps that they were made for: by what the graph says, or by a name below that of the map. */
+export function streamsByMap(found: Catalogue): Map<string, string[]> {
+  const made = new Map<string, string[]>()
+  for (const urn of streamsOf(found))
+    for (const map of new Set([found.graph.value(urn, aff4('target')), urn.replace(/\/[^/]*$/, '')])) {
+      if (map === undefined) continue
+      const known = made.get(map)
+      if (known) known.push(urn)
+      else made.set(map, [urn])
+    }
+  return made
+}
 
 /**
  * Copies the chunks of a stream that are there, as they are stored where they can stay so. What is lost leaves no

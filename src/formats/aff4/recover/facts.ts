@@ -1,5 +1,5 @@
 import type { CodecName } from '../../../codecs/codec.js'
-import { aff4, codecOf, RDF_TYPE } from '../lexicon.js'
+import { aff4, codecOf, GITHUB_SNAPPY, RDF_TYPE } from '../lexicon.js'
 import type { Graph } from '../turtle.js'
 
 /** What the graph of a volume, in the terms of the Standard, says that it holds, and how. */
@@ -27,6 +27,8 @@ export interface StreamFacts {
   readonly chunkSize: number | undefined
   readonly chunksPerBevy: number | undefined
   readonly codec: CodecName | undefined
+  /** Chunks of exactly the chunk size may be compressed: not all writers of this method know raw ones. */
+  readonly ambiguous: boolean
 }
 
 export function streamFacts(graph: Graph, urn: string): StreamFacts {
@@ -40,5 +42,6 @@ export function streamFacts(graph: Graph, urn: string): StreamFacts {
     chunkSize: count('chunkSize'),
     chunksPerBevy: count('chunksInSegment'),
     codec: method === undefined ? undefined : codecOf(method),
+    ambiguous: method === GITHUB_SNAPPY,
   }
 }

@@ -21,6 +21,8 @@ export interface Job {
   readonly intact: Set<string>
   /** Images by the map or stream that is their data. */
   readonly imagesOf: ReadonlyMap<string, readonly string[]>
+  /** Streams by the map that they were made for. */
+  readonly streamsFor: ReadonlyMap<string, readonly string[]>
   /** Where the bytes of each stream have gone. */
   readonly placements: Map<string, Placement>
   /** Told of bytes that were copied. */

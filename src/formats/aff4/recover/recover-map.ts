@@ -6,7 +6,7 @@ import { createMapEntries } from '../map-entries.js'
 import { type MapWriter, subtractRuns } from '../map-writer.js'
 import { freshUrn } from '../names.js'
 import { STORED } from '../zip/local-header.js'
-import { copyStream, streamsOf } from './copy-stream.js'
+import { copyStream } from './copy-stream.js'
 import { isMap, isStream, sizeOf, streamFacts, typesOf } from './facts.js'
 import { type RestoredMap, restoreMap } from './found-map.js'
 import { type Job, settle } from './job.js'
@@ -158,16 +158,14 @@ function segmentPlacement({ found, placements }: Job, target: string): Placement
 
 /** Without a map: the streams that were made for it, one after another. */
 async function placeOneToOne(job: Job, map: MapWriter, urn: string): Promise<Places> {
-  const { graph } = job.found
+  const { found, streamsFor } = job
   const places = createPlaces()
-  const declared = graph.all(urn, aff4('dependentStream')).map(({ value }) => value)
-  for (const stream of streamsOf(job)) {
-    const meant =
-      declared.includes(stream) || graph.value(stream, aff4('target')) === urn || stream.startsWith(`${urn}/`)
-    if (!meant) continue
+  const declared = found.graph.all(urn, aff4('dependentStream')).map(({ value }) => value)
+  for (const stream of new Set([...declared, ...(streamsFor.get(urn) ?? [])])) {
+    if (!found.streams.has(stream) && !isStream(found.graph, stream)) continue
     const at = map.size
     const placement = await copyStream(job, stream, map)
-    const size = streamFacts(graph, stream).size ?? placement.end
+    const size = streamFacts(found.graph, stream).size ?? placement.end
     place(map, places, at, placement.pieces(0n, size), placement.urn)
   }
   return places

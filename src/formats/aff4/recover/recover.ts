@@ -4,7 +4,7 @@ import type { Secrets } from '../encryption/unlock.js'
 import { createVolume } from '../writer.js'
 import { type Catalogue, catalogue } from './catalogue.js'
 import { copyFacts, labelVolume, nameAnImage } from './conclude.js'
-import { streamsOf } from './copy-stream.js'
+import { streamsByMap, streamsOf } from './copy-stream.js'
 import { openFoundEncrypted } from './found-encrypted.js'
 import { imagesByData, type Job } from './job.js'
 import { isComplete, type Recovery } from './outcome.js'
@@ -18,13 +18,13 @@ export interface RecoverOptions {
   readonly tool: string
   /** Called often: how far the search has come, then how many bytes are copied, of the size of the source. */
   readonly progress?: (step: 'search' | 'copy', bytes: bigint) => void
-  /** What opens an encrypted volume, of which the one inside is recovered. */
+  /** What opens an encrypted volume, of which the one inside is recovered; without it it stays as it is. */
   readonly secrets?: Secrets
 }
 
 /**
  * Makes a new volume of everything that is whole in another one, whatever has become of its end, its directory and
- * its turtle (aff4.md calls it recovery). It has the URN of the old one, so that what refers to it still does.
+ * its turtle. It has the URN of the old one, so that what refers to it still does.
  * @throws {FormatError} when there is nothing; what source and sink throw
  */
 export async function recoverVolume(
@@ -34,7 +34,7 @@ export async function recoverVolume(
 ): Promise<Recovery> {
   const scan = await scanMembers(source, (at) => progress('search', at))
   const found = await catalogue(source, scan.members)
-  const inner = await openFoundEncrypted(source, found, secrets)
+  const inner = secrets && (await openFoundEncrypted(source, found, secrets))
   if (inner) return { ...(await recoverVolume(inner, sink, { tool, progress })), decrypted: true }
   const { urn, streams, maps, segments, described } = found
   if (streams.size + maps.size + segments.size === 0 && described === 'not at all')
@@ -49,6 +49,7 @@ export async function recoverVolume(
     rebuilt: new Set(),
     intact: new Set(),
     imagesOf: imagesByData(found),
+    streamsFor: streamsByMap(found),
     placements: new Map(),
     copied(bytes) {
       done += BigInt(bytes)
@@ -56,7 +57,7 @@ export async function recoverVolume(
     },
   }
   for (const map of mapsOf(job)) await recoverMap(job, map)
-  for (const stream of streamsOf(job)) if (!job.placements.has(stream)) await recoverStream(job, stream)
+  for (const stream of streamsOf(found)) if (!job.placements.has(stream)) await recoverStream(job, stream)
   for (const segment of segmentsOf(job)) if (!job.rebuilt.has(segment)) await recoverSegment(job, segment)
 
   const remarks = [

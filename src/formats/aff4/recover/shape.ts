@@ -16,6 +16,8 @@ export interface StreamShape {
   readonly codec: CodecName
   /** A stored length of exactly the chunk size means a raw chunk. */
   readonly rawChunks: boolean
+  /** Or, where it decodes, a compressed one. */
+  readonly ambiguous: boolean
 }
 
 const LARGEST_INDEX = 16n << 20n
@@ -45,6 +47,7 @@ export async function shapeOf(
     chunksPerBevy: facts.chunksPerBevy ?? (await mostChunks(source, bevies)) ?? DEFAULT_CHUNKS_PER_BEVY,
     codec: facts.codec ?? seen.codec ?? 'none',
     rawChunks,
+    ambiguous: facts.ambiguous,
   }
 }
 
