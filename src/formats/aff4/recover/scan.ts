@@ -90,9 +90,10 @@ export async function scanMembers(
         behind = BigInt(descriptor.length)
       }
     }
+    // pyaff4, which writes real sizes and no descriptors, says of all names that they are UTF-8.
+    if (!facts && header.utf8 && (await isSignature(source, start))) facts = EMPTY
     if (!facts) {
       const member = { ...base, available: left, compressedSize: undefined, size: undefined }
-      // A header that was written and nothing behind it: an empty member.
       return { member: { ...member, state: 'cut' }, next: start }
     }
     const { compressedSize, size } = facts
@@ -108,6 +109,8 @@ export async function scanMembers(
     return { member: { ...found, state: 'damaged' }, next: confirmed ? end + behind : start }
   }
 }
+
+const EMPTY = { crc: 0, compressedSize: 0n, size: 0n }
 
 /** Names that only members of an AFF4 volume have: what is found inside another member may be anything. */
 const belongs = (name: string) => /^aff4(%3a|:)|^information\.turtle|\/\d{8}($|[./])|\/(map|idx)$/i.test(name)

@@ -88,6 +88,8 @@ export interface LocalHeader {
   readonly method: number
   /** Bytes from the signature to the data. */
   readonly length: number
+  /** The name is said to be UTF-8. */
+  readonly utf8: boolean
   /** What is said of the data; undefined where that was not known yet when the header was written. */
   readonly facts: Pick<MemberFacts, 'crc' | 'compressedSize' | 'size'> | undefined
 }
@@ -112,12 +114,14 @@ export function findLocalHeader(bytes: Bytes): LocalHeader | undefined {
     return undefined
   const name = view.toString('utf8', LOCAL_HEADER_SIZE, nameEnd)
   if (/[\p{Cc}\ufffd]/u.test(name)) return undefined
+  const utf8 = (flags & FLAG_UTF8) !== 0
   const crc = view.readUInt32LE(14)
   const [size, compressedSize] = sizesOf(view, nameEnd, length)
   const unknown = size === undefined || compressedSize === undefined || size === ALL_ONES
   const empty = crc === 0 && compressedSize === 0n
-  if (unknown || ((flags & FLAG_DESCRIPTOR) !== 0 && empty)) return { name, method, length, facts: undefined }
-  return { name, method, length, facts: { crc, compressedSize, size } }
+  if (unknown || ((flags & FLAG_DESCRIPTOR) !== 0 && empty))
+    return { name, method, length, utf8, facts: undefined }
+  return { name, method, length, utf8, facts: { crc, compressedSize, size } }
 }
 
 const ALL_ONES = (1n << 64n) - 1n

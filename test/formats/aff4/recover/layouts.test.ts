@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { crc32 } from 'node:zlib'
 import test from 'ava'
 import { compress } from '../../../../src/codecs/codec.js'
 import { aff4, digestLiteral, int, iri, long, RDF_TYPE } from '../../../../src/formats/aff4/lexicon.js'
@@ -198,4 +199,34 @@ test('an encrypted stream stays one', async (t) => {
   t.true(volume.graph.isA(object!.urn, aff4('EncryptedStream')))
   t.is(volume.graph.all(object!.urn, aff4('keyBag')).length > 0, true)
   t.deepEqual(volume.graph.all(object!.urn, aff4('chunkSize'))[0]!.id, int(512).id)
+})
+
+test('an empty file of pyaff4 is empty, though its header looks like one without sizes', async (t) => {
+  const header = (name: string, content: Buffer) => {
+    const fixed = Buffer.alloc(30)
+    fixed.write('PK\x03\x04', 'latin1')
+    fixed.writeUInt16LE(45, 4)
+    fixed.writeUInt16LE(0x0808, 6)
+    fixed.writeUInt32LE(crc32(content), 14)
+    fixed.writeUInt32LE(content.length, 18)
+    fixed.writeUInt32LE(content.length, 22)
+    fixed.writeUInt16LE(name.length, 26)
+    return [fixed, Buffer.from(name), content]
+  }
+  const content = contentOf(1, 3000)
+  const bytes = Buffer.concat([
+    ...header('container.description', Buffer.from(VOLUME)),
+    ...header('/cases/empty', Buffer.alloc(0)),
+    ...header('/cases/full', content),
+  ])
+  const { volume, recovery } = (await recoverBytes(bytes))!
+  t.deepEqual(
+    recovery.objects.map(({ kept, lost }) => [kept, lost.length]),
+    [
+      [0n, 0],
+      [3000n, 0],
+    ],
+  )
+  t.is((await readStream(volume, `${VOLUME}//cases/empty`)).length, 0)
+  t.true((await readStream(volume, `${VOLUME}//cases/full`)).equals(content))
 })
