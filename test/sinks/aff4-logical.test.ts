@@ -88,6 +88,19 @@ test('copies and further names of a file are stored once, and so is what a longe
   }
 })
 
+test('aff4-verify finds everything right, with block hashes as well, and after more was appended', async (t) => {
+  const folder = await scratch(t)
+  makeNastyTree(path.join(folder, 'tree'))
+  for (const options of ['', '--block-hashes', '']) {
+    const { status, stderr } = shell(folder, `file-cat tree | aff4-sink --logical ${options} out.aff4`)
+    t.is(status, 0, stderr)
+    const verified = shell(folder, 'aff4-verify out.aff4')
+    t.is(verified.status, 0, verified.stdout.toString())
+  }
+  const { objects } = readLogical(path.join(folder, 'out.aff4'))
+  t.is(objects['tree/big']!.length, 3)
+})
+
 test('two files of one path, and one below another, keep their own bytes', async (t) => {
   const out = path.join(await scratch(t), 'out.aff4')
   const large = contentOf(5, (2 << 20) + 5)

@@ -159,7 +159,9 @@ export function createMapWriter(volume: VolumeParts, options: MapOptions): OpenM
     hashed('mapHash', sha512(...points, idx))
     graph.add(urn, aff4('size'), long(entries.end))
     const blockHashes = streams.flatMap((stream) => stream.hashes)
-    const sum = blockHashes.length > 0 ? blockMapHash(blockHashes, [pointHash, idxHash]) : undefined
+    // It is over the hashes of all streams, and those that others have written are not at hand.
+    const allOwn = graph.all(urn, aff4('dependentStream')).length === streams.length
+    const sum = allOwn && blockHashes.length > 0 ? blockMapHash(blockHashes, [pointHash, idxHash]) : undefined
     if (sum) hashed('blockMapHash', sum)
     const { image } = options
     if (image === undefined) return
