@@ -2,6 +2,7 @@ import type { Bytes } from '../byte-source.js'
 import { encodeIdx, MAP_ENTRY_SIZE, writeMapEntry } from './map.js'
 import type { MapEntries } from './map-entries.js'
 import { INFORMATION_TURTLE } from './names.js'
+import type { SettledFacts } from './settled-facts.js'
 import type { Graph, Statement } from './turtle.js'
 import type { NewMember } from './zip/writer.js'
 
@@ -25,19 +26,24 @@ const numbered = (folder: string, number: number, suffix: string) =>
 export function graphCheckpoints(
   graph: Graph,
   encode: (statements: readonly Statement[]) => Bytes,
+  settled: Pick<SettledFacts, 'pieces'>,
 ): () => Checkpoint {
   let number = 0
+  let settledFrom = 0
   // What an older end of the volume says already is not said again.
   let from = graph.statements.length
   return () => {
     const to = graph.statements.length
-    if (to === from) return NOTHING
-    const turtle = encode(graph.statements.slice(from))
+    const settledPieces = settled.pieces()
+    const settledTo = settledPieces.length
+    if (to === from && settledTo === settledFrom) return NOTHING
+    const pieces = [encode(graph.statements.slice(from)), ...settledPieces.slice(settledFrom)]
     return {
-      members: [{ name: numbered(INFORMATION_TURTLE, number, ''), pieces: [turtle], listed: false }],
+      members: [{ name: numbered(INFORMATION_TURTLE, number, ''), pieces, listed: false }],
       commit() {
         number++
         from = to
+        settledFrom = settledTo
       },
     }
   }

@@ -221,6 +221,10 @@ export const formatTurtle = (statements: Iterable<Statement>, volume: string): s
 export const formatTurtleWith = (statements: Iterable<Statement>, prefixes: Prefixes): string =>
   prefixLines(prefixes) + formatSubjects(statements, prefixes)
 
+/** The statements alone, to stand behind such Turtle. */
+export const formatMoreTurtle = (statements: Iterable<Statement>, volume: string): string =>
+  formatSubjects(statements, { '': volume, ...NAMESPACES })
+
 function formatSubjects(statements: Iterable<Statement>, prefixes: Prefixes): string {
   const subjects = new Map<string, Map<string, string[]>>()
   for (const { subject, predicate, object } of statements) {

@@ -2,7 +2,7 @@ import { EXIT, ToolError } from '../../cli/exit.js'
 import { aff4, DIGESTS, digestLiteral, iri, long, pmem, RDF_TYPE, text } from '../../formats/aff4/lexicon.js'
 import { logicalUrn } from '../../formats/aff4/logical-names.js'
 import { freshUrn } from '../../formats/aff4/names.js'
-import type { Statement } from '../../formats/aff4/turtle.js'
+import { createGraph, type Statement } from '../../formats/aff4/turtle.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
 import { chunkContent } from '../../frames/chunk-content.js'
 import type { DataFrame, DigestBody, FillFrame, StreamBody } from '../../frames/frame.js'
@@ -25,7 +25,8 @@ export interface LogicalContext extends StreamContext {
  */
 export function openLogicalStream(context: LogicalContext, body: StreamBody): StoredStream {
   const { volume, blocks, keepRoom } = context
-  const { graph } = volume
+  /** Of this one alone: they leave for good when it has ended. */
+  const graph = createGraph()
   const urn = nameFor(volume, body.name)
   const digest = createLinearDigest()
   const digests: DigestBody[] = []
@@ -53,8 +54,12 @@ export function openLogicalStream(context: LogicalContext, body: StreamBody): St
   }
 
   function become(): Evidence {
-    evidence ??= openEvidence(volume, body, context.blockHashes, () => keepRoom(evidence!.settleBytes), urn)
+    evidence ??= openEvidence(volume, body, context.blockHashes, () => watch(), urn)
     return evidence
+  }
+
+  function watch(): void {
+    keepRoom(graph.turtleBytes + (evidence?.settleBytes ?? 0))
   }
 
   async function bytes(frame: DataFrame | FillFrame): Promise<void> {
@@ -137,7 +142,7 @@ export function openLogicalStream(context: LogicalContext, body: StreamBody): St
     const came = map.size
     const [twice] = settle(state === undefined)
     digest.fill(came, map.size - came, 'zero')
-    keepRoom(evidence!.settleBytes)
+    watch()
     await close()
     for (const { key, place } of stored) blocks.add(key, place)
     const overlap = twice && `a range came twice at 0x${twice.start.toString(16)}`
@@ -145,34 +150,34 @@ export function openLogicalStream(context: LogicalContext, body: StreamBody): St
     if (overlap) throw new ToolError(EXIT.data, `${body.name}: ${overlap}`)
   }
 
-  /** What is only known at the end. */
+  /** What is only known at the end; with that, everything is. */
   function conclude(state: string | undefined, sha256: string | undefined): void {
     concluded = true
     if (state !== undefined) {
       graph.add(urn, pmem('incomplete'), text(state))
       graph.add(urn, aff4('acquisitionCompletionState'), text(state))
-      return
-    }
-    if (sha256 !== undefined) graph.add(urn, aff4('hash'), digestLiteral('SHA256', sha256))
-    for (const { algorithm, value, covers } of digests) {
+    } else if (sha256 !== undefined) graph.add(urn, aff4('hash'), digestLiteral('SHA256', sha256))
+    for (const { algorithm, value, covers } of state === undefined ? digests : []) {
       const known = Object.values(DIGESTS).find(({ node }) => node === algorithm)
       const property = covers === 'linear' && known ? aff4('hash') : pmem('rangesHash')
       graph.add(urn, property, digestLiteral(known?.datatype ?? algorithm, value))
-      if (algorithm === 'sha256' && covers === 'linear' && sha256 && value.toLowerCase() !== sha256)
-        throw new ToolError(EXIT.data, `${body.name}: sha256 is ${sha256}, but ${value} came with it`)
     }
+    volume.settle(graph)
+    const given = digests.find(({ algorithm, covers }) => algorithm === 'sha256' && covers === 'linear')
+    if (state === undefined && sha256 !== undefined && given && given.value.toLowerCase() !== sha256)
+      throw new ToolError(EXIT.data, `${body.name}: sha256 is ${sha256}, but ${given.value} came with it`)
   }
 
   return {
     data: bytes,
     fill: bytes,
     meta(frame) {
-      addFacts(volume, urn, frame, context.warn, renamed)
-      keepRoom(0)
+      addFacts({ graph }, urn, frame, context.warn, renamed)
+      keepRoom(graph.turtleBytes)
     },
     note(frame) {
-      addNote(volume, urn, frame)
-      keepRoom(0)
+      addNote({ graph }, urn, frame)
+      keepRoom(graph.turtleBytes)
     },
     digest(given) {
       digests.push(given)
@@ -200,9 +205,7 @@ const TYPES: Record<StreamBody['kind'], readonly string[]> = {
 function nameFor(volume: VolumeWriter, path: string): string {
   const named = logicalUrn(path, volume.urn)
   if (named === undefined) return freshUrn()
-  const taken = [named, `${named}/map`, `${named}/idx`].some((urn) => volume.has(urn))
-  const [described] = volume.graph.predicates(named)
-  return taken || described !== undefined ? freshUrn() : named
+  return [named, `${named}/map`, `${named}/idx`].some((urn) => volume.has(urn)) ? freshUrn() : named
 }
 
 /** The pieces of a frame between borders of blocks; chunks that lie across one are decoded. */

@@ -26,9 +26,8 @@ export function describeTransmission(volume: VolumeWriter, start: StartBody): st
 }
 
 /** A message that came in the pipe, about a stream or the whole. */
-export function addNote(volume: VolumeWriter, target: string, { body }: NoteFrame): void {
+export function addNote({ graph }: Pick<VolumeWriter, 'graph'>, target: string, { body }: NoteFrame): void {
   const urn = freshUrn()
-  const { graph } = volume
   graph.add(urn, RDF_TYPE, iri(pmem('Note')))
   graph.add(urn, aff4('target'), iri(target))
   for (const key of ['level', 'program', 'message', 'offset', 'length'] as const) {
@@ -44,7 +43,7 @@ export function addNote(volume: VolumeWriter, target: string, { body }: NoteFram
  * @param warn told of Turtle that can't be read: it is kept as it came, no reason to lose the evidence
  */
 export function addFacts(
-  { graph }: VolumeWriter,
+  { graph }: Pick<VolumeWriter, 'graph'>,
   subject: string,
   { turtle }: MetaFrame,
   warn: (message: string) => void,
