@@ -20,6 +20,7 @@ import { openVolumeFile } from '../formats/aff4/volume-file.js'
 import { formatAddress } from '../frames/address.js'
 import type { Batch, CloseBody, DigestBody, Frame, NoteBody, StreamBody } from '../frames/frame.js'
 import { extentsToFrames } from './aff4/extent-frames.js'
+import { createOutbox, type Outbox } from './outbox.js'
 import { now } from './stream-frames.js'
 import { listTree, type TreeObject, targetOf } from './volume-tree.js'
 
@@ -87,6 +88,7 @@ export async function* catVolumes(
     })
   for (const volume of volumes) yield [{ type: 'meta', stream: 0, time: 0n, turtle: custodyOf(volume) }]
   const notes = notesOf(volumes)
+  const outbox = createOutbox()
   let stream = 0
   function* treeOf(kind: TreeObject['kind']): Generator<Batch> {
     for (const entry of tree)
@@ -103,7 +105,7 @@ export async function* catVolumes(
       yield damagedStream(entry, stream, reasonOf(error))
       continue
     }
-    yield* catStream(entry, open, stream, range, notes.get(entry.urn) ?? [])
+    yield* catStream(outbox, entry, open, stream, range, notes.get(entry.urn) ?? [])
   }
   yield* treeOf('link')
 }
@@ -141,6 +143,7 @@ function damagedStream(entry: StreamEntry, stream: number, error: string): Batch
 }
 
 async function* catStream(
+  outbox: Outbox,
   entry: StreamEntry,
   open: OpenStream,
   stream: number,
@@ -155,6 +158,7 @@ async function* catStream(
     ...notes.map((note): Frame => ({ type: 'note', stream, time: 0n, body: note })),
   ]
   const { covered, damage } = yield* extentsToFrames({
+    outbox,
     stream,
     open,
     extents: clipped(open.extents(), range),

@@ -26,7 +26,7 @@ const numbered = (folder: string, number: number, suffix: string) =>
 export function graphCheckpoints(
   graph: Graph,
   encode: (statements: readonly Statement[]) => Bytes,
-  settled: Pick<SettledFacts, 'pieces'>,
+  settled?: Pick<SettledFacts, 'pieces'>,
 ): () => Checkpoint {
   let number = 0
   let settledFrom = 0
@@ -34,7 +34,7 @@ export function graphCheckpoints(
   let from = graph.statements.length
   return () => {
     const to = graph.statements.length
-    const settledPieces = settled.pieces()
+    const settledPieces = settled?.pieces() ?? []
     const settledTo = settledPieces.length
     if (to === from && settledTo === settledFrom) return NOTHING
     const pieces = [encode(graph.statements.slice(from)), ...settledPieces.slice(settledFrom)]

@@ -3,7 +3,7 @@ import type { Extent, OpenStream } from '../../formats/aff4/reader.js'
 import type { Bytes } from '../../formats/byte-source.js'
 import { FormatError } from '../../formats/format-error.js'
 import type { Batch } from '../../frames/frame.js'
-import { createOutbox } from '../outbox.js'
+import type { Outbox } from '../outbox.js'
 import { readRun } from '../read-run.js'
 import type { Medium } from '../salvage.js'
 import { createStreamFrames, now } from '../stream-frames.js'
@@ -14,6 +14,8 @@ const UNIT = 32 << 10
 const MOST_CHUNKS = 512
 
 export interface ExtentsToFrames {
+  /** Shared by all streams of a run: its memory would pile up, one file after another. */
+  readonly outbox: Outbox
   /** Id of the open stream. */
   readonly stream: number
   readonly open: OpenStream
@@ -37,12 +39,12 @@ export interface Sent {
  * decoded, what cannot be is unreadable, and the stream fails, since raw chunks and those of snappy show no damage.
  */
 export async function* extentsToFrames({
+  outbox,
   stream,
   open,
   extents,
   program,
 }: ExtentsToFrames): AsyncGenerator<Batch, Sent> {
-  const outbox = createOutbox()
   const frames = createStreamFrames(outbox, stream, program)
   const inspector = createInspector()
   let passed = 0n
