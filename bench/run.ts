@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { codecCeiling } from './ceiling.js'
+import { ceiling } from './ceiling.js'
 import { FOLDER, mixedFile } from './corpus.js'
 import { type Cost, inTurn, runPipeline } from './measure.js'
 
@@ -8,7 +8,12 @@ import { type Cost, inTurn, runPipeline } from './measure.js'
  * npm run bench [GIB]: what pmem costs beside what it is made of. Prints ratios of time and of processor time, with
  * the figure that is to be reached; nothing here passes or fails. On a machine that others use, look at processor time.
  */
-const gibibytes = Number(process.argv[2] ?? 1)
+const operand = process.argv[2] ?? '1'
+if (!/^[1-9][0-9]{0,3}$/.test(operand) || process.argv.length > 3) {
+  console.error(`bench: ${operand}: not a number of GiB\nhint: usage: npm run bench -- [GIB]`)
+  process.exit(64)
+}
+const gibibytes = Number(operand)
 const ROUNDS = gibibytes === 1 ? 5 : 1
 const bytes = gibibytes * 2 ** 30
 const bin = (name: string) => path.resolve('bin', name)
@@ -66,25 +71,47 @@ row(
 )
 tellOthers(hops.others)
 
-for (const [codec, target] of [
-  ['snappy', 0.5],
-  ['lz4', 0.5],
-  ['zlib', 0.85],
+for (const [codec, piped, imaged] of [
+  ['snappy', 0.5, 0.85],
+  ['lz4', 0.5, 0.85],
+  ['zlib', 0.85, 0.85],
 ] as const) {
   const times = await inTurn(ROUNDS, {
-    ceiling: () => codecCeiling(file, codec),
+    alone: () => ceiling('compress', file, codec, FOLDER),
+    stored: () => ceiling('store', file, codec, FOLDER),
+    imager: pipeline(`${bin('pmem')} -q -t -c ${codec} -i ${file} -o ${volume}`),
     pipeline: pipeline(
       `${bin('file-cat')} ${file} | ${bin('pmem-compress')} ${codec} | ${bin('aff4-sink')} -t ${volume}`,
     ),
   })
+  const beside = `the codec alone ${rate(times.alone)}; the codec, writing ${rate(times.stored)}`
+  row(`pmem -c ${codec} -i / the codec alone`, times.alone, times.imager, imaged, rate(times.imager))
+  row(`pmem -c ${codec} -i / the codec, writing`, times.stored, times.imager, imaged, beside)
   row(
     `file-cat | pmem-compress ${codec} | aff4-sink`,
-    times.ceiling,
+    times.alone,
     times.pipeline,
-    target,
-    `${rate(times.pipeline)}; the codec alone ${rate(times.ceiling)}; volume ${(fs.statSync(volume).size / bytes).toFixed(3)} of the input`,
+    piped,
+    `${rate(times.pipeline)}; volume ${(fs.statSync(volume).size / bytes).toFixed(3)} of the input`,
   )
   tellOthers(times.others)
+  if (codec === 'lz4') continue
+
+  const reads = await inTurn(ROUNDS, {
+    alone: () => ceiling('load', file, codec, FOLDER),
+    unzip: pipeline(`unzip -p ${volume} > /dev/null`),
+    cat: pipeline(`${bin('aff4-cat')} ${volume} | ${bin('raw-sink')} - > /dev/null`),
+  })
+  const out = `aff4-cat | raw-sink - (${codec})`
+  row(
+    `${out} / the codec and SHA-256`,
+    reads.alone,
+    reads.cat,
+    0.5,
+    `${rate(reads.cat)}; ${rate(reads.alone)}`,
+  )
+  row(`${out} / unzip -p, which decodes nothing`, reads.unzip, reads.cat, 0.5, rate(reads.unzip))
+  tellOthers(reads.others)
 }
 
 console.log(`\npeak memory at ${gibibytes} GiB, to stay below 200 MiB`)

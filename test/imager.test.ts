@@ -97,6 +97,23 @@ test('what --plan prints takes the same stream out, and shows the same', async (
   t.deepEqual(theirs, ours)
 })
 
+test('a volume that is there is appended to, unless -t replaces it', async (t) => {
+  const shell = withFiles(t)
+  for (const [words, names] of [
+    ['-i small -o out.aff4', ['small']],
+    ["-c snappy -i large 'two words' -o out.aff4", ['large', 'small', 'two']],
+    ['-i large -o out.aff4 -t', ['large']],
+  ] as const) {
+    const { status, stderr } = await shell.run(`linpmem ${words}`)
+    t.deepEqual([status, stderr], [0, ''])
+    t.deepEqual(
+      (await contents(shell, 'out.aff4')).map((line) => line.split(' ')[0]),
+      [...names],
+    )
+  }
+  t.is((await shell.run('unzip -tqq out.aff4')).status, 0)
+})
+
 test('a page file is one, and no image that a reader would begin with', async (t) => {
   const shell = withFiles(t)
   const { status, stderr } = await shell.run('winpmem -p large -i small -o out.aff4')

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { type ChunkJob, type ChunkReply, type ChunkSettings, runChunkJob } from './chunk-job.js'
 import type { CodecName } from './codec.js'
+import { copyBytes } from './copy-bytes.js'
 
 /** A chunk as it is stored. */
 export type StoredChunk =
@@ -183,7 +184,7 @@ function layOut(id: number, slab: SharedArrayBuffer, chunks: readonly Uint8Array
   for (const chunk of chunks) {
     let { buffer, byteOffset } = chunk
     if (!(buffer instanceof SharedArrayBuffer)) {
-      new Uint8Array(slab).set(chunk, slot)
+      copyBytes(Buffer.from(slab), slot, chunk)
       buffer = slab
       byteOffset = slot
     }

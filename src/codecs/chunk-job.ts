@@ -1,5 +1,6 @@
 import type { WritableCodec } from './codec.js'
 import { compress } from './codec.js'
+import { copyBytes } from './copy-bytes.js'
 import { sweepAfter } from './sweep.js'
 import { isZero } from './zero.js'
 
@@ -39,7 +40,7 @@ export function runChunkJob({ codec, level }: ChunkSettings, job: ChunkJob): num
       const stored = compress(codec, chunk, level)
       given += chunk.length
       // A stored length equal to the chunk's means raw bytes to every AFF4 reader, so it must be.
-      if (stored.length < chunk.length) slab.set(stored, slot)
+      if (stored.length < chunk.length) copyBytes(slab, slot, stored)
       lengths.push(Math.min(stored.length, chunk.length))
     }
     slot += chunk.length

@@ -1,3 +1,4 @@
+import { copyBytes } from '../codecs/copy-bytes.js'
 import type { Batch, Frame, Frames } from './frame.js'
 import { FrameError } from './frame-error.js'
 import { decodeHeader, HEADER_SIZE, type Header, isHeader, MAGIC, TYPES } from './header.js'
@@ -140,7 +141,8 @@ export async function* decode(input: ByteInput, batchesAlive = BATCHES_ALIVE): F
     const size = Math.max(SLAB, needed + SLAB / 2)
     // A slab that nobody holds views of is compacted in place.
     const next = slabs[turn]!.length >= size ? slabs[turn]! : Buffer.from(new SharedArrayBuffer(size))
-    slab.copy(next, 0, from, filled)
+    if (next === slab) slab.copyWithin(0, from, filled)
+    else copyBytes(next, 0, slab.subarray(from, filled))
     slabs[turn] = slab = next
     yielded = false
     base += BigInt(from)

@@ -1,6 +1,7 @@
 import { EXIT, ToolError } from '../cli/exit.js'
 import { parseSize } from '../cli/sizes.js'
 import type { Tool } from '../cli/tool.js'
+import { copyBytes } from '../codecs/copy-bytes.js'
 import type { Bytes } from '../formats/byte-source.js'
 import { chunkContent } from '../frames/chunk-content.js'
 import { BATCHES_ALIVE } from '../frames/decode.js'
@@ -147,7 +148,7 @@ function createCutter(given: number | undefined, pool: ChunkPool): Cutter {
       }
       begun ??= { stream, time, offset, bytes: pool.take(), filled: 0 }
       const piece = content.subarray(at, at + size - begun.filled)
-      begun.bytes.set(piece, begun.filled)
+      copyBytes(begun.bytes, begun.filled, piece)
       begun.filled += piece.length
       at += piece.length
       if (begun.filled === size) made += finish(out)

@@ -91,6 +91,8 @@ export function compress(options: CompressOptions): Compression {
   }
 }
 
+const NOTHING: Promise<StoredChunk[]> = Promise.resolve([])
+
 /** Frames that leave as one batch; their raw DATA is one job. */
 interface Unit {
   readonly frames: Frame[]
@@ -118,7 +120,7 @@ async function* inOrder(
         while (units && running.length < compressor.depth) {
           const { value: unit, done } = units.next()
           if (done) units = undefined
-          else running.push({ unit, stored: compressor.submit(unit.chunks) })
+          else running.push({ unit, stored: unit.bytes > 0 ? compressor.submit(unit.chunks) : NOTHING })
         }
         if (!ended && !units) arriving ??= upstream.next()
         const oldest = running[0]
@@ -178,6 +180,7 @@ function createSplitter(codec: WritableCodec, warn: (message: string) => void) {
 
   return function* (batch: Batch): Generator<Unit> {
     let unit: Unit = { frames: [], chunks: [], bytes: 0 }
+    let given = false
     try {
       for (const frame of batch) {
         const raw = toCompress(frame)
@@ -187,13 +190,14 @@ function createSplitter(codec: WritableCodec, warn: (message: string) => void) {
         unit.bytes += raw.payload.length
         if (unit.bytes < JOB_BYTES) continue
         yield unit
+        given = true
         unit = { frames: [], chunks: [], bytes: 0 }
       }
     } catch (error) {
       yield unit
       throw error
     }
-    yield unit
+    if (!given || unit.frames.length > 0) yield unit
   }
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { compress, type WritableCodec } from '../../codecs/codec.js'
+import { copyBytes } from '../../codecs/copy-bytes.js'
 import type { Bytes } from '../byte-source.js'
 import { type BlockHashes, createBlockHashes } from './block-hashes.js'
 import { indexOf } from './dialect.js'
@@ -187,7 +188,7 @@ export function createImageStream(
       const content = hashes.length > 0 ? decode() : stored
       const offset = wholeBytes()
       bevy ??= volume.takeBuffer(capacity)
-      bevy.set(stored, used)
+      copyBytes(bevy, used, stored)
       crc = crc32(stored, crc)
       for (const sums of hashes) sums.add(content)
       completeChunk(used, stored.length)
@@ -202,7 +203,7 @@ export function createImageStream(
         return taken.length
       }
       bevy ??= volume.takeBuffer(capacity)
-      bevy.set(taken, used)
+      copyBytes(bevy, used, taken)
       crc = crc32(taken, crc)
       used += taken.length
       partial += taken.length
