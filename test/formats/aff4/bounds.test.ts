@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { openStream } from '../../../src/formats/aff4/reader.js'
 import { createTurtleReader } from '../../../src/formats/aff4/turtle.js'
 import { openVolume, openVolumeIn } from '../../../src/formats/aff4/volume.js'
+import { openVolumeFile } from '../../../src/formats/aff4/volume-file.js'
 import { openMember, readDirectory } from '../../../src/formats/aff4/zip/reader.js'
 import { createZipWriter } from '../../../src/formats/aff4/zip/writer.js'
 import type { ByteSource } from '../../../src/formats/byte-source.js'
@@ -184,6 +185,32 @@ test('a large deflated member is inflated as it is read, in any order, and check
   })
   bytes.fill(0xff, 200_000, 200_020)
   await t.throwsAsync(all(member), { instanceOf: FormatError })
+})
+
+test('a folder that is no volume is told before it is walked', async (t) => {
+  await t.throwsAsync(openVolumeFile('/usr'), {
+    instanceOf: FormatError,
+    message: /^\/usr: a folder without a container.description: no AFF4 volume$/,
+  })
+})
+
+test('a stub that says all of a stream but holds none of it names the volume that does', async (t) => {
+  const other = VOLUME.replaceAll('1', '2')
+  const stub = `<${VOLUME}/data> a <${AFF4}ImageStream> ; <${AFF4}size> 4096 ; <${AFF4}chunkSize> 4096 ; <${AFF4}stored> <${other}> .
+    <${VOLUME}/map> a <${AFF4}Map> ; <${AFF4}size> 4096 .`
+  const volume = await openVolumeIn(
+    memoryContainer({
+      'container.description': VOLUME,
+      'map/map': Buffer.alloc(28),
+      'map/idx': `${VOLUME}/data\n`,
+      'information.turtle': stub,
+    }),
+  )
+  for (const name of ['data', 'map'])
+    await t.throwsAsync(openStream([volume], `${VOLUME}/${name}`), {
+      instanceOf: FormatError,
+      message: `memory: ${VOLUME}/data is in volume ${other}, which is not given`,
+    })
 })
 
 test('turtle that never ends, nests without end or floods is refused in bounded time and memory', (t) => {
