@@ -40,12 +40,16 @@ export const tool: Tool = {
       waiting = ''
     }
     const breathe = createBreath(log, io.interrupted)
-    const { volumes, structures } = await openForCheck(operands, secretsOf(options), report, breathe)
     try {
+      const { volumes, structures } = await openForCheck(operands, secretsOf(options), report, breathe)
       if (volumes.length > 0) await verifyVolumes(volumes, structures, report, breathe)
     } catch (error) {
       // Damage that nobody thought of is damage all the same.
-      if (!(error instanceof FormatError)) throw error
+      if (!(error instanceof FormatError)) {
+        log.clearProgress()
+        await io.print(waiting)
+        throw error
+      }
       await report({
         outcome: 'mismatched',
         property: 'volume',

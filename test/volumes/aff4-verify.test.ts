@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import test from 'ava'
+import { setGuard, undoAppend } from '../../src/formats/aff4/append-guard.js'
 import { data, fill, hex, memory, ranges, runTool, scratch, stream, transmission } from '../sinks/pipeline.js'
 
 const image = (name: string) => `test/data/aff4/${name}`
@@ -114,6 +115,13 @@ test('an append that was cut is told, and what was there before is checked', asy
     bin/file-cat README.md | bin/aff4-sink ${volume}`
   execFileSync('bash', ['-ec', script])
   t.is((await verify(volume)).status, 0)
+  const guard = await setGuard(volume)
+  appendFileSync(volume, 'the beginning of something')
+  const before = await verify(volume)
+  t.is(before.status, 2)
+  t.true(before.lines.some((line) => /^unchecked +append .*without 26 bytes/.test(line)))
+  await undoAppend(volume)
+  t.false(existsSync(guard.name))
   const whole = readFileSync(volume)
   writeFileSync(volume, whole.subarray(0, whole.length - 100))
   const { status, lines } = await verify(volume)

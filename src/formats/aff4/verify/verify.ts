@@ -144,11 +144,8 @@ export async function verifyVolumes(
     await judge(indexes, (algorithm) => sumOr(stream.index(algorithm), algorithm), report)
     for (const claim of claims(urn, aff4('blockHashesHash'))) {
       const kind = KINDS.find((one) => DIGESTS[one].node === claim.algorithm)
-      await judge(
-        [claim],
-        (algorithm) => sumOr(kind && stream.blockHashSum(kind, algorithm), algorithm),
-        report,
-      )
+      const sum = kind && stream.blockHashSum(kind, DIGESTS[kind].node)
+      await judgeEarly(objects.get(urn)!.volume, claim, [sumOr(sum, claim.algorithm ?? '')])
     }
     for (const kind of KINDS) {
       const stated = claims(`${urn}/blockhash.${kind}`, aff4('hash'))
@@ -157,12 +154,31 @@ export async function verifyVolumes(
   }
 
   /**
-   * The block map hash of a map (AFF4 Standard v1.0a §6.2): of the block hashes that its own volume has. Before the
-   * Standard their digests were by their own algorithms.
+   * A digest by a rule of before the Standard. Volumes of the time between have it, too, and nobody has described
+   * whether by the same rule.
    */
-  function blockMapHash(urn: string, algorithm: string): Buffer | Failure {
+  async function judgeEarly(
+    volume: Volume,
+    claim: Claim,
+    sums: readonly (Buffer | Failure)[],
+  ): Promise<void> {
+    const right = sums.find((sum) => Buffer.isBuffer(sum) && sum.toString('hex') === claim.value)
+    if (right || isEarly(volume)) return judge([claim], () => right ?? sums[0]!, report)
+    await report({
+      outcome: 'uncheckable',
+      property: `${claim.property} ${claim.datatype}`,
+      subject: claim.subject,
+      detail: 'nobody has described how it was made between the time before the Standard and the Standard',
+    })
+  }
+
+  /**
+   * The block map hash of a map (AFF4 Standard v1.0a §6.2): of the block hashes that its own volume has.
+   * @param early the digests of the block hashes are by their own algorithms, as before the Standard
+   */
+  function blockMapHash(urn: string, algorithm: string, early: boolean): Buffer | Failure {
     const map = maps.get(urn)
-    const parts = map?.digests(algorithm)
+    const parts = SUMS.includes(algorithm) ? map?.digests(algorithm) : undefined
     if (!map || !parts) return sumOr(undefined, algorithm)
     const local = map.targets.flatMap((target) => {
       const stream = streams.get(target)
@@ -171,8 +187,7 @@ export async function verifyVolumes(
     const sum = createHash(algorithm)
     for (const kind of KINDS)
       for (const stream of local.filter(({ blockHashes }) => blockHashes.includes(kind))) {
-        const own = map.volume.dialect.generation === 'evimetry'
-        const part = stream.blockHashSum(kind, own ? DIGESTS[kind].node : algorithm)
+        const part = stream.blockHashSum(kind, early ? DIGESTS[kind].node : algorithm)
         if (!part) return sumOr(undefined, algorithm)
         sum.update(part)
       }
@@ -187,7 +202,7 @@ export async function verifyVolumes(
       const absent = [urn, ...(maps.get(urn)?.targets ?? [])].map((target) => absence(volumes, target))
       const failure = absent.find((one) => one !== undefined)
       if (failure) return failure
-      const sum = blockMapHash(urn, algorithm)
+      const sum = blockMapHash(urn, algorithm, isEarly(maps.get(urn)?.volume))
       if (!Buffer.isBuffer(sum)) return sum
       sums.push(sum)
     }
@@ -235,8 +250,14 @@ export async function verifyVolumes(
   for (const [urn, { form, volume }] of objects)
     if (form === 'segment') await checkSegment(urn, volume)
     else if (form === 'literal') await checkOther(urn)
-  for (const urn of maps.keys())
-    await judge(claims(urn, aff4('blockMapHash')), (algorithm) => blockMapHash(urn, algorithm), report)
+  for (const [urn, { volume }] of maps) {
+    const stated = claims(urn, aff4('blockMapHash'))
+    await judge(stated, (algorithm) => blockMapHash(urn, algorithm, isEarly(volume)), report)
+    for (const claim of claims(urn, aff4('blockHashesHash'))) {
+      const sums = [true, false].map((early) => blockMapHash(urn, claim.algorithm ?? '', early))
+      await judgeEarly(volume, claim, sums)
+    }
+  }
   for (const [urn, { form }] of objects) if (form === 'image') await checkImage(urn)
 
   async function checkImage(urn: string): Promise<void> {
@@ -262,6 +283,8 @@ export async function verifyVolumes(
     await checkMembers(context, volume)
   }
 }
+
+const isEarly = (volume: Volume | undefined) => volume?.dialect.generation === 'evimetry'
 
 const sumOr = (sum: Buffer | undefined, algorithm: string): Buffer | Failure =>
   sum ??

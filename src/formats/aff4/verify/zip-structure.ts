@@ -283,10 +283,11 @@ async function checkLocalHeader(
     ['size', header.readUInt32LE(22), entry.size, 22n, wide[0]],
   ] as const
   for (const [what, value, truth, offset, long] of sizes) {
-    const right = value === ALL_ONES ? long !== undefined : BigInt(value) === truth || (later && value === 0)
-    const longRight =
-      long === undefined || long === truth || (later && (long === 0n || long === 0xffffffffffffffffn))
-    if (!right || !longRight) await bad(subject, `its ${what} is not that of the directory`, at + offset)
+    // The long value counts only where the short one is all ones.
+    const open = later && (long === 0n || long === 0xffffffffffffffffn)
+    const right =
+      value === ALL_ONES ? long === truth || open : BigInt(value) === truth || (later && value === 0)
+    if (!right) await bad(subject, `its ${what} is not that of the directory`, at + offset)
   }
   if (descriptor === 'wrong')
     await bad(subject, 'the descriptor behind its data contradicts the directory', dataEnd)

@@ -163,6 +163,20 @@ test('a digest by an algorithm that is not known, or of who knows what, is left 
   }
 })
 
+test('a block map hash by its name of the time between is tried by both rules, and no fault where neither holds', async (t) => {
+  const bytes = await sample()
+  const named = await rewritten(bytes, inTurtle('aff4:blockMapHash ', 'aff4:blockHashesHash '))
+  t.true((await check(named)).map(told).some((line) => line.startsWith('matched | blockHashesHash SHA512')))
+  const other = await rewritten(named, inTurtle(/(aff4:blockHashesHash "....)./, '$1z'))
+  const findings = await check(other)
+  t.deepEqual(faults(findings), [])
+  t.true(
+    findings.some(
+      ({ outcome, property }) => outcome === 'uncheckable' && property === 'blockHashesHash SHA512',
+    ),
+  )
+})
+
 test('objects that are named and not there are told: as faults where bytes are missing', async (t) => {
   const bytes = await sample()
   const nowhere = 'aff4://99999999-9999-4999-8999-999999999999'
