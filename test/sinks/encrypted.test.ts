@@ -137,14 +137,20 @@ test('neither is something appended to an encrypted volume, nor an encrypted vol
 
 test('files keep the layout of AFF4-L inside', async (t) => {
   const { run, folder } = openShell(t)
-  const made = await run(`${MAKE}
-    file-cat big /etc/passwd | ${SINK} --logical --password-fd 3 out.aff4 3<<< password`)
+  const made = await run(`${MAKE}; echo content > 'a name'
+    file-cat big /etc/passwd 'a name' | ${SINK} --logical --password-fd 3 out.aff4 3<<< password`)
   t.is(made.status, 0, made.stderr)
   const { turtle } = decryptWithPython(path.join(folder, 'out.aff4'), path.join(folder, 'inner'), 'password')
   t.regex(turtle, /aff4:FileImage/)
   t.is((await run("unzip -p inner '*etc/passwd' | cmp - /etc/passwd")).status, 0)
+  // pyaff4 finds no other spelling of it in version 1.2.
+  t.is((await run("unzip -p inner '*a%20name'")).stdout.toString(), 'content\n')
+  const named = await run(
+    "aff4-cat out.aff4 --stream 'a name' --password-fd 3 3<<< password | raw-sink -t raw; cat raw",
+  )
+  t.is(named.stdout.toString(), 'content\n')
   t.is(
-    (await run(`aff4-cat out.aff4 --stream big --password-fd 3 3<<< password | raw-sink raw; cmp raw big`))
+    (await run(`aff4-cat out.aff4 --stream big --password-fd 3 3<<< password | raw-sink -t raw; cmp raw big`))
       .status,
     0,
   )

@@ -19,9 +19,13 @@ export function memberName(urn: string, volume: string): string {
   return urn.startsWith(SCHEME) ? ESCAPED_SCHEME + escapeName(urn.slice(SCHEME.length)) : escapeName(urn)
 }
 
-/** The member that holds a URN in a volume of version 1.1 or 1.2: the URN as it is, or its tail, spaces plain. */
-export function rawMemberName(urn: string, volume: string): string {
-  return (tailOf(urn, volume)?.slice(1) ?? urn).replaceAll('%20', ' ')
+/**
+ * The member that holds a URN in a volume of version 1.1, spaces plain, or 1.2: the URN as it is, or its tail. pyaff4
+ * writes plain spaces in 1.2, too, and does not find them again.
+ */
+export function rawMemberName(urn: string, volume: string, minor = 1): string {
+  const name = tailOf(urn, volume)?.slice(1) ?? urn
+  return minor === 1 ? name.replaceAll('%20', ' ') : name
 }
 
 /** What follows the URN of the volume, its slash included; undefined for a URN that does not lie below it. */

@@ -127,7 +127,7 @@ function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeW
     graph,
     zip,
     dialect,
-    memberName: (object) => (minor === 0 ? memberName : rawMemberName)(object, urn),
+    memberName: (object) => (minor === 0 ? memberName(object, urn) : rawMemberName(object, urn, minor)),
     declare(object, ...types) {
       graph.add(object, RDF_TYPE, ...types.map((type) => iri(aff4(type))))
       graph.add(object, aff4('stored'), iri(urn))
