@@ -230,8 +230,10 @@ export function openStreamCheck(
       if (used.length < chunkSize && hash(node, used, 'buffer').equals(stated)) continue
       known.wrong++
       if (known.wrong > MOST_TOLD) continue
-      await bad(`block hash ${DIGESTS[kind].datatype}`, subjectOf(volume, member), {
-        detail: stated.length < length ? `has none of chunk ${slot}` : `chunk ${slot} has another one`,
+      const by = subjectOf(volume, member)
+      await bad(`block hash ${DIGESTS[kind].datatype}`, subjectOf(bevy!.volume, bevy!.member), {
+        detail:
+          stated.length < length ? `chunk ${slot} has none in ${by}` : `chunk ${slot} is not what ${by} says`,
         ...(await placeOf()),
       })
     }

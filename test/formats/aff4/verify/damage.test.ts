@@ -141,7 +141,7 @@ test('a digest of chunks or of a member that was made to fit is found by the oth
   const found = faults(await check(changed)).map(told)
   t.regex(
     found[0]!,
-    /block hash SHA256 \| volume 0: .*00000000\.blockHash\.sha256 \| chunk 0 has another one/,
+    /block hash SHA256 \| volume 0: \S+\/00000000 \| chunk 0 is not what .*00000000\.blockHash\.sha256 says/,
   )
   t.true(found.some((line) => /hash SHA512 \| .*\/blockhash\.sha256/.test(line)))
   t.true(found.some((line) => /blockMapHash SHA512/.test(line)))
