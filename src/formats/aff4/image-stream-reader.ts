@@ -21,6 +21,8 @@ const CACHED_BYTES = 2 << 20
 const CACHED_INDEX_BYTES = 32 << 20
 /** Stored bytes of neighbouring chunks that are read at once. */
 const READ_AHEAD = 1 << 20
+/** What c-aff4 stores for a stream without bytes: one empty chunk. */
+const LARGEST_EMPTY_BEVY = 64n
 export const LARGEST_INDEX = 16n << 20n
 
 /** A chunk as it is stored. */
@@ -89,6 +91,9 @@ export function openImageStream(home: Volume, urn: string, volumes: readonly Vol
   const property = (name: string) => graph.integer(urn, aff4(name))
   const declaredSize = property('size')
   const size = declaredSize ?? refuse('no size')
+  const begun = size === 0n ? home.find(bevyUrn(urn, 0)) : undefined
+  if (begun && begun.size > LARGEST_EMPTY_BEVY)
+    refuse('it goes on in a volume that is not given, which alone says its size')
   const chunkSize = Number(property('chunkSize') ?? BigInt(DEFAULT_CHUNK_SIZE))
   if (chunkSize < 1 || chunkSize > LARGEST_CHUNK_SIZE) refuse(`a chunk size of ${chunkSize}`)
   const chunksPerBevy = Number(

@@ -5,7 +5,7 @@ import { checkMember } from './container.js'
 import { bevyUrn } from './image-stream.js'
 import { type ImageStream, openImageStream } from './image-stream-reader.js'
 import { AFF4L, aff4 } from './lexicon.js'
-import { symbolicContent } from './map.js'
+import { mapUrn, symbolicContent } from './map.js'
 import { entryRuns } from './map-entries.js'
 import { type LoadedMap, loadIdx, loadMap } from './map-reader.js'
 import { fillSymbolic, type SymbolicContent } from './symbolic.js'
@@ -67,7 +67,9 @@ export async function listStreams(volumes: readonly Volume[]): Promise<StreamEnt
           backing.add(byteRange(value)?.urn ?? value)
       if (form === 'map') for (const target of await targetsOf(volume, urn)) backing.add(target)
       if (isChunk(urn)) backing.add(urn)
-      if (!found.has(urn)) found.set(urn, { urn, form, volume, backing: false })
+      const known = found.get(urn)
+      if (!known || sizeIn(volume, urn) > sizeIn(known.volume, urn))
+        found.set(urn, { urn, form, volume, backing: false })
     }
   }
   return [...found.values()]
@@ -159,22 +161,24 @@ async function openNested(opening: Opening, urn: string, depth: number): Promise
   return { ...wholeStream(urn, source), check: () => checkMember(member, source) }
 }
 
+const max = (a: bigint, b: bigint) => (a > b ? a : b)
+const sizeIn = ({ graph }: Volume, urn: string) => graph.integer(urn, aff4('size')) ?? 0n
+
 /** The volume that has an object, or a member that nobody describes. */
 function homeOf(volumes: readonly Volume[], urn: string): { volume: Volume; form: StreamEntry['form'] } {
   const homes = volumes.flatMap((volume) => {
     const form = formOf(volume, urn)
     return form ? [{ volume, form }] : []
   })
-  if (homes.length > 1) {
-    // Several of a set may describe one stream; its bevies are where its first one is.
-    const first = homes.find(({ volume }) => volume.find(bevyUrn(urn, 0)))
-    return first ?? homes[0]!
-  }
-  const [home] = homes
+  // Of a stream that goes on from volume to volume, c-aff4 says the size in the last one only.
+  const largest = homes.reduce((most, { volume }) => max(most, sizeIn(volume, urn)), 0n)
+  const whole = homes.filter(({ volume }) => sizeIn(volume, urn) === largest)
+  const home =
+    whole.find(({ volume }) => volume.find(bevyUrn(urn, 0)) ?? volume.find(mapUrn(urn))) ?? whole[0]
   // A stub may say all of a stream but have none of it.
   if (
     home?.form === 'image-stream' &&
-    !home.volume.find(bevyUrn(urn, 0)) &&
+    !volumes.some((volume) => volume.find(bevyUrn(urn, 0))) &&
     homeElsewhere(volumes, urn) !== undefined
   )
     throw new FormatError(missing(volumes, urn))

@@ -351,8 +351,13 @@ def segmented():
     members, turtle = standard(parts[0], stream, data, RFC1950, per_bevy=2)
     for k, volume in enumerate(parts):
         own = members[4 * k:4 * k + 4] if k == 0 else members[4:]
-        write_zip(['split.aff4', 'split.aff4.A01'][k], volume, [('container.description', volume.encode()), version(0)] + own + [('information.turtle', (PREFIXES % AFF4 + turtle).encode())], 'c-aff4')
-    case('a stream whose bevies are in several volumes', ['split.aff4.A01', 'split.aff4'], [whole(stream, data)])
+        # Only the last one says what the stream is like.
+        said = turtle if k == 1 else '<%s> a aff4:ImageStream ; aff4:size 0 ; aff4:stored <%s> .\n' % (stream, parts[0])
+        write_zip(['split.aff4', 'split.aff4.A01'][k], volume, [('container.description', volume.encode()), version(0)] + own + [('information.turtle', (PREFIXES % AFF4 + said).encode())], 'c-aff4')
+    for files in (['split.aff4.A01', 'split.aff4'], ['split.aff4', 'split.aff4.A01']):
+        case('a stream whose bevies are in several volumes', files, [whole(stream, data)])
+    case('the first of several volumes', ['split.aff4'], [{'urn': stream, 'error': 'it goes on in a volume that is not given'}])
+    case('the last of several volumes', ['split.aff4.A01'], [{'urn': stream, 'error': 'is in volume %s, which is not given' % parts[0]}])
 
 
 def exabyte():
