@@ -78,6 +78,27 @@ test('whatever the streams and links of a volume are called, nothing is written 
 const file = (name: string, content: string | Buffer, id: number, more: Partial<StreamBody> = {}): Frame[] =>
   stream({ name, kind: 'image', ...more }, content.length > 0 ? [data(0n, Buffer.from(content))] : [], id)
 
+test('thousands of files take little memory to store, to send and to restore', async (t) => {
+  const folder = await scratch(t)
+  const script = `
+import os
+for i in range(4000):
+    os.makedirs('tree/%d' % (i % 40), exist_ok=True)
+    with open('tree/%d/file %d' % (i % 40, i), 'w') as file: file.write('file %d\\n' % i * (i % 300))`
+  execFileSync('/usr/bin/python3', ['-c', script], { cwd: folder })
+  const timed = (name: string) => `/usr/bin/time -a -o peaks -f '%M ${name}' ${name}`
+  const { status, stderr } = shell(
+    folder,
+    `set -o pipefail
+     file-cat tree | ${timed('aff4-sink')} --logical out.aff4
+     ${timed('aff4-cat')} out.aff4 | ${timed('files-sink')} -C out; diff -r tree out/tree`,
+  )
+  t.is(status, 0, stderr)
+  const peaks = readFileSync(path.join(folder, 'peaks'), 'utf8').trim().split('\n')
+  t.is(peaks.length, 3)
+  for (const peak of peaks) t.true(Number.parseInt(peak, 10) < 300_000, peak)
+})
+
 test('a link that lies in the folder beforehand is not followed', async (t) => {
   const folder = await scratch(t)
   mkdirSync(path.join(folder, 'victim'))
