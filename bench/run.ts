@@ -97,10 +97,13 @@ for (const [codec, piped, imaged] of [
   tellOthers(times.others)
   if (codec === 'lz4') continue
 
+  const hashed = `${bin('pmem-hash')} sha256 | ${bin('pmem-compress')} ${codec}`
+  await runPipeline(`${bin('file-cat')} ${file} | ${hashed} | ${bin('aff4-sink')} -t ${volume}`)
   const reads = await inTurn(ROUNDS, {
     alone: () => ceiling('load', file, codec, FOLDER),
     unzip: pipeline(`unzip -p ${volume} > /dev/null`),
     cat: pipeline(`${bin('aff4-cat')} ${volume} | ${bin('raw-sink')} - > /dev/null`),
+    verify: pipeline(`${bin('aff4-verify')} ${volume} > /dev/null`),
   })
   const out = `aff4-cat | raw-sink - (${codec})`
   row(
@@ -111,6 +114,7 @@ for (const [codec, piped, imaged] of [
     `${rate(reads.cat)}; ${rate(reads.alone)}`,
   )
   row(`${out} / unzip -p, which decodes nothing`, reads.unzip, reads.cat, 0.5, rate(reads.unzip))
+  row(`aff4-verify (${codec}) / the codec and SHA-256`, reads.alone, reads.verify, 0.5, rate(reads.verify))
   tellOthers(reads.others)
 }
 
