@@ -3,6 +3,8 @@ import type { Bytes } from '../byte-source.js'
 import { MAP_ENTRY_SIZE, type PackedEntry, readMapEntry, writeMapEntry } from './map.js'
 
 const ENTRIES_PER_BLOCK = 1 << 15
+/** The first block grows: a volume may have as many maps as files. */
+const FIRST_ENTRIES = 1 << 6
 
 /** Entries of a map in their stored form: millions of them cost 28 bytes each. */
 export interface MapEntries {
@@ -20,6 +22,8 @@ export interface MapEntries {
 
 export function createMapEntries(): MapEntries {
   const blocks: DataView[] = []
+  /** Entries that the blocks have room for. */
+  let capacity = 0
   let count = 0
   let sorted = true
   let end = 0n
@@ -28,6 +32,15 @@ export function createMapEntries(): MapEntries {
   let mapEnd = 0n
   let targetEnd = -1n
   let targetId = -1
+
+  function grow(): void {
+    const first = capacity < ENTRIES_PER_BLOCK ? blocks.pop() : undefined
+    const entries = first ? 2 * capacity : capacity === 0 ? FIRST_ENTRIES : ENTRIES_PER_BLOCK
+    const block = Buffer.allocUnsafeSlow(entries * MAP_ENTRY_SIZE)
+    if (first) block.set(new Uint8Array(first.buffer))
+    blocks.push(new DataView(block.buffer))
+    capacity += first ? capacity : entries
+  }
 
   const viewOf = (index: number) => blocks[Math.floor(index / ENTRIES_PER_BLOCK)]!
   const placeOf = (index: number) => (index % ENTRIES_PER_BLOCK) * MAP_ENTRY_SIZE
@@ -48,8 +61,7 @@ export function createMapEntries(): MapEntries {
         viewOf(count - 1).setBigUint64(placeOf(count - 1) + 8, length, true)
       } else {
         if (offset < mapEnd) sorted = false
-        if (count === blocks.length * ENTRIES_PER_BLOCK)
-          blocks.push(new DataView(Buffer.allocUnsafeSlow(ENTRIES_PER_BLOCK * MAP_ENTRY_SIZE).buffer))
+        if (count === capacity) grow()
         length = more
         writeMapEntry(viewOf(count), placeOf(count), { offset, length, targetOffset, targetId: id })
         targetId = id
