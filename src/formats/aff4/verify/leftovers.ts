@@ -50,7 +50,7 @@ async function tellHeld({ volumes, report }: Context, urn: string): Promise<void
   let ranges: { start: bigint; length: bigint }[] = []
   try {
     const stream = await openStream(volumes, urn)
-    ranges = [...stream.extents()].filter(({ content }) => content !== 'unknown')
+    ranges = [...stream.extents()].filter(({ content }) => content !== 'unknown' && content !== 'unreadable')
   } catch (error) {
     // The volume itself has no bytes, and damage was told.
     if (!(error instanceof FormatError)) throw error
