@@ -292,13 +292,20 @@ const sumOr = (sum: Buffer | undefined, algorithm: string): Buffer | Failure =>
     ? { outcome: 'mismatched', detail: 'what it covers is damaged or missing' }
     : { outcome: 'unchecked', detail: 'there is nothing of which it could be taken' })
 
-/** Everything that has bytes; what several volumes describe is at home where its chunks are. */
+/**
+ * Everything that has bytes. What several volumes describe is at home where its size is known, which of a stream that
+ * goes on from volume to volume is the last one, and its chunks are.
+ */
 function findObjects(volumes: readonly Volume[]): Map<string, Found> {
   const objects = new Map<string, Found>()
   for (const volume of volumes)
     for (const urn of volume.graph.subjects()) {
       const form = formOf(volume, urn)
-      if (form && (!objects.has(urn) || volume.find(bevyUrn(urn, 0)))) objects.set(urn, { volume, form })
+      if (!form) continue
+      const known = objects.get(urn)
+      const [size, before] = [volume, known?.volume].map((one) => one?.graph.integer(urn, aff4('size')) ?? 0n)
+      const better = size! > before! || (size === before && volume.find(bevyUrn(urn, 0)))
+      if (!known || better) objects.set(urn, { volume, form })
     }
   return objects
 }
