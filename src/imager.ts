@@ -63,6 +63,8 @@ async function run(name: string, context: Context): Promise<ExitCode> {
     return tool.run({ ...context, ...parseWords(tool, plan.words) })
   }
   const output = options.value('output')!
+  for (const input of [...operands, ...options.values('input'), ...options.values('pagefile')])
+    if (isOneFile(input, output)) throw new ToolError(EXIT.usage, `${output}: input and output are one file`)
   if (urn === undefined) await refuseSecondMemory(options, plan, output)
   const told = createConsole(options, output)
   if (urn !== undefined) told.line(`Extracting ${urn} into ${fileUrl(output)}`)
@@ -73,6 +75,16 @@ async function run(name: string, context: Context): Promise<ExitCode> {
     load,
     watch: (frames) => narrate(frames, told, urn === undefined),
   })
+}
+
+function isOneFile(input: string, output: string): boolean {
+  try {
+    const [a, b] = [input, output].map((name) => fs.statSync(name, { bigint: true }))
+    return a!.dev === b!.dev && a!.ino === b!.ino
+  } catch {
+    // One of them is not there, or cannot be had: who reads it will say so.
+    return false
+  }
 }
 
 /** The suite acquires a memory once, and again only when told to. */

@@ -114,6 +114,16 @@ test('a volume that is there is appended to, unless -t replaces it', async (t) =
   t.is((await shell.run('unzip -tqq out.aff4')).status, 0)
 })
 
+test('a volume is not written over with what is read from it', async (t) => {
+  const { run } = withFiles(t)
+  await run('file-cat small | aff4-sink case.aff4; cp case.aff4 before')
+  for (const words of ['-t -e small -o ./case.aff4 case.aff4', '-i small case.aff4 -o case.aff4']) {
+    const { status, stderr } = await run(`pmem ${words}; s=$?; cmp case.aff4 before && exit $s`)
+    t.is(status, 64)
+    t.regex(stderr, /^pmem: \S*case\.aff4: input and output are one file\n/)
+  }
+})
+
 test('a page file is one, and no image that a reader would begin with', async (t) => {
   const shell = withFiles(t)
   const { status, stderr } = await shell.run('winpmem -p large -i small -o out.aff4')
