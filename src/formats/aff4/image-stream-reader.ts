@@ -79,11 +79,12 @@ interface Bevy {
 
 /**
  * Opens an image stream.
- * @param home where it is described
+ * @param first where it is described
  * @param volumes where its bevies may be: some writers spread them
  * @throws {FormatError} when its description is not one of a stream that can be read
  */
-export function openImageStream(home: Volume, urn: string, volumes: readonly Volume[]): ImageStream {
+export function openImageStream(first: Volume, urn: string, volumes: readonly Volume[]): ImageStream {
+  const home = largestOf(first, urn, volumes)
   const { graph, dialect } = home
   const refuse = (why: string): never => {
     throw new FormatError(`${home.name}: stream ${urn}: ${why}`)
@@ -281,6 +282,13 @@ export function openImageStream(home: Volume, urn: string, volumes: readonly Vol
     async close() {},
   }
 }
+
+/** The size of a stream as a volume says it; 0 where it doesn't. */
+export const sizeIn = ({ graph }: Volume, urn: string): bigint => graph.integer(urn, aff4('size')) ?? 0n
+
+/** Of a stream that goes on from volume to volume, c-aff4 says in the last one only what it is like. */
+const largestOf = (first: Volume, urn: string, volumes: readonly Volume[]) =>
+  volumes.reduce((most, volume) => (sizeIn(volume, urn) > sizeIn(most, urn) ? volume : most), first)
 
 /** Copies what fits of a chunk from `within` on; returns how many bytes. */
 function place(chunk: Bytes, within: number, into: Buffer, at: number): number {

@@ -3,7 +3,7 @@ import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import { checkMember } from './container.js'
 import { bevyUrn } from './image-stream.js'
-import { type ImageStream, openImageStream } from './image-stream-reader.js'
+import { type ImageStream, openImageStream, sizeIn } from './image-stream-reader.js'
 import { AFF4L, aff4 } from './lexicon.js'
 import { mapUrn, symbolicContent } from './map.js'
 import { entryRuns } from './map-entries.js'
@@ -162,7 +162,6 @@ async function openNested(opening: Opening, urn: string, depth: number): Promise
 }
 
 const max = (a: bigint, b: bigint) => (a > b ? a : b)
-const sizeIn = ({ graph }: Volume, urn: string) => graph.integer(urn, aff4('size')) ?? 0n
 
 /** The volume that has an object, or a member that nobody describes. */
 function homeOf(volumes: readonly Volume[], urn: string): { volume: Volume; form: StreamEntry['form'] } {
