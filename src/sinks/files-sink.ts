@@ -16,8 +16,7 @@ export const tool: Tool = {
   operands: [0, 0],
   run(context) {
     const root = context.options.value('directory')
-    if (root === undefined)
-      throw new ToolError(EXIT.usage, 'no folder to write to', { hint: '-C DIR names it' })
+    if (root === undefined) throw new ToolError(EXIT.usage, '-C DIR is missing')
     return receive(context, filesBelow(root, context))
   },
 }
