@@ -260,6 +260,6 @@ test('facts that are no facts are passed over; without a folder named nothing is
   t.deepEqual(readdirSync(out).sort(), ['f0', 'f1'])
   const usage = await runTool('files-sink', [], input)
   t.is(usage.status, 64)
-  t.regex(usage.stderr, /hint: -C DIR/)
+  t.regex(usage.stderr, /-C DIR is missing/)
   t.false(existsSync(path.join(folder, 'f0')))
 })

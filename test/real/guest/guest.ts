@@ -18,6 +18,8 @@ export interface GuestOptions {
   readonly paging?: 4 | 5
   /** Further settings of QEMU's pc machine. */
   readonly machine?: string
+  /** A free slot for a memory module; it costs the guest 64 MiB, which Linux then keeps for devices. */
+  readonly slot?: boolean
   /** Forwards this port of the host's 127.0.0.1 to the guest's port 22. */
   readonly sshPort?: number
 }
@@ -38,7 +40,7 @@ export interface Guest {
   ok(script: string, seconds?: number): Promise<string>
   /** Lets the guest's balloon take memory away until `memory` MiB are left. */
   balloon(memory: number): Promise<void>
-  /** Plugs in a memory module of `MODULE` MiB, which the guest leaves offline until it is told otherwise. */
+  /** Plugs a memory module of `MODULE` MiB into the slot; the guest leaves it offline until it is told otherwise. */
   plugModule(): Promise<void>
   /** Memory as the hypervisor sees it, flat: offset = physical address. The guest stands still meanwhile. */
   dump(file: string): Promise<void>
@@ -87,12 +89,7 @@ async function boot(options: GuestOptions, accelerator: 'kvm' | 'tcg'): Promise<
     [
       '-nodefaults -no-user-config -display none -no-reboot'.split(' '),
       ['-accel', accelerator, '-cpu', options.paging === 4 ? 'max,la57=off' : 'max'],
-      [
-        '-machine',
-        ['pc', options.machine].filter(Boolean).join(','),
-        '-m',
-        `${options.memory},slots=1,maxmem=${options.memory + MODULE}M`,
-      ],
+      ['-machine', ['pc', options.machine].filter(Boolean).join(','), '-m', memoryOf(options)],
       ['-kernel', parts.kernel, '-initrd', join(work, 'initramfs')],
       [
         '-append',
@@ -144,6 +141,9 @@ const shared = (tag: string, path: string, more: string): string[] => [
   '-device',
   `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`,
 ]
+
+const memoryOf = ({ memory, slot }: GuestOptions): string =>
+  slot ? `${memory},slots=1,maxmem=${memory + MODULE}M` : String(memory)
 
 const network = (port: number): string[] => [
   '-netdev',

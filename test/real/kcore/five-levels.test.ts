@@ -16,7 +16,7 @@ const BALLOONED = 32
 let lab: Lab
 let taken: Taken
 test.before(async () => {
-  lab = await openLab({ memory: MEMORY, paging: 5 })
+  lab = await openLab({ memory: MEMORY, slot: true, paging: 5 })
   await plantPattern(lab.guest, PATTERN_PAGES)
   const pipeline = 'pmem-read-kcore | pmem-hash sha256 | pmem-compress snappy'
   taken = await witnessed(lab, () => acquire(lab, pipeline, [0, 0, 0, 0]))

@@ -1,7 +1,10 @@
+import { join } from 'node:path'
 import test from 'ava'
+import { mergeRuns } from '../../../src/formats/address-space.js'
+import { onHost } from '../guest/toolkit.js'
 import { iomemRuns } from './agreement.js'
 import { holdsWhatTheHypervisorSaw, leadsToTheKernel } from './checks.js'
-import { acquire, type Lab, openLab, type Taken, witnessed } from './witness.js'
+import { acquire, decodeMemory, type Lab, openLab, type Taken, witnessed } from './witness.js'
 
 const READ = 'pmem-read-kcore --no-collect'
 const AS_NOBODY = 'setpriv --reuid=65534 --regid=65534 --clear-groups'
@@ -51,6 +54,21 @@ test.serial('root without CAP_SYS_RAWIO is told which capability is missing', as
   const { status, stderr } = await lab.guest.run(`${bounded} ${READ} >/dev/null`)
   t.is(status, 77)
   t.regex(stderr, /^pmem-read-kcore: \/proc\/kcore: .*CAP_SYS_RAWIO/)
+})
+
+test.serial('one command takes the memory, the files that go with it, and those asked for', async (t) => {
+  const { guest, folder } = lab
+  const command = 'cd /run/share; linpmem -c snappy -m -i /bin/true -o one.aff4; echo $?'
+  const { stdout, stderr } = await guest.run(command, 400)
+  t.regex(stdout, /^Imaging memory\n(.*\n)*Adding \/proc\/kallsyms as file:\/\/\/proc\/kallsyms\n/, stderr)
+  t.regex(stdout, /\nAdding \/bin\/true as file:\/\/\/bin\/true\n0\n$/, stderr)
+  const volume = join(guest.share, 'one.aff4')
+  await onHost('aff4-cat "$0" --stream /bin/true | raw-sink - | cmp - /bin/true', volume)
+  const { runs } = await decodeMemory(volume, join(folder, 'one'))
+  t.deepEqual(
+    mergeRuns(Object.values(runs).flat()),
+    iomemRuns(await guest.ok('cat /proc/iomem'), 'System RAM'),
+  )
 })
 
 test.serial(
