@@ -36,3 +36,17 @@ export function mergeRuns(runs: Iterable<Run>): Run[] {
   }
   return merged
 }
+
+/**
+ * Index of the first of `count` things in order that is `reached`, which all behind it are, too; `count` when none is.
+ */
+export function firstIndex(count: number, reached: (index: number) => boolean): number {
+  let low = 0
+  let high = count
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (reached(middle)) high = middle
+    else low = middle + 1
+  }
+  return low
+}

@@ -1,4 +1,4 @@
-import type { Run } from '../formats/address-space.js'
+import { firstIndex, type Run } from '../formats/address-space.js'
 import { alignToPage, MAX_PROGRAM_HEADERS } from '../formats/elf/core-layout.js'
 import { FormatError } from '../formats/format-error.js'
 
@@ -35,18 +35,13 @@ export function settledSegments(placed: Placed[]): Segments {
 }
 
 function find(placed: readonly Placed[], address: bigint): number {
-  let [low, high] = [0, placed.length]
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (placed[middle]!.start <= address) low = middle + 1
-    else high = middle
-  }
-  const found = placed[low - 1]
+  const index = firstIndex(placed.length, (other) => placed[other]!.start > address) - 1
+  const found = placed[index]
   if (!found || address >= found.start + found.length)
     throw new FormatError(
       `address 0x${address.toString(16)} is in none of the ranges that its STREAM announces`,
     )
-  return low - 1
+  return index
 }
 
 /** Places made as bytes come, one behind the other from the file offset `first` on. */

@@ -16,7 +16,7 @@ import {
 } from '../formats/aff4/reader.js'
 import { formatTurtle, type Statement } from '../formats/aff4/turtle.js'
 import type { Volume } from '../formats/aff4/volume.js'
-import { openVolumeFile } from '../formats/aff4/volume-file.js'
+import { openVolumeFiles } from '../formats/aff4/volume-file.js'
 import { formatAddress } from '../frames/address.js'
 import type { Batch, CloseBody, DigestBody, Frame, NoteBody, StreamBody } from '../frames/frame.js'
 import { extentsToFrames } from './aff4/extent-frames.js'
@@ -62,12 +62,7 @@ export async function* catVolumes(
   range: Run | undefined,
   secrets?: Secrets,
 ): AsyncGenerator<Batch> {
-  const volumes: Volume[] = []
-  for (const path of paths) {
-    const volume = await openVolumeFile(path, secrets)
-    for (const warning of volume.warnings) log.warn(`${path}: ${warning}`)
-    volumes.push(volume)
-  }
+  const volumes = await openVolumeFiles(paths, secrets, (message) => log.warn(message))
   const all = await listStreams(volumes)
   const isNamed = (entry: Named) => wanted.some((name) => name === entry.urn || name === nameOf(entry))
   const chosen = all.filter((entry) => (wanted.length === 0 ? !entry.backing : isNamed(entry)))

@@ -4,7 +4,7 @@ import type { Tool } from '../cli/tool.js'
 import { NAMESPACES } from '../formats/aff4/lexicon.js'
 import { createGraph, formatTurtleWith, type Graph, type Prefixes } from '../formats/aff4/turtle.js'
 import type { Volume } from '../formats/aff4/volume.js'
-import { openVolumeFile } from '../formats/aff4/volume-file.js'
+import { openVolumeFiles } from '../formats/aff4/volume-file.js'
 
 /** What the pmem suite of 2015 wrote at the top, in its order. */
 const SUITE: Prefixes = {
@@ -23,13 +23,7 @@ export const tool: Tool = {
   options: { json: { help: 'as RDF/JSON instead of Turtle' }, ...SECRET_OPTIONS },
   operands: [1, Number.POSITIVE_INFINITY],
   async run({ operands, options, io, log }) {
-    const secrets = secretsOf(options)
-    const volumes: Volume[] = []
-    for (const path of operands) {
-      const volume = await openVolumeFile(path, secrets)
-      for (const warning of volume.warnings) log.warn(`${path}: ${warning}`)
-      volumes.push(volume)
-    }
+    const volumes = await openVolumeFiles(operands, secretsOf(options), (message) => log.warn(message))
     const { graph, prefixes } = await merge(volumes)
     await io.print(options.flag('json') ? asJson(graph) : formatTurtleWith(graph.statements, prefixes))
     return EXIT.complete

@@ -1,4 +1,4 @@
-import type { Run } from '../address-space.js'
+import { firstIndex, type Run } from '../address-space.js'
 import { FormatError } from '../format-error.js'
 import { type BlockHashes, blockMapHash, sha512 } from './block-hashes.js'
 import { type Checkpoint, mapCheckpoints } from './checkpoint.js'
@@ -187,16 +187,7 @@ export function* subtractRuns(runs: Iterable<Run>, taken: readonly Run[]): Gener
 }
 
 /** Index of the first run that ends behind an address. */
-function firstBehind(runs: readonly Run[], address: bigint): number {
-  let low = 0
-  let high = runs.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    const run = runs[middle]!
-    if (run.start + run.length <= address) low = middle + 1
-    else high = middle
-  }
-  return low
-}
+const firstBehind = (runs: readonly Run[], address: bigint): number =>
+  firstIndex(runs.length, (index) => runs[index]!.start + runs[index]!.length > address)
 
 const clamp = (value: bigint, most: bigint) => (value < 0n ? 0n : value > most ? most : value)

@@ -1,4 +1,4 @@
-import { type AddressSpace, mergeRuns, type Run } from '../address-space.js'
+import { type AddressSpace, firstIndex, mergeRuns, type Run } from '../address-space.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import { checkMember } from './container.js'
@@ -317,17 +317,11 @@ async function mapStream(
   }
 
   /** Index of the first entry that ends behind an address. */
-  function find(address: bigint): number {
-    let low = 0
-    let high = entries.count
-    while (low < high) {
-      const middle = (low + high) >> 1
-      const { offset, length } = entries.at(middle)
-      if (offset + length <= address) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
+  const find = (address: bigint): number =>
+    firstIndex(entries.count, (index) => {
+      const { offset, length } = entries.at(index)
+      return offset + length > address
+    })
 
   async function read(address: bigint, length: number): Promise<Bytes> {
     if (address < 0n || address + BigInt(length) > size)

@@ -5,6 +5,25 @@ import { openFolder } from './folder.js'
 import { openVolume, openVolumeIn, type Volume } from './volume.js'
 
 /**
+ * Opens volumes that belong together.
+ * @param warn told what is odd about one
+ * @throws as `openVolumeFile` does
+ */
+export async function openVolumeFiles(
+  paths: readonly string[],
+  secrets: Secrets | undefined,
+  warn: (message: string) => void,
+): Promise<Volume[]> {
+  const volumes: Volume[] = []
+  for (const path of paths) {
+    const volume = await openVolumeFile(path, secrets)
+    for (const warning of volume.warnings) warn(`${path}: ${warning}`)
+    volumes.push(volume)
+  }
+  return volumes
+}
+
+/**
  * Opens the volume at a path, a file or a folder, as it was where an append to it has not finished: what every tool
  * that reads volumes begins with. Of an encrypted one it is the volume inside.
  * @param secrets asked only when the volume is encrypted

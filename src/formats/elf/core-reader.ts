@@ -1,4 +1,4 @@
-import { type AddressSpace, mergeRuns, type Run } from '../address-space.js'
+import { type AddressSpace, firstIndex, mergeRuns, type Run } from '../address-space.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import { MAX_PROGRAM_HEADERS } from './core-layout.js'
@@ -190,15 +190,8 @@ export async function openElfCore(source: ByteSource): Promise<ElfCore> {
 }
 
 /** Index of the last piece that starts at or before `address`. */
-function locate(pieces: readonly Piece[], address: bigint): number {
-  let [low, high] = [0, pieces.length]
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (pieces[middle]!.start <= address) low = middle + 1
-    else high = middle
-  }
-  return low - 1
-}
+const locate = (pieces: readonly Piece[], address: bigint): number =>
+  firstIndex(pieces.length, (index) => pieces[index]!.start > address) - 1
 
 async function readPieces(
   source: ByteSource,

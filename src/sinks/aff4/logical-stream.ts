@@ -1,5 +1,5 @@
 import { EXIT, ToolError } from '../../cli/exit.js'
-import { aff4, DIGESTS, digestLiteral, iri, long, pmem, RDF_TYPE, text } from '../../formats/aff4/lexicon.js'
+import { aff4, digestLiteral, iri, long, pmem, RDF_TYPE, text } from '../../formats/aff4/lexicon.js'
 import { logicalUrn } from '../../formats/aff4/logical-names.js'
 import { freshUrn } from '../../formats/aff4/names.js'
 import { createGraph, type Statement } from '../../formats/aff4/turtle.js'
@@ -9,7 +9,7 @@ import type { DataFrame, DigestBody, FillFrame, StreamBody } from '../../frames/
 import { hasBytes } from '../../frames/streams.js'
 import { createLinearDigest } from '../linear-digest.js'
 import { type Evidence, openEvidence } from './evidence.js'
-import { addFacts, addNote } from './provenance.js'
+import { addDigests, addFacts, addNote } from './provenance.js'
 import { openSmallFile } from './small-file.js'
 import { BLOCK, blockKey, type Place, SMALLEST, type StoredBlocks } from './stored-blocks.js'
 import type { StoredStream, StreamContext } from './stored-stream.js'
@@ -157,11 +157,7 @@ export function openLogicalStream(context: LogicalContext, body: StreamBody): St
       graph.add(urn, pmem('incomplete'), text(state))
       graph.add(urn, aff4('acquisitionCompletionState'), text(state))
     } else if (sha256 !== undefined) graph.add(urn, aff4('hash'), digestLiteral('SHA256', sha256))
-    for (const { algorithm, value, covers } of state === undefined ? digests : []) {
-      const known = Object.values(DIGESTS).find(({ node }) => node === algorithm)
-      const property = covers === 'linear' && known ? aff4('hash') : pmem('rangesHash')
-      graph.add(urn, property, digestLiteral(known?.datatype ?? algorithm, value))
-    }
+    if (state === undefined) addDigests({ graph }, urn, digests)
     volume.settle(graph)
     const given = digests.find(({ algorithm, covers }) => algorithm === 'sha256' && covers === 'linear')
     if (state === undefined && sha256 !== undefined && given && given.value.toLowerCase() !== sha256)

@@ -1,8 +1,19 @@
-import { aff4, dateTime, int, iri, pmem, RDF_TYPE, STRUCTURAL, text } from '../../formats/aff4/lexicon.js'
+import {
+  aff4,
+  DIGESTS,
+  dateTime,
+  digestLiteral,
+  int,
+  iri,
+  pmem,
+  RDF_TYPE,
+  STRUCTURAL,
+  text,
+} from '../../formats/aff4/lexicon.js'
 import { freshUrn } from '../../formats/aff4/names.js'
 import { parseTurtle, type Statement } from '../../formats/aff4/turtle.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
-import type { MetaFrame, NoteFrame, StartBody } from '../../frames/frame.js'
+import type { DigestBody, MetaFrame, NoteFrame, StartBody } from '../../frames/frame.js'
 
 /** Who handled the bytes, when: the program chain of a transmission. */
 export function describeTransmission(volume: VolumeWriter, start: StartBody): string {
@@ -23,6 +34,29 @@ export function describeTransmission(volume: VolumeWriter, start: StartBody): st
     graph.add(link, pmem('arguments'), text(JSON.stringify(program.arguments)))
   }
   return urn
+}
+
+/** What became of a stream. @param state undefined when all of it came */
+export function addState(
+  { graph }: Pick<VolumeWriter, 'graph'>,
+  urn: string,
+  state: string | undefined,
+): void {
+  if (state !== undefined) graph.add(urn, pmem('incomplete'), text(state))
+  graph.add(urn, aff4('acquisitionCompletionState'), text(state ?? 'Completed Normally'))
+}
+
+/** Digests that came in the pipe. @param holder the object whose bytes they are of */
+export function addDigests(
+  { graph }: Pick<VolumeWriter, 'graph'>,
+  holder: string,
+  digests: readonly DigestBody[],
+): void {
+  for (const { algorithm, value, covers } of digests) {
+    const known = Object.values(DIGESTS).find(({ node }) => node === algorithm)
+    const property = covers === 'linear' && known ? aff4('hash') : pmem('rangesHash')
+    graph.add(holder, property, digestLiteral(known?.datatype ?? algorithm, value))
+  }
 }
 
 /** A message that came in the pipe, about a stream or the whole. */

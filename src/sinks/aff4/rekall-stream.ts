@@ -1,7 +1,7 @@
 import { EXIT, ToolError } from '../../cli/exit.js'
 import { DEFAULT_CHUNK_SIZE, LARGEST_CHUNK_SIZE } from '../../formats/aff4/image-stream.js'
 import type { ImageStreamWriter } from '../../formats/aff4/image-stream-writer.js'
-import { aff4, DIGESTS, digestLiteral, iri, pmem, RDF_TYPE, text } from '../../formats/aff4/lexicon.js'
+import { aff4, iri, pmem, RDF_TYPE, text } from '../../formats/aff4/lexicon.js'
 import type { MapWriter } from '../../formats/aff4/map-writer.js'
 import { freshUrn, pathUrn } from '../../formats/aff4/names.js'
 import { fillSymbolic, type SymbolicContent } from '../../formats/aff4/symbolic.js'
@@ -12,7 +12,7 @@ import { checkCrc, chunkContent } from '../../frames/chunk-content.js'
 import type { DataFrame, DigestBody, FillFrame, StreamBody } from '../../frames/frame.js'
 import { hasBytes } from '../../frames/streams.js'
 import { informationYaml } from './information-yaml.js'
-import { addFacts, addNote } from './provenance.js'
+import { addDigests, addFacts, addNote, addState } from './provenance.js'
 import type { StoredStream, StreamContext } from './stored-stream.js'
 
 /** Symbolic content repeats after so many bytes: that much of it is stored, and entries of a map point there. */
@@ -63,13 +63,8 @@ export function openRekallStream(context: StreamContext, body: StreamBody): Stor
 
   function conclude(state: string | undefined): void {
     concluded = true
-    if (state !== undefined) graph.add(urn, pmem('incomplete'), text(state))
-    graph.add(urn, aff4('acquisitionCompletionState'), text(state ?? 'Completed Normally'))
-    for (const { algorithm, value, covers } of state === undefined ? digests : []) {
-      const known = Object.values(DIGESTS).find(({ node }) => node === algorithm)
-      const property = covers === 'linear' && known ? aff4('hash') : pmem('rangesHash')
-      graph.add(urn, property, digestLiteral(known?.datatype ?? algorithm, value))
-    }
+    addState(volume, urn, state)
+    if (state === undefined) addDigests(volume, urn, digests)
   }
 
   return {

@@ -1,16 +1,6 @@
 import { EXIT, ToolError } from '../../cli/exit.js'
 import type { Run } from '../../formats/address-space.js'
-import {
-  aff4,
-  DIGESTS,
-  type DigestName,
-  digestLiteral,
-  iri,
-  long,
-  pmem,
-  RDF_TYPE,
-  text,
-} from '../../formats/aff4/lexicon.js'
+import { aff4, type DigestName, iri, long, pmem, RDF_TYPE, text } from '../../formats/aff4/lexicon.js'
 import { freshUrn } from '../../formats/aff4/names.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
 import { formatAddress } from '../../frames/address.js'
@@ -25,7 +15,7 @@ import type {
 import { hasBytes } from '../../frames/streams.js'
 import { type Evidence, openEvidence } from './evidence.js'
 import { informationYaml } from './information-yaml.js'
-import { addFacts, addNote } from './provenance.js'
+import { addDigests, addFacts, addNote, addState } from './provenance.js'
 import { openSmallFile } from './small-file.js'
 
 /** What the streams of a volume share. */
@@ -153,13 +143,8 @@ export function openStoredStream(context: StreamContext, body: StreamBody): Stor
   /** What is only known at the end. @param holder object whose bytes the digests are of */
   function conclude(urn: string, holder: string, state: string | undefined): void {
     concluded = true
-    if (state !== undefined) graph.add(urn, pmem('incomplete'), text(state))
-    graph.add(urn, aff4('acquisitionCompletionState'), text(state ?? 'Completed Normally'))
-    for (const { algorithm, value, covers } of state === undefined ? digests : []) {
-      const known = Object.values(DIGESTS).find(({ node }) => node === algorithm)
-      const property = covers === 'linear' && known ? aff4('hash') : pmem('rangesHash')
-      graph.add(holder, property, digestLiteral(known?.datatype ?? algorithm, value))
-    }
+    addState(volume, urn, state)
+    if (state === undefined) addDigests(volume, holder, digests)
   }
 
   async function end(state?: string): Promise<void> {

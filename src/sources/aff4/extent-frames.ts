@@ -1,3 +1,4 @@
+import { isZero } from '../../codecs/zero.js'
 import type { ImageStream, StoredChunk } from '../../formats/aff4/image-stream-reader.js'
 import type { Extent, OpenStream } from '../../formats/aff4/reader.js'
 import type { Bytes } from '../../formats/byte-source.js'
@@ -131,7 +132,7 @@ export async function* extentsToFrames({
       return
     }
     const padding = content.subarray(within + length)
-    const padded = within === 0 && content.length === source.chunkSize && padding.every((byte) => byte === 0)
+    const padded = within === 0 && content.length === source.chunkSize && isZero(padding)
     const shorter = chunk.codec !== 'none' && chunk.stored.length < source.chunkSize
     if (padded && shorter) pass(chunk, at, BigInt(length), length < source.chunkSize)
     else frames.data(at, content.subarray(within, within + length))

@@ -8,6 +8,7 @@ import {
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto'
+import { isZero } from '../../../codecs/zero.js'
 import type { Bytes } from '../../byte-source.js'
 
 /**
@@ -59,7 +60,7 @@ export function decryptOaep(key: KeyObject, encrypted: Bytes): Buffer | undefine
     block[0] === 0 &&
     timingSafeEqual(rest.subarray(0, DIGEST), LABEL) &&
     one > 0 &&
-    rest.subarray(DIGEST, one).every((byte) => byte === 0)
+    isZero(rest.subarray(DIGEST, one))
   const message = good ? Buffer.from(rest.subarray(one + 1)) : undefined
   block.fill(0)
   return message

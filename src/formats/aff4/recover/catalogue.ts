@@ -1,3 +1,4 @@
+import { isZero } from '../../../codecs/zero.js'
 import type { ByteSource, Bytes } from '../../byte-source.js'
 import { type Dialect, dialectOf, PMEM2015, STANDARD } from '../dialect.js'
 import { aff4, DIGESTS, type DigestName, text } from '../lexicon.js'
@@ -208,7 +209,7 @@ async function dialectOfIndexes(source: ByteSource, members: readonly FoundMembe
   for (const { name, state, start } of members) {
     if (state !== 'whole' || !name.endsWith('/index') || !INDEX.test(name)) continue
     const first = await source.read(start, 4)
-    return first.length === 4 && first.every((byte) => byte === 0) ? PMEM2015 : STANDARD
+    return first.length === 4 && isZero(first) ? PMEM2015 : STANDARD
   }
   return STANDARD
 }

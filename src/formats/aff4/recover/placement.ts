@@ -1,3 +1,4 @@
+import { firstIndex } from '../../address-space.js'
 /** Chunks of a stream that follow one another, before and after. */
 export interface KeptRun {
   /** Number of the first one in the stream as it was, and in the new one. */
@@ -85,14 +86,5 @@ export function placementOf(
 }
 
 /** Index of the first run that ends behind a chunk. */
-function firstBehind(runs: readonly KeptRun[], number: bigint): number {
-  let low = 0
-  let high = runs.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    const run = runs[middle]!
-    if (run.from + run.count <= number) low = middle + 1
-    else high = middle
-  }
-  return low
-}
+const firstBehind = (runs: readonly KeptRun[], number: bigint): number =>
+  firstIndex(runs.length, (index) => runs[index]!.from + runs[index]!.count > number)
