@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import test from 'ava'
@@ -42,10 +42,20 @@ test('no production dependency runs an install script, and the lock names no reg
   }
 })
 
+/** A copy of the sources, never built. Packing builds, and the other tests run what is built here. */
+function copySources(to: string): void {
+  const left = ['.git', 'dist', 'node_modules']
+  cpSync('.', to, { recursive: true, filter: (from) => !left.includes(from) })
+  symlinkSync(path.resolve('node_modules'), path.join(to, 'node_modules'))
+}
+
 test('the packed tarball, installed globally, runs every tool', (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'pmem-package-'))
   try {
+    const sources = path.join(folder, 'sources')
+    copySources(sources)
     const packed = execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], {
+      cwd: sources,
       encoding: 'utf8',
     })
     const tarball = path.join(folder, packed.trim().split('\n').at(-1)!)
