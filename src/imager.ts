@@ -4,6 +4,7 @@ import type { Options } from './cli/arguments.js'
 import { EXIT, type ExitCode, ToolError } from './cli/exit.js'
 import { parseWords } from './cli/launch.js'
 import { printable } from './cli/messages.js'
+import { SECRET_OPTIONS, secretsOf } from './cli/secret.js'
 import type { Context, Tool } from './cli/tool.js'
 import { VERSION } from './cli/version.js'
 import { runChain } from './imager/chain.js'
@@ -42,6 +43,7 @@ export const imager = (name: string): { tool: Tool } => ({
       export: { short: 'e', value: 'STREAM', help: 'write this stream of the volumes to the output' },
       output: { short: 'o', value: 'OUT', help: 'the volume, which is appended to, or the file' },
       compression: { short: 'c', value: 'zlib|snappy|lz4|none', help: 'how chunks are compressed (zlib)' },
+      ...SECRET_OPTIONS,
       plan: { help: 'show the pipeline that does the same, and do nothing' },
     },
     operands: [0, Number.POSITIVE_INFINITY],
@@ -52,7 +54,8 @@ export const imager = (name: string): { tool: Tool } => ({
 async function run(name: string, context: Context): Promise<ExitCode> {
   const { options, operands, io, log } = context
   const exported = options.value('export')
-  const urn = exported === undefined ? undefined : await streamCalled(exported, operands)
+  const secrets = secretsOf(options)
+  const urn = exported === undefined ? undefined : await streamCalled(exported, operands, secrets)
   const plan = planOf({ options, operands }, urn)
   if (options.flag('plan')) {
     await io.print(`${shellLine(plan)}\n`)
@@ -70,6 +73,7 @@ async function run(name: string, context: Context): Promise<ExitCode> {
   if (urn !== undefined) told.line(`Extracting ${urn} into ${fileUrl(output)}`)
   return runChain(plan, {
     io,
+    secrets,
     log: options.value('log') === undefined ? { ...log, progress() {} } : log,
     program: { name, version: VERSION, arguments: process.argv.slice(2) },
     load,

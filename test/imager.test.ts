@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { openShell, type Shell } from './cli/shell.js'
+import { typing } from './cli/typing.js'
 import { data, memory, stream, transmission } from './sinks/pipeline.js'
 
 const MIB = 1 << 20
@@ -95,6 +96,52 @@ test('what --plan prints takes the same stream out, and shows the same', async (
   ]
   t.regex(ours.stdout.toString(), /originalFileName "large"/)
   t.deepEqual(theirs, ours)
+})
+
+const DATA = path.resolve('test/data/aff4')
+
+test('an encrypted volume is shown, and gives its streams, by a password or a key that is asked for once', async (t) => {
+  const { run } = openShell(t)
+  await run(`cp '${DATA}'/encrypted.* .; unzip -p '${DATA}/dream.aff4' '*dream.txt' > expected`)
+  for (const secret of ['--password-fd 3', '--key encrypted.key']) {
+    const view = await run(`pmem -V ${secret} encrypted.aff4 3<<< password`)
+    t.is(view.status, 0, view.stderr)
+    t.regex(view.stdout.toString(), /originalFileName "b'dream.txt'"/)
+    const words = `-e dream.txt ${secret} -o out encrypted.aff4`
+    const ours = await run(`rm -f out; pmem ${words} 3<<< password && cmp out expected`)
+    t.is(ours.status, 0, ours.stderr)
+    const theirs = await run(
+      `rm -f out; plan=$(pmem --plan ${words} 3<<< password); eval "$plan" 3<<< password && cmp out expected`,
+    )
+    t.is(theirs.status, 0, theirs.stderr)
+  }
+  const typed = await run(
+    typing(
+      'pmem -e dream.txt -o typed encrypted.aff4 && cmp typed expected',
+      "asked(b'password for ')\nos.write(fd, b'password\\r')",
+    ),
+  )
+  t.is(typed.status, 0, typed.stdout.toString())
+  t.is(typed.stdout.toString().split('password').length, 2)
+})
+
+test('without its secret, or with another one, an encrypted volume gives nothing, and nothing is added to it', async (t) => {
+  const { run, folder } = openShell(t)
+  await run(`cp '${DATA}/encrypted.aff4' .`)
+  for (const [words, status, why] of [
+    ['-e dream.txt -o out encrypted.aff4', 77, /\nhint: --password-fd N or --key FILE opens it\n$/],
+    ['-V encrypted.aff4', 77, /\nhint: --password-fd N or --key FILE opens it\n$/],
+    ['-e dream.txt --password-fd 3 -o out encrypted.aff4', 77, /: wrong password: /],
+    ['--password-fd 3 -i encrypted.aff4 -o out', 64, /^pmem: --password-fd: only with -V and -e\n/],
+    ['-i /etc/passwd -o encrypted.aff4', 73, /hint: it cannot be appended to: it is encrypted/],
+    ['-o encrypted.aff4', 73, /hint: it cannot be appended to: it is encrypted/],
+  ] as const) {
+    const ended = await run(`setsid -w pmem ${words} 3<<< passwort`)
+    t.is(ended.status, status, `${words}: ${ended.stderr}`)
+    t.regex(ended.stderr, why, words)
+    t.false(fs.existsSync(path.join(folder, 'out')))
+  }
+  t.is((await run(`cmp encrypted.aff4 '${DATA}/encrypted.aff4'`)).status, 0)
 })
 
 test('a volume that is there is appended to, unless -t replaces it', async (t) => {

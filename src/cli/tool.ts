@@ -1,3 +1,4 @@
+import type { Secrets } from '../formats/aff4/encryption/unlock.js'
 import type { Frames } from '../frames/frame.js'
 import type { Options, OptionTable } from './arguments.js'
 import type { ExitCode } from './exit.js'
@@ -23,6 +24,8 @@ export interface Context {
   readonly options: Options
   readonly log: Log
   readonly io: Io
+  /** Where a volume has been opened with them already: what was read from a descriptor is gone from there. */
+  readonly secrets?: Secrets
 }
 
 /** The edges of a tool: frames at standard input and output. */

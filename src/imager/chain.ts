@@ -3,14 +3,12 @@ import { asToolError } from '../cli/failure.js'
 import { type Labelled, relay, transmission } from '../cli/labelled.js'
 import { parseWords } from '../cli/launch.js'
 import type { Log } from '../cli/messages.js'
-import type { Io, Tool } from '../cli/tool.js'
+import type { Context, Io, Tool } from '../cli/tool.js'
 import { BATCHES_ALIVE } from '../frames/decode.js'
 import type { Frames, Program } from '../frames/frame.js'
 import type { Plan, Stage } from './plan.js'
 
-export interface ChainSettings {
-  readonly io: Io
-  readonly log: Log
+export interface ChainSettings extends Pick<Context, 'io' | 'log' | 'secrets'> {
   /** Stands in START as the one that handled the bytes. */
   readonly program: Program
   readonly load: (tool: string) => Promise<Tool>
@@ -28,14 +26,14 @@ type Feed = (batchesAlive?: number) => Frames
  * @throws {ToolError} what stopped the sink, or the only reason why there is nothing for it
  */
 export async function runChain(plan: Plan, settings: ChainSettings): Promise<ExitCode> {
-  const { io, log, program, load, watch } = settings
+  const { io, log, program, load, watch, ...given } = settings
   const failures: unknown[] = []
   let begun = false
   let left = false
 
   async function run({ tool: name, words }: Stage, io: Io, stageLog = log): Promise<ExitCode> {
     const tool = await load(name)
-    return tool.run({ ...parseWords(tool, words), log: stageLog, io })
+    return tool.run({ ...given, ...parseWords(tool, words), log: stageLog, io })
   }
 
   const source = (stage: Stage, batchesAlive: number): Frames =>

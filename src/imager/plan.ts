@@ -1,5 +1,6 @@
 import type { Arguments, Options } from '../cli/arguments.js'
 import { EXIT, ToolError } from '../cli/exit.js'
+import { SECRET_OPTIONS } from '../cli/secret.js'
 import { CODECS } from '../frames/frame.js'
 
 /** A tool and the words behind its name. */
@@ -37,7 +38,7 @@ export function planOf({ options, operands }: Arguments, stream?: string): Plan 
 function planView(options: Options, operands: readonly string[]): Stage {
   refuseWith(options, '-V', ['elf', 'acquire-memory', 'pagefile', 'input', 'export', 'output', 'compression'])
   if (operands.length === 0) throw new ToolError(EXIT.usage, '-V: no volume is given')
-  return { tool: 'aff4-view', words: ['--', ...operands] }
+  return { tool: 'aff4-view', words: [...secretWords(options), '--', ...operands] }
 }
 
 function planExport(options: Options, operands: readonly string[], stream: string): Plan {
@@ -45,13 +46,15 @@ function planExport(options: Options, operands: readonly string[], stream: strin
   if (operands.length === 0) throw new ToolError(EXIT.usage, `-e ${stream}: no volume is given`)
   const words = [...replacing(options), '--', outputOf(options)]
   return {
-    sources: [{ tool: 'aff4-cat', words: ['--stream', stream, '--', ...operands] }],
+    sources: [{ tool: 'aff4-cat', words: ['--stream', stream, ...secretWords(options), '--', ...operands] }],
     transforms: [],
     sink: { tool: options.flag('elf') ? 'elf-sink' : 'raw-sink', words },
   }
 }
 
 function planAcquisition(options: Options): Plan {
+  const secret = SECRETS.find((name) => options.flag(name))
+  if (secret !== undefined) throw new ToolError(EXIT.usage, `--${secret}: only with -V and -e`)
   const pageFiles = options.values('pagefile')
   const inputs = options.values('input')
   const others = pageFiles.length + inputs.length > 0
@@ -93,6 +96,11 @@ function outputOf(options: Options): string {
   if (output === undefined) throw new ToolError(EXIT.usage, '--output: an output file is missing')
   return output
 }
+
+const SECRETS = Object.keys(SECRET_OPTIONS)
+
+const secretWords = (options: Options) =>
+  SECRETS.flatMap((name) => options.values(name).map((value) => `--${name}=${value}`))
 
 const replacing = (options: Options) => (options.flag('truncate') ? ['-t'] : [])
 

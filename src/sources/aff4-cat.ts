@@ -36,7 +36,7 @@ export const tool: Tool = {
     ...SECRET_OPTIONS,
   },
   operands: [1, Number.POSITIVE_INFINITY],
-  run({ operands, options, io, log }) {
+  run({ operands, options, io, log, secrets = secretsOf(options) }) {
     const range = options.value('range')
     return io.transmit(
       catVolumes(
@@ -44,7 +44,7 @@ export const tool: Tool = {
         operands,
         options.values('stream'),
         range === undefined ? undefined : parseRange(range),
-        secretsOf(options),
+        secrets,
       ),
     )
   },

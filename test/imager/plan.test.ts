@@ -71,6 +71,17 @@ test('--elf makes a core of the memory, or of a stream', (t) => {
   )
 })
 
+test('what opens an encrypted volume goes to the tool that reads it', (t) => {
+  t.is(
+    pipelineOf('-V', '--password-fd', '3', '--key', 'my.key', 'v.aff4'),
+    'aff4-view --password-fd=3 --key=my.key -- v.aff4',
+  )
+  t.is(
+    pipelineOf('-e', 'x', '--key', '-', '-o', 'out', 'v.aff4'),
+    'aff4-cat --stream aff4://volume/x --key=- -- v.aff4 | raw-sink -- out',
+  )
+})
+
 test('a shell takes every word as it is', (t) => {
   const words = ["it's", '$HOME', '*', '-x', '', 'new\nline', 'é', '~', 'a;b']
   t.is(
@@ -91,6 +102,7 @@ const REFUSED: [string, string][] = [
   ['-i --', '-i: needs a value (FILE…)'],
   ['-o out -o out', '-o: given twice'],
   ['-i small -o out -c deflate', '-c deflate: not one of none, zlib, snappy, lz4'],
+  ['-m --key k -o out', '--key: only with -V and -e'],
   ['-i small -e x -o out case.aff4', '-e does not go with --input'],
   ['-V -i small -o out', '-V does not go with --input'],
   [
