@@ -7,6 +7,7 @@ import type { Tool } from '../cli/tool.js'
 import type { Run } from '../formats/address-space.js'
 import type { Secrets } from '../formats/aff4/encryption/unlock.js'
 import { aff4, DIGESTS, iri, pmem, RDF_TYPE, STRUCTURAL } from '../formats/aff4/lexicon.js'
+import { displayName } from '../formats/aff4/original-names.js'
 import {
   type Extent,
   listStreams,
@@ -187,11 +188,7 @@ function clip(extent: Extent, range: Run): Extent | undefined {
 
 type Named = Pick<StreamEntry, 'urn' | 'volume'>
 
-function nameOf({ urn, volume }: Named): string {
-  const { graph } = volume
-  const inside = urn.startsWith(`${volume.urn}/`) ? urn.slice(volume.urn.length + 1) : ''
-  return graph.value(urn, aff4('originalFileName')) || inside || urn
-}
+const nameOf = ({ urn, volume }: Named) => displayName(volume, urn)
 
 function nameBytesOf({ urn, volume }: Named): Pick<StreamBody, 'nameBytes'> {
   const nameBytes = volume.graph.value(urn, pmem('nameBytes'))

@@ -5,8 +5,7 @@ import type { Io, Tool } from '../cli/tool.js'
 import { type InventoryEntry, takeInventory } from '../formats/aff4/inventory.js'
 import { pmem } from '../formats/aff4/lexicon.js'
 import type { Extent } from '../formats/aff4/reader.js'
-import type { Volume } from '../formats/aff4/volume.js'
-import { openVolumeFile } from '../formats/aff4/volume-file.js'
+import { openVolumeFiles } from '../formats/aff4/volume-file.js'
 
 /** Lines that are printed at once. */
 const LINES = 4096
@@ -24,14 +23,10 @@ export const tool: Tool = {
   },
   operands: [1, Number.POSITIVE_INFINITY],
   async run({ operands, options, io, log }) {
-    const secrets = secretsOf(options)
-    const volumes: Volume[] = []
-    for (const path of operands) {
-      const volume = await openVolumeFile(path, secrets)
-      for (const warning of volume.warnings) log.warn(`${path}: ${warning}`)
-      const state = volume.graph.value(volume.urn, pmem('incomplete'))
-      if (state !== undefined) log.warn(`${path}: incomplete: ${state}`)
-      volumes.push(volume)
+    const volumes = await openVolumeFiles(operands, secretsOf(options), (message) => log.warn(message))
+    for (const [index, { graph, urn }] of volumes.entries()) {
+      const state = graph.value(urn, pmem('incomplete'))
+      if (state !== undefined) log.warn(`${operands[index]}: incomplete: ${state}`)
     }
     let unopened = false
     const inventory = watch(takeInventory(volumes), () => {

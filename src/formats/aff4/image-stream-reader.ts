@@ -190,7 +190,28 @@ export function openImageStream(first: Volume, urn: string, volumes: readonly Vo
     // A length before the block, as pyaff4 writes: no block begins with a token that copies what is not there yet.
     if (codec === 'lz4' && chunkSize % 256 === 0 && startsWithLength(stored))
       return { number, codec, stored: stored.subarray(4) }
+    const zlib = codec === 'deflate' ? zlibOf(stored) : undefined
+    if (zlib) return { number, codec: 'zlib', stored: zlib }
+    // c-aff4 does not pad the last chunk before it stores that raw.
+    const isRest = number === size / chunkBytes && BigInt(stored.length) === size % chunkBytes
+    if (isRest && dialect.rawChunks && !decodesTo(codec, stored, stored.length))
+      return { number, codec: 'none', stored }
     return { number, codec, stored }
+  }
+
+  /**
+   * What c-aff4 calls deflate, and takes where nobody tells it another method, is zlib, in as many bytes as that might
+   * have needed.
+   */
+  function zlibOf(stored: Bytes): Bytes | undefined {
+    const [first = 0, second = 0] = stored
+    // RFC 1950 §2.2: method 8, and check bits.
+    if ((first & 0x0f) !== 8 || (first * 256 + second) % 31 !== 0) return undefined
+    const content = stored.findLastIndex((byte) => byte !== 0) + 1
+    // Its checksum may end in zeros, too.
+    for (let end = content; end <= Math.min(content + 4, stored.length); end++)
+      if (decodesTo('zlib', stored.subarray(0, end), 1)) return stored.subarray(0, end)
+    return undefined
   }
 
   const startsWithLength = (stored: Bytes) =>

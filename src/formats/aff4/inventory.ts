@@ -1,9 +1,18 @@
 import { FormatError } from '../format-error.js'
-import { bevyUrn } from './image-stream.js'
-import { aff4, codecOf, DIGESTS, pmem } from './lexicon.js'
+import { type ImageStream, openImageStream } from './image-stream-reader.js'
+import { aff4, DIGESTS, pmem } from './lexicon.js'
 import { symbolicContent } from './map.js'
 import { loadIdx } from './map-reader.js'
-import { type Extent, listStreams, type OpenStream, openStream, type StreamEntry } from './reader.js'
+import { displayName } from './original-names.js'
+import {
+  byteRange,
+  type Extent,
+  formOf,
+  listStreams,
+  type OpenStream,
+  openStream,
+  type StreamEntry,
+} from './reader.js'
 import type { Graph } from './turtle.js'
 import type { Volume } from './volume.js'
 import { STORED } from './zip/local-header.js'
@@ -115,7 +124,7 @@ function facts(volume: Volume, urn: string, holder: string, captures: Captures) 
     )
   return {
     urn,
-    name: streamName(volume, urn),
+    name: displayName(volume, urn),
     category: category?.startsWith(aff4('')) ? category.slice(aff4('').length).replace('/', ':') : category,
     ...(timesOf(graph, urn) ?? captures.get(urn) ?? NO_TIMES),
     digests: [...new Set([urn, holder])].flatMap((object) => statedDigests(volume, object)),
@@ -134,12 +143,6 @@ function timesOf(graph: Graph, urn: string): Times | undefined {
   const created = graph.value(urn, aff4('birthTime'))
   const modified = graph.value(urn, aff4('lastWritten'))
   return created === undefined && modified === undefined ? undefined : { created, modified }
-}
-
-/** What people call a stream: its path, its place below the volume, or else its URN. */
-function streamName({ graph, urn: volumeUrn }: Volume, urn: string): string {
-  const inside = urn.startsWith(`${volumeUrn}/`) ? urn.slice(volumeUrn.length + 1) : ''
-  return graph.value(urn, aff4('originalFileName')) || inside || urn
 }
 
 function kindOf({ urn, form, volume }: StreamEntry, category: string | undefined): string {
@@ -201,25 +204,28 @@ async function addStorage(
   sum.seen.add(urn)
   for (const volume of volumes) {
     const { graph } = volume
-    for (const { value } of graph.all(urn, aff4('dataStream'))) await addStorage(volumes, value, sum)
+    for (const { value } of graph.all(urn, aff4('dataStream')))
+      await addStorage(volumes, byteRange(value)?.urn ?? value, sum)
     if (graph.isA(urn, aff4('Map')))
       for (const target of await loadIdx(volume, urn))
         if (symbolicContent(target) === undefined) await addStorage(volumes, target, sum)
-    const first = volume.find(bevyUrn(urn, 0))
-    if (first) {
-      const method = graph.value(urn, aff4('compressionMethod'))
-      sum.compression.add(method === undefined ? 'none' : (codecOf(method) ?? method))
-      for (
-        let number = 0, bevy = first as typeof first | undefined;
-        bevy;
-        bevy = volume.find(bevyUrn(urn, ++number))
-      )
-        sum.bytes += bevy.compressedSize
-    }
     const segment = volume.find(urn)
     if (segment) {
       sum.compression.add(segment.method === STORED ? 'none' : 'deflate')
       sum.bytes += segment.compressedSize
     }
   }
+  const home = volumes.find((volume) => formOf(volume, urn) === 'image-stream')
+  if (home) addBevies(openImageStream(home, urn, volumes), sum)
+}
+
+/** A stream may go on from volume to volume. */
+function addBevies(
+  { codec, membersOf }: ImageStream,
+  sum: { bytes: bigint; compression: Set<string> },
+): void {
+  let number = 0
+  for (let members = membersOf(0); members; members = membersOf(++number))
+    sum.bytes += members.bevy.compressedSize
+  if (number > 0) sum.compression.add(codec)
 }

@@ -80,6 +80,26 @@ export function memberLookup<T>(
 }
 
 /**
+ * Where pyaff4 keeps a bevy, an index or a map of a file whose path has `#` or `?` in it: it takes what follows for no
+ * part of the path.
+ * @param objects those that have such parts
+ * @returns finds the URN for that of a part; undefined where several objects would have the same
+ */
+export function createPartFinder(objects: () => Iterable<string>): (urn: string) => string | undefined {
+  const cut = (object: string) => object.replace(/[#?].*$/s, '')
+  let holders: Map<string, number> | undefined
+  return (urn) => {
+    const [, object, part] = /^(.*[#?].*)(\/[^/]+)$/s.exec(urn) ?? []
+    if (object === undefined) return undefined
+    if (!holders) {
+      holders = new Map()
+      for (const one of objects()) holders.set(cut(one), (holders.get(cut(one)) ?? 0) + 1)
+    }
+    return holders.get(cut(object)) === 1 ? `${cut(object)}${part}` : undefined
+  }
+}
+
+/**
  * The URN below a volume under which a file keeps its path, for people who look into the volume as a ZIP file:
  * `/proc/kallsyms` becomes `<volume>/proc/kallsyms`, `C:\Windows` becomes `<volume>/C:/Windows`.
  * @returns undefined for a path that would be nothing, or one of the volume's own members

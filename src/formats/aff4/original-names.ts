@@ -1,5 +1,7 @@
 import { aff4, pmem, text } from './lexicon.js'
+import { decodeName } from './names.js'
 import type { Graph } from './turtle.js'
+import type { Volume } from './volume.js'
 
 /**
  * Gives every file its `originalFileName`, where the writer of its volume put the name elsewhere: AFF4-L 2.1 has the
@@ -15,6 +17,16 @@ export function addOriginalNames(graph: Graph): void {
       graph.value(subject, aff4('originalPathNameRaw')) ?? graph.value(subject, aff4('fileNameRaw'))
     if (bytes !== undefined) graph.add(subject, pmem('nameBytes'), text(bytes))
   }
+}
+
+/** What people call an object: the path that it had, its place below the volume that has it, or else its URN. */
+export function displayName({ graph, urn: volume }: Pick<Volume, 'graph' | 'urn'>, urn: string): string {
+  const path = graph.value(urn, aff4('originalFileName'))
+  if (path) return path
+  // Of a set of volumes, another one may describe it.
+  const homes = [volume, ...graph.all(urn, aff4('stored')).map(({ value }) => value)]
+  const home = homes.find((one) => urn.length > one.length + 1 && urn.startsWith(`${one}/`))
+  return home === undefined ? urn : decodeName(urn.slice(home.length + 1))
 }
 
 /**

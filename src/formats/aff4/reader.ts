@@ -87,7 +87,7 @@ const FORMS = ['image', 'map', 'image-stream', 'segment', 'literal'] as const
 const isChunk = (urn: string) => /^aff4:sha\d+:/.test(urn)
 
 /** A part of a stream, as pyaff4 writes it: `aff4://uuid[0x200:0x100]` are 256 bytes at 512. */
-function byteRange(urn: string): { urn: string; offset: bigint; length: bigint } | undefined {
+export function byteRange(urn: string): { urn: string; offset: bigint; length: bigint } | undefined {
   const [, whole, offset, length] = /^(.+)\[0x([0-9a-f]{1,16}):0x([0-9a-f]{1,16})\]$/i.exec(urn) ?? []
   if (whole === undefined) return undefined
   return { urn: whole, offset: BigInt(`0x${offset}`), length: BigInt(`0x${length}`) }

@@ -4,7 +4,13 @@ import { FormatError } from '../format-error.js'
 import type { Container, Member } from './container.js'
 import { type Dialect, dialectOf, STANDARD, translate, translateOnMap } from './dialect.js'
 import { aff4, text } from './lexicon.js'
-import { CONTAINER_DESCRIPTION, INFORMATION_TURTLE, memberLookup, VERSION_TXT } from './names.js'
+import {
+  CONTAINER_DESCRIPTION,
+  createPartFinder,
+  INFORMATION_TURTLE,
+  memberLookup,
+  VERSION_TXT,
+} from './names.js'
 import { addOriginalNames, unwrapPythonBytes } from './original-names.js'
 import { createGraph, createTurtleReader, type Graph, type TurtleReader } from './turtle.js'
 import { openZip } from './zip/reader.js'
@@ -94,6 +100,7 @@ async function readVolume(container: Container): Promise<Volume> {
   addOriginalNames(graph)
 
   const lookup = memberLookup(members, urn, version !== undefined && (version.major > 1 || version.minor > 0))
+  const partOf = isByPyaff4(version) ? createPartFinder(() => objectsWithParts(graph)) : () => undefined
   return {
     name: container.name,
     urn,
@@ -116,11 +123,21 @@ async function readVolume(container: Container): Promise<Volume> {
     find(urn) {
       // In a folder, c-aff4 says under which name it had to keep what the file system can't name.
       const file = graph.value(urn, FILE_NAME)
-      return (file === undefined ? undefined : members.get(file)) ?? lookup(urn)
+      const member = (file === undefined ? undefined : members.get(file)) ?? lookup(urn)
+      if (member) return member
+      const part = partOf(urn)
+      return part === undefined ? undefined : lookup(part)
     },
     open: container.open,
     read: container.read,
   }
+}
+
+const isByPyaff4 = (version: VolumeVersion | undefined) => version?.tool?.startsWith('pyaff4') ?? false
+
+function* objectsWithParts(graph: Graph): Generator<string> {
+  for (const urn of graph.subjects())
+    if (graph.isA(urn, aff4('ImageStream')) || graph.isA(urn, aff4('Map'))) yield urn
 }
 
 const KNOWN_VERSIONS = new Set(['1.0', '1.1', '1.2', '2.1'])
@@ -134,7 +151,7 @@ async function readFacts(
   version: VolumeVersion | undefined,
 ): Promise<{ graph: Graph; dialect: Dialect }> {
   const graph = createGraph()
-  const wrapped = version?.tool?.startsWith('pyaff4') ?? false
+  const wrapped = isByPyaff4(version)
   const reader = createTurtleReader(urn, (statement) => {
     const { subject, predicate, object } = translate(statement, STANDARD)
     const name = wrapped && predicate === FILE_PATH ? unwrapPythonBytes(object.value) : undefined

@@ -1,6 +1,6 @@
 """Writes AFF4 volumes the way each generation of writers did, and says what they hold. Shares no code with pmem."""
 
-import base64, hashlib, json, os, random, struct, sys, urllib.parse, zlib
+import base64, hashlib, json, os, random, re, struct, sys, urllib.parse, zlib
 
 import lz4.block, snappy
 
@@ -355,9 +355,63 @@ def segmented():
         said = turtle if k == 1 else '<%s> a aff4:ImageStream ; aff4:size 0 ; aff4:stored <%s> .\n' % (stream, parts[0])
         write_zip(['split.aff4', 'split.aff4.A01'][k], volume, [('container.description', volume.encode()), version(0)] + own + [('information.turtle', (PREFIXES % AFF4 + said).encode())], 'c-aff4')
     for files in (['split.aff4.A01', 'split.aff4'], ['split.aff4', 'split.aff4.A01']):
-        case('a stream whose bevies are in several volumes', files, [whole(stream, data)])
+        stored = sum(len(bevy) for name, bevy in members if not name.endswith('.index'))
+        case('a stream whose bevies are in several volumes', files, [whole(stream, data)],
+             shown={stream: {'name': stream, 'stored': str(stored), 'compression': 'zlib'}})
     case('the first of several volumes', ['split.aff4'], [{'urn': stream, 'error': 'it goes on in a volume that is not given'}])
     case('the last of several volumes', ['split.aff4.A01'], [{'urn': stream, 'error': 'is in volume %s, which is not given' % parts[0]}])
+
+
+def c_aff4_streams():
+    """What the suite makes of a file by each method: by deflate it means zlib, and the last chunk is not padded."""
+    volume, turtle, streams, shown = urn(), '', [], {}
+    bound = lambda data: zlib.compress(data, 9).ljust(len(data) + 13, b'\0')
+    members = [('container.description', volume.encode()), version(0, 'libaff4')]
+    checksum = next(text for text in (b'%d' % k for k in range(100000)) if zlib.compress(text, 9).endswith(b'\0'))
+    for number, (method, encode, rest) in enumerate([
+            ('https://tools.ietf.org/html/rfc1951', bound, prose(700)), ('https://tools.ietf.org/html/rfc1951', bound, noise(CHUNK - 3)),
+            ('https://tools.ietf.org/html/rfc1951', bound, checksum), (LZ4, ENCODE[LZ4], noise(CHUNK - 3)), (SNAPPY, ENCODE[SNAPPY], noise(CHUNK - 3))]):
+        stream, data = '%s/%%E3%%83%%8D%d' % (volume, number), mixed(5) + rest
+        said = standard(volume, stream, data, method)[1]
+        chunks = [data[at:at + CHUNK] for at in range(0, len(data), CHUNK)]
+        bevy, places, length = [], b'', 0
+        for k, chunk in enumerate(chunks):
+            packed = encode(chunk)
+            bevy.append(packed if len(packed) < CHUNK - 16 else chunk)
+            places += struct.pack('<QI', length, len(bevy[-1]))
+            length += len(bevy[-1])
+            if k % 4 == 3 or k == len(chunks) - 1:
+                name = '%%25E3%%2583%%258D%d/%08d' % (number, k // 4)
+                members += [(name, b''.join(bevy)), (name + '.index', places)]
+                shown[stream] = {'stored': shown.get(stream, {'stored': 0})['stored'] + length}
+                bevy, places, length = [], b'', 0
+        shown[stream] = {'name': '\u30cd%d' % number, 'stored': str(shown[stream]['stored']), 'compression': 'deflate' if encode is bound else 'lz4' if method == LZ4 else 'snappy'}
+        turtle += said
+        streams.append(whole(stream, data))
+    write_zip('c-aff4-streams.aff4', volume, members + [('information.turtle', (PREFIXES % AFF4 + turtle).encode())], 'c-aff4')
+    case('c-aff4: chunks of its own deflate, last ones that are not padded', ['c-aff4-streams.aff4'], streams, shown=shown)
+
+
+def pyaff4_names():
+    """pyaff4 takes what follows # or ? for no part of the path, but for that of a member which is the file."""
+    volume, turtle = urn(), PREFIXES % AFF4
+    raw = lambda name: name[len(volume) + 1:]
+    files = {'big#1': mixed(5), 'small#1': prose(90), 'twin#1': mixed(3), 'twin?2': mixed(3)}
+    members = [('container.description', volume.encode()), version(1, 'pyaff4')]
+    for file, data in files.items():
+        target = '%s//src/%s' % (volume, file)
+        if file == 'small#1':
+            members.append((raw(target), data))
+            turtle += '<%s> a aff4:FileImage, aff4:Image, aff4:ZipSegment ; aff4:originalFileName "%s" .\n' % (target, file)
+            continue
+        name = lambda member: re.sub('[#?].*/', '/', raw(member))
+        more, said = standard(volume, target, data, SNAPPY, name=name)
+        members += more
+        turtle += said.replace('aff4:ImageStream', 'aff4:FileImage, aff4:Image, aff4:ImageStream ; aff4:originalFileName "%s"' % file)
+    of = lambda file: '%s//src/%s' % (volume, file)
+    write_zip('pyaff4-names.aff4', volume, members + [('information.turtle', turtle.encode())], 'pyaff4')
+    case('files with # and ? in their paths', ['pyaff4-names.aff4'], [whole(of('big#1'), files['big#1']), whole(of('small#1'), files['small#1'])])
+    case('files whose paths are the same up to # and ?', ['pyaff4-names.aff4'], [{**whole(of('twin#1'), b''), 'read_error': 'is not in the volume'}])
 
 
 def exabyte():
@@ -387,5 +441,5 @@ def prefixed():
             case('behind 5 KB, headers of %s, offsets %s' % (style, 'absolute' if absolute else 'relative'), [name], [whole(stream, data)])
 
 
-for write in (pmem2015, evimetry, codecs, interim, c_aff4, logical, draft, axiom, striped, segmented, exabyte, prefixed): write()
+for write in (pmem2015, evimetry, codecs, interim, c_aff4, logical, draft, axiom, striped, segmented, c_aff4_streams, pyaff4_names, exabyte, prefixed): write()
 print(json.dumps(cases))
