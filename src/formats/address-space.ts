@@ -12,9 +12,10 @@ export interface AddressSpace {
   readonly runs: readonly Run[]
   /**
    * Reads exactly `length` bytes at `address`, which must lie within one run.
+   * @param into at least `length` bytes that may be used: the result is a view of them, or memory of its own
    * @throws {FormatError} with the address when the image cannot give them
    */
-  read(address: bigint, length: number): Promise<Bytes>
+  read(address: bigint, length: number, into?: Bytes): Promise<Bytes>
 }
 
 /**

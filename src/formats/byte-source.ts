@@ -9,9 +9,10 @@ export interface ByteSource {
   readonly size: bigint
   /**
    * Reads up to `length` bytes at `offset`; shorter only where the source ends.
+   * @param into at least `length` bytes that may be used: the result is a view of them, or memory of its own
    * @throws the operating system's error, or a FormatError from a source that is itself a format
    */
-  read(offset: bigint, length: number): Promise<Bytes>
+  read(offset: bigint, length: number, into?: Bytes): Promise<Bytes>
   close(): Promise<void>
 }
 

@@ -11,8 +11,9 @@ export function openFileSource(path: string): ByteSource {
   return {
     name: path,
     size,
-    async read(offset, length): Promise<Bytes> {
-      const bytes = Buffer.allocUnsafe(offset >= size ? 0 : Math.min(length, Number(size - offset)))
+    async read(offset, length, into): Promise<Bytes> {
+      const wanted = offset >= size ? 0 : Math.min(length, Number(size - offset))
+      const bytes = into?.subarray(0, wanted) ?? Buffer.allocUnsafe(wanted)
       let filled = 0
       while (filled < bytes.length) {
         const count = fs.readSync(fd, bytes, filled, bytes.length - filled, offset + BigInt(filled))

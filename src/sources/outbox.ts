@@ -15,6 +15,8 @@ export interface Outbox {
   push(frame: Frame): void
   /** `length` free bytes, at most SLAB; undefined while the batch holds too many: take it first. */
   room(length: number): Buffer | undefined
+  /** All free bytes of the batch. */
+  rest(): Buffer
   /** The batch so far, for the next yield. */
   take(): Batch
   /** Yields the batch when it is large or has waited, and gives signals their turn: to be called often. */
@@ -49,6 +51,7 @@ export function createOutbox(batchesAlive = BATCHES_ALIVE): Outbox {
       batch.push(frame)
     },
     room: (length) => (used + length <= SLAB ? slabs[current]!.subarray(used, used + length) : undefined),
+    rest: () => slabs[current]!.subarray(used),
     take,
     async *pause() {
       const late = performance.now() - turnedAt >= TURN_MS

@@ -10,6 +10,7 @@ import { contentOf } from '../formats/aff4/recipe.js'
 import { bufferSink } from '../formats/buffer-sink.js'
 import { bytesInput } from '../frames/support.js'
 import { data, fill, hex, memory, ranges, runTool, scratch, stream, transmission } from '../sinks/pipeline.js'
+import { shell } from '../sinks/trees.js'
 import { runSource } from './collect.js'
 
 const AFF4 = 'http://aff4.org/Schema#'
@@ -405,4 +406,22 @@ test('an incomplete stream leaves the volume as failed, not as complete', async 
   t.is(status, 2)
   t.is(streams[0]!.close?.status, 'failed')
   t.regex(streams[0]!.close!.error!, /incomplete in the volume/)
+})
+
+test('a volume is sent in the same few megabytes, whatever its size and codec', async (t) => {
+  const folder = await scratch(t)
+  const { status, stderr } = shell(
+    folder,
+    `set -o pipefail
+     head -c 128M /dev/urandom > disk
+     file-cat disk | pmem-compress snappy | aff4-sink snappy.aff4
+     file-cat disk | aff4-sink none.aff4
+     for codec in snappy none; do
+       /usr/bin/time -a -o peaks -f '%M' aff4-cat $codec.aff4 | raw-sink -t out && cmp disk out
+     done`,
+  )
+  t.is(status, 0, stderr)
+  // Memory of its own for each read took 120 and 140 MB.
+  for (const peak of readFileSync(path.join(folder, 'peaks'), 'utf8').trim().split('\n'))
+    t.true(Number(peak) < 100_000, peak)
 })

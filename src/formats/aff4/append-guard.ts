@@ -174,7 +174,7 @@ export async function openAsItWas(path: string): Promise<{ source: ByteSource; w
 
 const clipped =
   (source: ByteSource, size: bigint): ByteSource['read'] =>
-  (offset, length) => {
+  (offset, length, into) => {
     const left = offset < size ? size - offset : 0n
-    return source.read(offset, BigInt(length) > left ? Number(left) : length)
+    return source.read(offset, BigInt(length) > left ? Number(left) : length, into)
   }

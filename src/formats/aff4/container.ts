@@ -38,7 +38,7 @@ export interface Container {
 }
 
 /** What is read of a member at once. */
-const BLOCK = 1n << 20n
+const BLOCK = 1 << 20
 
 /**
  * Reads all of an open member to compare it with its CRC.
@@ -47,7 +47,8 @@ const BLOCK = 1n << 20n
 export async function checkMember(member: Member, content: ByteSource): Promise<string | undefined> {
   if (member.crc === undefined) return undefined
   let crc = 0
-  for (let done = 0n; done < content.size; done += BLOCK)
-    crc = crc32(await content.read(done, Number(BLOCK)), crc)
+  const block = Buffer.allocUnsafe(content.size < BigInt(BLOCK) ? Number(content.size) : BLOCK)
+  for (let done = 0n; done < content.size; done += BigInt(BLOCK))
+    crc = crc32(await content.read(done, BLOCK, block), crc)
   return crc === member.crc ? undefined : `${content.name}: CRC does not match`
 }

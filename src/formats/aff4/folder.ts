@@ -56,10 +56,10 @@ function transient(file: string, size: bigint): ByteSource {
   return {
     name: file,
     size,
-    async read(offset, length): Promise<Bytes> {
+    async read(offset, length, into): Promise<Bytes> {
       const source = openFileSource(file)
       try {
-        return await source.read(offset, length)
+        return await source.read(offset, length, into)
       } finally {
         await source.close()
       }

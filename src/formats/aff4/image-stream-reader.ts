@@ -42,11 +42,12 @@ export interface ImageStream extends ByteSource {
   /** Of most chunks: some are raw. */
   readonly codec: CodecName
   /**
-   * The stored form of a chunk and of at most `most` - 1 that follow it, as far as one read goes. The buffers are
-   * nobody else's.
+   * The stored form of a chunk and of at most `most` - 1 that follow it, as far as one read goes.
+   * @param into room for them: what does not fit with the first one is left for the next read. Without it, or where
+   * even the first does not fit, the memory is nobody else's
    * @throws {FormatError} when the first one is not in the volume, or outside its bevy
    */
-  chunks(first: bigint, most: number): Promise<StoredChunk[]>
+  chunks(first: bigint, most: number, into?: Bytes): Promise<StoredChunk[]>
   /**
    * The content of a chunk; only the last one of the stream may be shorter than the others.
    * @throws {FormatError} naming it when it is damaged
@@ -113,8 +114,11 @@ export function openImageStream(first: Volume, urn: string, volumes: readonly Vo
   const bevies = new Map<number, Bevy>()
   let indexBytes = 0
   const chunks = new Map<bigint, Bytes>()
+  /** What stored chunks are read into: nobody's while a read has it. */
+  let spare: Bytes | undefined
   const chunkBytes = BigInt(chunkSize)
   const perBevy = BigInt(chunksPerBevy)
+  const roomBytes = size < BigInt(READ_AHEAD) ? Math.ceil(Number(size) / chunkSize) * chunkSize : READ_AHEAD
 
   async function bevyOf(number: number): Promise<Bevy> {
     const cached = bevies.get(number)
@@ -227,24 +231,30 @@ export function openImageStream(first: Volume, urn: string, volumes: readonly Vo
   }
 
   /** How many chunks from `slot` on lie back to back in the bevy and are worth one read. */
-  function neighbours(bevy: Bevy, slot: number, most: number): { ranges: StoredRange[]; bytes: number } {
+  function neighbours(
+    bevy: Bevy,
+    slot: number,
+    most: number,
+    room: number,
+  ): { ranges: StoredRange[]; bytes: number } {
     const first = entryOf(bevy, slot)
     const ranges = [first]
     let bytes = first.length
-    while (ranges.length < most && bytes < READ_AHEAD) {
+    while (ranges.length < most && bytes < room) {
       const next = entryOf(bevy, slot + ranges.length)
-      if (next.offset !== first.offset + BigInt(bytes)) break
+      if (next.offset !== first.offset + BigInt(bytes) || bytes + next.length > room) break
       ranges.push(next)
       bytes += next.length
     }
     return { ranges, bytes }
   }
 
-  async function chunksFrom(first: bigint, most: number): Promise<StoredChunk[]> {
+  async function chunksFrom(first: bigint, most: number, into?: Bytes): Promise<StoredChunk[]> {
     const bevy = await bevyOf(Number(first / perBevy))
     const slot = Number(first % perBevy)
-    const { ranges, bytes } = neighbours(bevy, slot, Math.min(most, chunksPerBevy - slot))
-    const stored = await bevy.stored.read(ranges[0]!.offset, bytes)
+    const room = into?.length ?? READ_AHEAD
+    const { ranges, bytes } = neighbours(bevy, slot, Math.min(most, chunksPerBevy - slot), room)
+    const stored = await bevy.stored.read(ranges[0]!.offset, bytes, bytes > room ? undefined : into)
     let from = 0
     return ranges.map(({ length }, index) => {
       const piece = stored.subarray(from, from + length)
@@ -253,10 +263,12 @@ export function openImageStream(first: Volume, urn: string, volumes: readonly Vo
     })
   }
 
-  async function read(offset: bigint, length: number): Promise<Bytes> {
+  async function read(offset: bigint, length: number, into?: Bytes): Promise<Bytes> {
     const left = size > offset ? size - offset : 0n
     const wanted = BigInt(length) < left ? length : Number(left)
-    const result = Buffer.allocUnsafe(wanted)
+    const result = into?.subarray(0, wanted) ?? Buffer.allocUnsafe(wanted)
+    const room = spare ?? Buffer.allocUnsafe(roomBytes)
+    spare = undefined
     for (let done = 0; done < wanted; ) {
       const at = offset + BigInt(done)
       const number = at / chunkBytes
@@ -266,7 +278,8 @@ export function openImageStream(first: Volume, urn: string, volumes: readonly Vo
         done += place(cached, within, result, done)
         continue
       }
-      for (const chunk of await chunksFrom(number, Math.ceil((within + wanted - done) / chunkSize))) {
+      const most = Math.ceil((within + wanted - done) / chunkSize)
+      for (const chunk of await chunksFrom(number, most, room)) {
         const content = decode(chunk)
         const taken = place(content, within, result, done)
         done += taken
@@ -276,6 +289,7 @@ export function openImageStream(first: Volume, urn: string, volumes: readonly Vo
           keep(chunks, chunk.number, Uint8Array.from(content), Math.ceil(CACHED_BYTES / chunkSize))
       }
     }
+    spare = room
     return result
   }
 
@@ -312,7 +326,7 @@ const largestOf = (first: Volume, urn: string, volumes: readonly Volume[]) =>
   volumes.reduce((most, volume) => (sizeIn(volume, urn) > sizeIn(most, urn) ? volume : most), first)
 
 /** Copies what fits of a chunk from `within` on; returns how many bytes. */
-function place(chunk: Bytes, within: number, into: Buffer, at: number): number {
+function place(chunk: Bytes, within: number, into: Bytes, at: number): number {
   const piece = chunk.subarray(within, within + into.length - at)
   into.set(piece, at)
   return piece.length

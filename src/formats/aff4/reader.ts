@@ -233,7 +233,7 @@ function partOf(
       const left = length - address
       return found && { ...found, length: found.length < left ? found.length : left }
     },
-    read: (address, count) => whole.read(offset + address, count),
+    read: (address, count, into) => whole.read(offset + address, count, into),
   }
 }
 
@@ -255,8 +255,8 @@ function wholeStream(urn: string, source: ByteSource): OpenStream {
     check: async () => undefined,
     locate: async () => undefined,
     extents: () => all.map((run) => ({ ...run, content: 'stored' })),
-    async read(address, length) {
-      const bytes = await source.read(address, length)
+    async read(address, length, into) {
+      const bytes = await source.read(address, length, into)
       if (bytes.length < length)
         throw new FormatError(`${source.name}: ends there`, address + BigInt(bytes.length))
       return bytes
@@ -323,10 +323,10 @@ async function mapStream(
       return offset + length > address
     })
 
-  async function read(address: bigint, length: number): Promise<Bytes> {
+  async function read(address: bigint, length: number, into?: Bytes): Promise<Bytes> {
     if (address < 0n || address + BigInt(length) > size)
       throw new FormatError(`map ${urn}: ${length} bytes reach past its end`, address)
-    const result = Buffer.allocUnsafe(length)
+    const result = into?.subarray(0, length) ?? Buffer.allocUnsafe(length)
     let index = find(address)
     for (let done = 0; done < length; ) {
       const at = address + BigInt(done)
@@ -344,18 +344,19 @@ async function mapStream(
       const content = contents[entry.targetId]
       const target = entry.targetOffset + within
       if (content !== undefined) fillSymbolic(content, target, piece)
-      else piece.set(await readTarget(entry.targetId, target, piece.length, at))
+      else await readTarget(entry.targetId, target, piece, at)
       done += piece.length
       index++
     }
     return result
   }
 
-  async function readTarget(id: number, offset: bigint, length: number, at: bigint): Promise<Bytes> {
+  async function readTarget(id: number, offset: bigint, into: Bytes, at: bigint): Promise<void> {
     const stream = await targetOf(id)
-    if (offset + BigInt(length) > stream.size)
+    if (offset + BigInt(into.length) > stream.size)
       throw new FormatError(`map ${urn}: its range reaches past the end of ${stream.urn}`, at)
-    return stream.read(offset, length)
+    const bytes = await stream.read(offset, into.length, into)
+    if (bytes.buffer !== into.buffer || bytes.byteOffset !== into.byteOffset) into.set(bytes)
   }
 
   async function locate(address: bigint): Promise<Location | undefined> {

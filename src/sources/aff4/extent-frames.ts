@@ -4,7 +4,7 @@ import type { Extent, OpenStream } from '../../formats/aff4/reader.js'
 import type { Bytes } from '../../formats/byte-source.js'
 import { FormatError } from '../../formats/format-error.js'
 import type { Batch } from '../../frames/frame.js'
-import type { Outbox } from '../outbox.js'
+import { type Outbox, SLAB } from '../outbox.js'
 import { readRun } from '../read-run.js'
 import type { Medium } from '../salvage.js'
 import { createStreamFrames, now } from '../stream-frames.js'
@@ -13,6 +13,8 @@ import { createStreamFrames, now } from '../stream-frames.js'
 const UNIT = 32 << 10
 /** Chunks that are asked for at once; the reader gives no more than a read of its own holds. */
 const MOST_CHUNKS = 512
+/** Less room than this is not worth a read. */
+const LEAST_ROOM = SLAB / 4
 
 export interface ExtentsToFrames {
   /** Shared by all streams of a run: its memory would pile up, one file after another. */
@@ -55,7 +57,7 @@ export async function* extentsToFrames({
     unit: UNIT,
     retries: 0,
     isDamage,
-    async read(address, length) {
+    async read(address, length, slab) {
       for (let at = address; at < address + BigInt(length); ) {
         const found = await open.locate(at)
         if (!found || found.length <= 0n) break
@@ -63,7 +65,7 @@ export async function* extentsToFrames({
         const inBevy = found.stream.bevyBytes - (found.offset % found.stream.bevyBytes)
         at += inBevy < found.length ? inBevy : found.length
       }
-      return open.read(address, length)
+      return open.read(address, length, slab)
     },
   }
 
@@ -78,6 +80,7 @@ export async function* extentsToFrames({
         at = reach.end
         continue
       }
+      if (outbox.rest().length < Math.min(SLAB, Math.max(LEAST_ROOM, chunkSize))) yield outbox.take()
       const left = end - at < found.length ? end - at : found.length
       at += await sendChunks(found.stream, at, found.offset, left)
       yield* outbox.pause()
@@ -97,7 +100,7 @@ export async function* extentsToFrames({
     try {
       sound = await inspector.sound(source, first)
       const count = whole ? left / size : 1n
-      chunks = await source.chunks(first, count < MOST_CHUNKS ? Number(count) : MOST_CHUNKS)
+      chunks = await source.chunks(first, count < MOST_CHUNKS ? Number(count) : MOST_CHUNKS, outbox.rest())
     } catch (error) {
       if (!isDamage(error)) throw error
       frames.failed(at, whole ? size : part, error)

@@ -173,9 +173,9 @@ export async function openMember(source: ByteSource, member: Member): Promise<By
     return {
       name,
       size: member.size,
-      async read(offset, length) {
+      async read(offset, length, into) {
         const left = member.size > offset ? member.size - offset : 0n
-        return readExactly(source, start + offset, Number(min(BigInt(length), left)))
+        return readExactly(source, start + offset, Number(min(BigInt(length), left)), into)
       },
       async close() {},
     }
@@ -237,8 +237,13 @@ export async function readMember(source: ByteSource, member: Member, limit: bigi
  * Reads exactly `length` bytes.
  * @throws {FormatError} at the offset where the source ends before
  */
-export async function readExactly(source: ByteSource, offset: bigint, length: number): Promise<Bytes> {
-  const bytes = length === 0 ? new Uint8Array(0) : await source.read(offset, length)
+export async function readExactly(
+  source: ByteSource,
+  offset: bigint,
+  length: number,
+  into?: Bytes,
+): Promise<Bytes> {
+  const bytes = length === 0 ? new Uint8Array(0) : await source.read(offset, length, into)
   if (bytes.length < length)
     throw new FormatError(`${source.name}: cut: ${length} bytes expected`, offset + BigInt(bytes.length))
   return bytes
