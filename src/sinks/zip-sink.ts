@@ -2,7 +2,7 @@ import { type Outcome, type Output, openOutput } from '../cli/output.js'
 import type { Context, Tool } from '../cli/tool.js'
 import { type Archive, createArchive } from '../formats/aff4/zip/archive.js'
 import { hasBytes } from '../frames/streams.js'
-import { readFacts } from './files/restored-facts.js'
+import { addReadable, NO_FACTS } from './files/restored-facts.js'
 import { type Receiver, receive, type StreamReceiver } from './receive.js'
 import { createNaming } from './zip/member-names.js'
 import { openZipFile, type ZipFile } from './zip/zip-file.js'
@@ -45,17 +45,17 @@ function zipArchive(output: Output, { log }: Pick<Context, 'log'>): Receiver {
   let touched = false
 
   function folder(name: string): StreamReceiver {
-    let facts: ReturnType<typeof readFacts> | undefined
+    let facts = NO_FACTS
     return {
       data() {},
       fill() {},
       meta({ turtle }) {
-        facts = readFacts(turtle)
+        facts = addReadable(facts, turtle)
       },
       async close() {
         const path = naming.folder(name)
-        const modified = facts?.times?.written
-        const known = { mode: facts?.mode ?? 0o700, ...(modified !== undefined && { modified }) }
+        const modified = facts.times?.written
+        const known = { mode: facts.mode ?? 0o700, ...(modified !== undefined && { modified }) }
         if (path !== undefined) await archive.addFolder(path, known)
       },
     }

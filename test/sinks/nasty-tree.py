@@ -33,6 +33,7 @@ for target, name in [('plain', 'link'), ('folder', 'to folder'), ('.', 'loop'), 
                      ('/etc/passwd', 'absolute'), ('../../../../etc', 'far'), (b'caf\xe9', 'to latin'), ('folder/deep', 'folder/deep link'),
                      ('a b', 'to space'), ('x' * 1000, 'long')]:
     os.symlink(target, name)
+os.link('link', 'folder/link again', follow_symlinks=False)
 os.mkfifo('fifo')
 socket.socket(socket.AF_UNIX).bind('socket')
 

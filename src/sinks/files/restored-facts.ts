@@ -1,5 +1,6 @@
 import { aff4, pmem } from '../../formats/aff4/lexicon.js'
 import { parseTurtle, type Statement } from '../../formats/aff4/turtle.js'
+import { FormatError } from '../../formats/format-error.js'
 import type { ExtendedAttribute } from '../../platform/linux/extended-attributes.js'
 import type { FileTimes } from '../../platform/linux/file-times.js'
 
@@ -46,6 +47,16 @@ export const addFacts = (known: RestoredFacts, more: RestoredFacts): RestoredFac
   ...more,
   attributes: [...known.attributes, ...more.attributes],
 })
+
+/** What a META adds to what is known; nothing where it is no Turtle. */
+export function addReadable(known: RestoredFacts, turtle: string): RestoredFacts {
+  try {
+    return addFacts(known, readFacts(turtle))
+  } catch (error) {
+    if (error instanceof FormatError) return known
+    throw error
+  }
+}
 
 function objectOf(facts: readonly Statement[], predicate: string): string | undefined {
   return facts.find((fact) => fact.predicate === predicate)?.object.value

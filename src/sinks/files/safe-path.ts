@@ -1,10 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { StreamBody } from '../../frames/frame.js'
-
-/** What file systems take as one name, in bytes. */
-const LONGEST = 255
-/** What is left of a longer one, before digits that tell it from others. */
-const KEPT = 200
+import { LONGEST_NAME, portableName, shortened } from '../portable-name.js'
 
 /** The place of a stream below a folder. */
 export interface SafePath {
@@ -33,21 +28,12 @@ export function safePath({ name, nameBytes, kind }: StreamBody): SafePath {
   }
 }
 
-const RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i
-
 function safeName(part: string): string {
-  let name = part === '..' ? '%2E%2E' : part.replaceAll('\0', '%00')
-  if (process.platform === 'win32') {
-    name = name.replace(/[<>:"|?*\\]|\p{Cc}|[ .]$/gu, escaped)
-    if (RESERVED.test(name)) name = `%${name}`
-  }
-  if (name.length <= LONGEST) return name
-  const digest = createHash('sha256').update(name, 'latin1').digest('hex').slice(0, 16)
-  return `${name.slice(0, KEPT)}~${digest}`
+  const spelled = part === '..' ? '%2E%2E' : part.replaceAll('\0', '%00')
+  const bytes = Buffer.from(spelled, 'latin1')
+  const name = process.platform === 'win32' ? Buffer.from(portableName(bytes.toString('utf8'))) : bytes
+  return shortened(name).toString('latin1')
 }
-
-const escaped = (character: string) =>
-  `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
 
 /** `a.txt` with something before its extension, `a.partial.txt`; no longer than a name may be. */
 export function insertBeforeExtension(name: Buffer, insert: string): Buffer {
@@ -55,8 +41,15 @@ export function insertBeforeExtension(name: Buffer, insert: string): Buffer {
   const dot = text.lastIndexOf('.')
   const extension = dot > 0 && text.length - dot <= 20 ? text.slice(dot) : ''
   const stem = text.slice(0, text.length - extension.length)
-  const room = LONGEST - insert.length - extension.length
+  const room = LONGEST_NAME - insert.length - extension.length
   return Buffer.from(stem.slice(0, room) + insert + extension, 'latin1')
+}
+
+/** Where something stays that is not whole; the folder itself has no other name. */
+export function partialOf(path: SafePath): SafePath {
+  const last = path.components.at(-1)
+  if (!last) return path
+  return { ...path, components: [...path.components.slice(0, -1), insertBeforeExtension(last, '.partial')] }
 }
 
 /** The path for people. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { portableName, shortened } from '../portable-name.js'
 
 /** A member's name has 16 bits for its length. */
 const LONGEST = 4096
@@ -12,28 +13,34 @@ export interface MemberNames {
   readonly changed: boolean
 }
 
-/** Gives names to members: none leads out of the folder they are unpacked to, none is given twice. */
+/**
+ * Gives names to members: none leads out of the folder they are unpacked to, none is given twice, also where capitals
+ * count for nothing.
+ */
 export function createNaming(): {
   file(stream: string): MemberNames
+  /** Undefined for one that is there already. */
   folder(stream: string): string | undefined
 } {
+  /** As a file system sees them that knows no capitals. */
   const files = new Set<string>()
   const folders = new Set<string>()
+  const entered = new Set<string>()
 
   /** The same path, its components numbered where a file stands in the way. */
   function below(parts: readonly string[]): string {
     let path = ''
     for (const part of parts) {
       let attempt = 1
-      while (files.has(path + numbered(part, attempt))) attempt++
+      while (files.has(folded(path + numbered(part, attempt)))) attempt++
       path += numbered(part, attempt)
-      folders.add(path)
+      folders.add(folded(path))
       path += '/'
     }
     return path
   }
 
-  const isTaken = (path: string) => files.has(path) || folders.has(path)
+  const isTaken = (path: string) => files.has(folded(path)) || folders.has(folded(path))
 
   return {
     file(stream) {
@@ -47,28 +54,30 @@ export function createNaming(): {
       }
       while (names().some(isTaken)) attempt++
       const [name, partial] = names()
-      files.add(name)
-      files.add(partial)
+      files.add(folded(name))
+      files.add(folded(partial))
       return { name, partial, changed: changed || parts.length === 0 || attempt > 1 }
     },
     folder(stream) {
       const { parts } = safeParts(stream)
       const path = below(parts).slice(0, -1)
-      return path === '' ? undefined : path
+      if (path === '' || entered.has(path)) return undefined
+      entered.add(path)
+      return path
     },
   }
 }
 
-/** A component may be unpacked on any system: a backslash leads into a folder there, `C:` to another disk. */
+const folded = (path: string) => path.normalize('NFC').toLowerCase()
+
+/** A component may be unpacked on any system. */
 function safeParts(stream: string): { parts: string[]; changed: boolean } {
   const windows = /^([A-Za-z]:\\|\\\\)/.test(stream)
   const wanted = (windows ? stream.replaceAll('\\', '/') : stream)
     .split('/')
     .filter((part) => part !== '' && part !== '.')
-  const parts = wanted.map((part, index) =>
-    (part === '..' ? '%2E%2E' : part)
-      .replace(/[\p{Cc}\p{Cs}\\]/gu, escaped)
-      .replace(index === 0 ? /^([A-Za-z]):/ : /^(?!)/, '$1%3A'),
+  const parts = wanted.map((part) =>
+    shortened(Buffer.from(portableName(part === '..' ? '%2E%2E' : part))).toString(),
   )
   if (Buffer.byteLength(parts.join('/'), 'utf8') > LONGEST) {
     const digest = createHash('sha256').update(stream).digest('hex').slice(0, 16)
@@ -76,9 +85,6 @@ function safeParts(stream: string): { parts: string[]; changed: boolean } {
   }
   return { parts, changed: parts.some((part, index) => part !== wanted[index]) }
 }
-
-const escaped = (character: string) =>
-  `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
 
 const numbered = (name: string, attempt: number) =>
   attempt === 1 ? name : insertBeforeExtension(name, `~${attempt}`)

@@ -2,11 +2,10 @@ import { EXIT, ToolError } from '../../cli/exit.js'
 import { fillSymbolic, type SymbolicContent } from '../../formats/aff4/symbolic.js'
 import type { Archive, GrowingMember } from '../../formats/aff4/zip/archive.js'
 import type { Bytes } from '../../formats/byte-source.js'
-import { FormatError } from '../../formats/format-error.js'
 import { chunkContent } from '../../frames/chunk-content.js'
 import type { DataFrame, FillFrame, MetaFrame, StreamBody } from '../../frames/frame.js'
 import { announcedSize } from '../../frames/streams.js'
-import { type RestoredFacts, readFacts } from '../files/restored-facts.js'
+import { addReadable, NO_FACTS } from '../files/restored-facts.js'
 import { MOST_PADDING, tooMuchPadding } from '../raw-placement.js'
 import type { MemberNames } from './member-names.js'
 
@@ -23,7 +22,7 @@ export interface ZipFile {
 }
 
 export function openZipFile(archive: Archive, body: StreamBody, names: MemberNames, output: string): ZipFile {
-  let facts: RestoredFacts | undefined
+  let facts = NO_FACTS
   let gathered: Buffer = Buffer.allocUnsafe(64 << 10)
   let held = 0
   let member: GrowingMember | undefined
@@ -32,8 +31,8 @@ export function openZipFile(archive: Archive, body: StreamBody, names: MemberNam
   const piece = Buffer.allocUnsafe(PIECE)
 
   const known = () => ({
-    mode: facts?.mode ?? 0o600,
-    ...(facts?.times && { modified: facts.times.written }),
+    mode: facts.mode ?? 0o600,
+    ...(facts.times && { modified: facts.times.written }),
   })
 
   async function put(bytes: Bytes): Promise<void> {
@@ -74,11 +73,7 @@ export function openZipFile(archive: Archive, body: StreamBody, names: MemberNam
 
   return {
     meta({ turtle }) {
-      try {
-        facts = { ...facts, ...readFacts(turtle) }
-      } catch (error) {
-        if (!(error instanceof FormatError)) throw error
-      }
+      facts = addReadable(facts, turtle)
     },
     async data(frame) {
       if (frame.offset < next) throw disordered(body)
