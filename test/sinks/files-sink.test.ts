@@ -131,6 +131,59 @@ test('what is there is refused, with -t it is replaced, and nothing else is touc
   t.is((await runTool('files-sink', ['-C', path.join(out, 'other')], input)).status, 73)
 })
 
+test('what is replaced stays until the new one is whole', async (t) => {
+  const out = path.join(await scratch(t), 'out')
+  mkdirSync(out)
+  for (const name of ['cut', 'second', 'first']) writeFileSync(path.join(out, name), 'old')
+  symlinkSync('old', path.join(out, 'link'))
+  const turtle =
+    '@prefix pmem: <https://pmem.dev/ns#> . <> pmem:hardLinks 2 ; pmem:device "8:1" ; pmem:inode 5 .'
+  const named = (name: string, id: number): Frame[] =>
+    stream(
+      { name, kind: 'image' },
+      [{ type: 'meta', stream: id, time: 0n, turtle }, data(0n, Buffer.from('new'))],
+      id,
+    )
+  const input = Buffer.concat([
+    transmission([
+      ...named('first', 1),
+      ...named('second', 2),
+      ...stream({ name: 'link', kind: 'link', properties: { target: 'new' } }, [], 3),
+    ]),
+    cut({ name: 'cut', kind: 'image' }, [data(0n, Buffer.from('n')), data(1n, Buffer.from('ew'))]),
+  ])
+  const { status, stderr } = await runTool('files-sink', ['-t', '-C', out], input)
+  t.is(status, 3, stderr)
+  const text = (name: string) => readFileSync(path.join(out, name), 'utf8')
+  t.deepEqual(['first', 'second', 'cut', 'cut.partial'].map(text), ['new', 'new', 'old', 'n'])
+  t.is(statSync(path.join(out, 'second')).ino, statSync(path.join(out, 'first')).ino)
+  t.is(readlinkSync(path.join(out, 'link')), 'new')
+})
+
+test('nothing becomes set-user-ID whose owner is not known, and a folder that could not be listed is called so', async (t) => {
+  const out = path.join(await scratch(t), 'out')
+  const turtle = '@prefix pmem: <https://pmem.dev/ns#> . <> pmem:mode "6755" .'
+  const meta: Frame = { type: 'meta', stream: 1, time: 0n, turtle }
+  const { status, stderr } = await runTool(
+    'files-sink',
+    ['-C', out],
+    transmission([
+      ...stream({ name: 'program', kind: 'image' }, [meta, data(0n, Buffer.from('#!/bin/sh'))]),
+      ...stream({ name: 'shut', kind: 'folder' }, [], 2)
+        .slice(0, -1)
+        .concat({
+          type: 'close',
+          stream: 2,
+          time: 0n,
+          body: { status: 'failed', error: 'EACCES', bytes: 0 },
+        }),
+    ]),
+  )
+  t.is(status, 2, stderr)
+  t.is(statSync(path.join(out, 'program')).mode & 0o7777, 0o755)
+  t.deepEqual(readdirSync(out).sort(), ['program', 'shut.partial'])
+})
+
 test('a file that did not come whole keeps its partial name, those before it have theirs', async (t) => {
   const out = path.join(await scratch(t), 'out')
   const whole = transmission([

@@ -9,7 +9,7 @@ import type { DataFrame, FillFrame, MetaFrame, StreamBody } from '../../frames/f
 import { announcedSize, hasBytes } from '../../frames/streams.js'
 import { createLinearDigest, type LinearDigest } from '../linear-digest.js'
 import { addFacts, NO_FACTS, type RestoredFacts, readFacts } from './restored-facts.js'
-import type { SafePath } from './safe-path.js'
+import { partialOf, type SafePath } from './safe-path.js'
 import type { Tree } from './tree.js'
 
 /** One stream on its way to its place in a tree. All that fails throws the operating system's error. */
@@ -111,9 +111,8 @@ function openWithoutBytes(place: Place, body: StreamBody): RestoredStream {
     fill() {},
     meta,
     end(complete) {
-      if (!complete) return
-      if (body.kind === 'folder') place.tree.folder(place.path, facts())
-      else place.tree.link(place.path, leadsTo, facts())
+      if (body.kind === 'folder') place.tree.folder(complete ? place.path : partialOf(place.path), facts())
+      else if (complete) place.tree.link(place.path, leadsTo, facts())
     },
   }
 }

@@ -93,30 +93,32 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
       const there = look(path)
       if (there?.isDirectory() && !there.isSymbolicLink()) return path
       if (there && made.has(identityOf(there))) continue
-      if (there) clear(path)
+      clear(path)
       fs.mkdirSync(path, { mode: 0o700 })
       return note(path)
     }
   }
 
-  /** A name in a folder that is free, now or made so. */
+  /** A name in a folder that is free, or will be once `clear` has been there. */
   function free(parent: Buffer, name: Buffer): Buffer {
     for (let attempt = 1; ; attempt++) {
       const path = join(parent, numbered(name, attempt))
       if (reserved.has(path.toString('latin1'))) continue
       const there = look(path)
-      if (!there) return path
-      if (made.has(identityOf(there)) || there.isDirectory()) continue
-      clear(path)
+      if (there && (made.has(identityOf(there)) || there.isDirectory())) continue
+      if (there && !replace) throw exists(path)
       return path
     }
   }
 
   function clear(path: Buffer): void {
-    if (!replace)
-      throw new ToolError(EXIT.cannotCreate, `${path}: file exists`, { hint: '-t replaces what is there' })
+    if (!look(path)) return
+    if (!replace) throw exists(path)
     fs.unlinkSync(path)
   }
+
+  const exists = (path: Buffer) =>
+    new ToolError(EXIT.cannotCreate, `${path}: file exists`, { hint: '-t replaces what is there' })
 
   /** Does what may not be allowed; the first time it is not, that is said. */
   function attempt(what: string, path: Buffer, act: () => void): boolean {
@@ -132,7 +134,8 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
 
   function give(path: Buffer, facts: RestoredFacts, isLink = false): void {
     const { owner, mode, times } = facts
-    const owned = !owner || attempt('owners', path, () => fs.lchownSync(path, owner.uid, owner.gid))
+    const owned =
+      owner !== undefined && attempt('owners', path, () => fs.lchownSync(path, owner.uid, owner.gid))
     if (facts.attributes.length > 0 && !attributes) {
       if (!complained.has('attributes'))
         warn(`${path}: extended attributes not restored: koffi is not installed`)
@@ -147,11 +150,30 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
     if (times) attempt('times', path, () => setFileTimes(path, times))
   }
 
+  /** Gives a file or link that is here already another name, where it has the same content. */
+  function isLinked(path: Buffer, { identity }: RestoredFacts, content: string | undefined): boolean {
+    const other = identity === undefined ? undefined : names.get(identity)
+    if (!other || content !== other.content) return false
+    clear(path)
+    try {
+      fs.linkSync(other.path, path)
+      return true
+    } catch {
+      // Not every file system has such, and none has as many as one likes.
+      return false
+    }
+  }
+
+  function known(path: Buffer, { identity }: RestoredFacts, content: string | undefined): void {
+    if (identity !== undefined && content !== undefined) names.set(identity, { path, content })
+  }
+
   function openFile({ components }: SafePath): TreeFile {
     const name = components.at(-1)!
     const parent = enter(components.slice(0, -1))
     const final = free(parent, name)
     const partial = free(parent, insertBeforeExtension(name, '.partial'))
+    clear(partial)
     const fd = fs.openSync(partial, 'wx', 0o600)
     note(partial)
 
@@ -172,15 +194,13 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
       },
       commit(size, facts, content) {
         close(size)
-        const { identity } = facts
-        const other = identity === undefined ? undefined : names.get(identity)
-        if (other && content === other.content && isLinked(other.path, final)) {
+        if (isLinked(final, facts, content)) {
           fs.unlinkSync(partial)
           return
         }
         give(partial, facts)
         fs.renameSync(partial, final)
-        if (identity !== undefined && content !== undefined) names.set(identity, { path: final, content })
+        known(final, facts, content)
       },
       leave: close,
     }
@@ -202,8 +222,12 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
     finish(onFailure) {
       for (const { path, target, facts } of links)
         try {
+          const content = LINKS_LINK ? `to ${target.toString('latin1')}` : undefined
+          if (isLinked(path, facts, content)) continue
+          clear(path)
           fs.symlinkSync(target, path)
           give(path, facts, true)
+          known(path, facts, content)
         } catch (error) {
           onFailure(String(path), error)
         }
@@ -234,15 +258,8 @@ function depth(path: Buffer): number {
 const numbered = (name: Buffer, attempt: number) =>
   attempt === 1 ? name : insertBeforeExtension(name, `~${attempt}`)
 
-/** Gives a file another name, where the file system has such. */
-function isLinked(file: Buffer, name: Buffer): boolean {
-  try {
-    fs.linkSync(file, name)
-    return true
-  } catch {
-    return false
-  }
-}
+/** Whether a link can have two names itself; elsewhere another name would be one of what it leads to. */
+const LINKS_LINK = process.platform === 'linux'
 
 function chmodUnfollowed(path: Buffer, mode: number): void {
   const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK)
