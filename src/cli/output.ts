@@ -83,6 +83,8 @@ function openFile(target: string, replace: boolean): Output {
 export interface FileCourse {
   /** Called with the first write. */
   open(): number
+  /** Called before each change. @throws when the file may not be changed any more */
+  check?(): void
   /** The file is closed, and on the disk. @returns the name under which it stays, undefined when it does not */
   settle(outcome: Outcome): string | undefined
 }
@@ -93,6 +95,7 @@ export function openFileOutput(target: string, where: string, course: FileCourse
   let position = 0n
 
   function open(): number {
+    course.check?.()
     try {
       fd ??= course.open()
       return fd

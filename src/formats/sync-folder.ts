@@ -2,12 +2,13 @@ import fs from 'node:fs'
 
 /** Makes it durable that a file was created in a folder, renamed or removed. */
 export function syncFolder(folder: string): void {
-  const fd = fs.openSync(folder, 'r')
+  let fd: number | undefined
   try {
+    fd = fs.openSync(folder, 'r')
     fs.fsyncSync(fd)
   } catch {
-    // Not every file system syncs directories; the file itself is safe.
+    // Not every file system syncs directories, not every one may be read; the file itself is safe.
   } finally {
-    fs.closeSync(fd)
+    if (fd !== undefined) fs.closeSync(fd)
   }
 }

@@ -5,10 +5,12 @@ import {
   chmodSync,
   copyFileSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
@@ -286,4 +288,117 @@ test('a guard whose volume is gone is not taken for that of a new one', async (t
   t.regex(stderr, /out\.aff4\.append: file exists, and no volume/)
   t.is((await runTool('aff4-sink', ['-t', out], input)).status, 0)
   t.false(existsSync(`${out}.append`))
+})
+
+/** Runs the sink with system calls on some files failing. */
+const failing = (inject: string, ...files: string[]) => ({
+  prefix: [
+    'strace',
+    '-f',
+    '-qq',
+    '-o',
+    '/dev/null',
+    ...files.flatMap((file) => ['-P', file]),
+    '-e',
+    `inject=${inject}`,
+  ],
+})
+
+test('a guard that cannot be removed costs nothing of what was appended', async (t) => {
+  const out = await fileWith(t, transmission(file('/a', 'first')))
+  const input = transmission(file('/b', 'second'))
+  const { status, stderr } = await runTool(
+    'aff4-sink',
+    [out],
+    input,
+    failing('unlink:error=EIO', `${out}.append`),
+  )
+  t.is(status, 74)
+  t.regex(stderr, /out\.aff4\.append: input\/output error\nhint: all that came is in .*out\.aff4: remove/)
+  t.is(Object.keys(await digestsOf(out)).length, 1)
+  rmSync(`${out}.append`)
+  t.is(Object.keys(await digestsOf(out)).length, 2)
+})
+
+test('where the disk fails at the end, the old volume is read, and what was appended can be recovered', async (t) => {
+  const out = await fileWith(t, transmission(file('/a', 'first')))
+  const before = await digestsOf(out)
+  const input = transmission(file('/b', 'second'))
+  const { status, stderr } = await runTool('aff4-sink', [out], input, failing('fsync:error=EIO', out))
+  t.is(status, 74)
+  t.regex(stderr, /out\.aff4: input\/output error\nhint: it reads as it was before; aff4-recover/)
+  t.deepEqual(await digestsOf(out), before)
+  const all = path.join(path.dirname(out), 'all.aff4')
+  t.is((await runTool('aff4-recover', [out, all], Buffer.alloc(0))).status, 0)
+  const recovered = Object.values(await digestsOf(all))
+  for (const content of ['first', 'second']) t.true(recovered.includes(sha256(Buffer.from(content))))
+})
+
+test('a file that is no volume stays what it is when the first byte behind it cannot be written', async (t) => {
+  const out = path.join(await scratch(t), 'tool')
+  copyFileSync('/bin/true', out)
+  const old = readFileSync(out)
+  const input = transmission(file('/a', 'first'))
+  const { status, stderr } = await runTool(
+    'aff4-sink',
+    ['--onto', out],
+    input,
+    failing('pwritev:error=ENOSPC', out),
+  )
+  t.is(status, 74)
+  t.notRegex(stderr, /kept|what came before is in/)
+  t.deepEqual(readFileSync(out), old)
+  t.false(existsSync(`${out}.append`))
+})
+
+test('an append that is undone while it runs ends there, and leaves the old volume as it is', async (t) => {
+  const out = await fileWith(t, transmission(file('/a', 'first')))
+  const old = readFileSync(out)
+  const input = transmission(memoryOf(2, 20))
+  async function* pieces() {
+    yield input.subarray(0, 1 << 19)
+    while (!(await readGuard(out))?.length) await new Promise((resolve) => setTimeout(resolve, 5))
+    await undoAppend(out)
+    yield input.subarray(1 << 19)
+  }
+  const { status, stderr } = await runTool('aff4-sink', [out], pieces())
+  t.is(status, 74)
+  t.regex(stderr, /out\.aff4: undone or replaced by another program/)
+  t.deepEqual(readFileSync(out), old)
+  t.false(existsSync(`${out}.append`))
+})
+
+test('a file with two names is not appended to: a guard would stand beside one of them', async (t) => {
+  const out = await fileWith(t, transmission(file('/a', 'first')))
+  const old = readFileSync(out)
+  linkSync(out, `${out}.too`)
+  for (const words of [[out], ['--onto', `${out}.too`]]) {
+    const { status, stderr } = await runTool('aff4-sink', words, transmission(file('/b', 'second')))
+    t.is(status, 73)
+    t.regex(stderr, /the file has 2 names \(hard links\)\nhint: .*append to a copy/)
+  }
+  t.deepEqual(readFileSync(out), old)
+})
+
+test('a guard of another volume is named as what stands in the way', async (t) => {
+  const out = await fileWith(t, transmission(file('/a', 'first')))
+  writeFileSync(`${out}.append`, `pmem append\nlength 100\nsha256 ${'0'.repeat(64)}\n`)
+  const { status, stderr } = await runTool('aff4-sink', [out], transmission(file('/b', 'second')))
+  t.is(status, 73)
+  t.regex(
+    stderr,
+    /out\.aff4\.append speaks of another volume than this one\nhint: .*remove .*out\.aff4\.append/,
+  )
+})
+
+test('a link that somebody put where room is set aside is not followed', async (t) => {
+  const folder = await scratch(t)
+  const victim = path.join(folder, 'victim')
+  writeFileSync(victim, 'not ours')
+  for (const name of ['.out.partial.aff4.reserve', '.out.aff4.reserve'])
+    symlinkSync(victim, path.join(folder, name))
+  const out = path.join(folder, 'out.aff4')
+  for (const content of ['first', 'second'])
+    t.is((await runTool('aff4-sink', [out], transmission(file(`/${content}`, content)))).status, 0)
+  t.is(readFileSync(victim, 'utf8'), 'not ours')
 })

@@ -31,6 +31,12 @@ export interface AppendGuard {
   readonly fits: boolean
 }
 
+/** The guard of an append that is under way here. */
+export interface HeldGuard extends AppendGuard {
+  /** Until somebody takes the guard away, or puts another file where the volume is. */
+  readonly held: boolean
+}
+
 /** Where the guard of a volume stands: beside the file itself, whatever link leads there. */
 export function guardName(volume: string): string {
   try {
@@ -79,13 +85,23 @@ export function guardLeft(volume: string): string | undefined {
 
 /** Only of a regular file: a pipe of that name would never end. */
 function readText(name: string): string | undefined {
-  if (!fs.statSync(name, { throwIfNoEntry: false })?.isFile()) return undefined
+  if (!isFile(name)) return undefined
   const fd = fs.openSync(name, 'r')
   try {
     const bytes = Buffer.alloc(LONGEST)
     return bytes.toString('latin1', 0, fs.readSync(fd, bytes, 0, LONGEST, 0))
   } finally {
     fs.closeSync(fd)
+  }
+}
+
+function isFile(name: string): boolean {
+  try {
+    return fs.statSync(name, { throwIfNoEntry: false })?.isFile() ?? false
+  } catch (error) {
+    // Beside a volume whose name leaves no room for the suffix none can stand.
+    if ((error as NodeJS.ErrnoException).code === 'ENAMETOOLONG') return false
+    throw error
   }
 }
 
@@ -99,27 +115,54 @@ async function tailSum(source: ByteSource, length: bigint): Promise<string> {
  * Guards a volume, durably, before anything is appended to it.
  * @throws the operating system's error; `EEXIST` when there is a guard already
  */
-export async function setGuard(volume: string): Promise<AppendGuard> {
+export async function setGuard(volume: string): Promise<HeldGuard> {
   const name = guardName(volume)
-  const source = openFileSource(volume)
+  const fd = fs.openSync(name, 'wx', 0o600)
   try {
-    const fd = fs.openSync(name, 'wx', 0o600)
+    let length: bigint
     try {
-      const text = `${FIRST_LINE}length ${source.size}\nsha256 ${await tailSum(source, source.size)}\n`
-      fs.writeSync(fd, text)
-      fs.fsyncSync(fd)
-      syncFolder(path.dirname(name))
-    } catch (error) {
-      fs.rmSync(name)
-      throw error
+      length = await writeGuard(fd, volume)
     } finally {
       fs.closeSync(fd)
     }
-    return { name, length: source.size, fits: true }
+    syncFolder(path.dirname(name))
+    const marks = [markOf(name), fileOf(volume)]
+    return {
+      name,
+      length,
+      fits: true,
+      get held() {
+        return markOf(name) === marks[0] && fileOf(volume) === marks[1]
+      },
+    }
+  } catch (error) {
+    fs.rmSync(name, { force: true })
+    throw error
+  }
+}
+
+/** The length is that of a volume to which nobody else appends any more: it is looked at behind the guard. */
+async function writeGuard(fd: number, volume: string): Promise<bigint> {
+  const source = openFileSource(volume)
+  try {
+    fs.writeSync(fd, `${FIRST_LINE}length ${source.size}\nsha256 ${await tailSum(source, source.size)}\n`)
+    fs.fsyncSync(fd)
+    return source.size
   } finally {
     await source.close()
   }
 }
+
+const statOf = (name: string) => fs.statSync(name, { bigint: true, throwIfNoEntry: false })
+
+/** Which file a name leads to. */
+function fileOf(name: string): string | undefined {
+  const there = statOf(name)
+  return there && `${there.dev} ${there.ino}`
+}
+
+/** The same of a file that nobody writes to, as the number of one that went may be another one's. */
+const markOf = (name: string): string | undefined => `${fileOf(name)} ${statOf(name)?.mtimeNs}`
 
 /** Takes the guard away: what was appended is on the disk, or what was there is restored. */
 export function dropGuard({ name }: AppendGuard): void {
@@ -155,9 +198,15 @@ export async function undoAppend(volume: string): Promise<{ length: bigint; cut:
  * @throws {FormatError} and the operating system's errors
  */
 export async function openAsItWas(path: string): Promise<{ source: ByteSource; warnings: string[] }> {
+  let source = openFileSource(path)
   const guard = guardLeft(path) === undefined ? undefined : await readGuard(path)
-  const source = openFileSource(path)
-  if (!guard) return { source, warnings: [] }
+  if (!guard) {
+    if (statOf(path)?.size === source.size) return { source, warnings: [] }
+    // An append ended after the file was opened, or had begun and ended since.
+    await source.close()
+    source = openFileSource(path)
+    return { source, warnings: [] }
+  }
   if (!guard.fits)
     return {
       source,
@@ -167,7 +216,7 @@ export async function openAsItWas(path: string): Promise<{ source: ByteSource; w
   return {
     source: { ...source, size: guard.length, read: clipped(source, guard.length) },
     warnings: [
-      `an append has not finished: read as it was before, without ${behind} bytes that follow (aff4-recover --undo cuts them)`,
+      `an append has not finished: read as it was before, without ${behind} bytes that follow (aff4-recover makes another volume of all there is, --undo cuts them)`,
     ],
   }
 }

@@ -1,4 +1,4 @@
-import { randomFillSync } from 'node:crypto'
+import { randomBytes, randomFillSync } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { EXIT, ToolError } from '../../cli/exit.js'
@@ -22,7 +22,8 @@ export interface DiskReserve {
 
 /** A file without a name beside `target`: it is gone with the process, whatever ends that. */
 export function openDiskReserve(target: string): DiskReserve {
-  const name = path.join(path.dirname(target), `.${path.basename(target)}.reserve`)
+  // Nobody can have put a file there, or a link to one.
+  const name = path.join(path.dirname(target), `.pmem-${randomBytes(12).toString('hex')}.reserve`)
   const fill = Buffer.alloc(STEP)
   let fd: number | undefined
   let held = 0
@@ -30,7 +31,7 @@ export function openDiskReserve(target: string): DiskReserve {
     hold(bytes) {
       try {
         if (fd === undefined) {
-          fd = fs.openSync(name, 'w', 0o600)
+          fd = fs.openSync(name, 'wx', 0o600)
           fs.unlinkSync(name)
         }
         // Random bytes: a file system that compresses would set no room aside for zeros.

@@ -1,13 +1,14 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { EXIT, ToolError } from '../../cli/exit.js'
-import { asToolError } from '../../cli/failure.js'
+import { asToolError, reasonOf } from '../../cli/failure.js'
 import { type Outcome, type Output, openFileOutput, openOutput, refuseInput } from '../../cli/output.js'
 import {
   type AppendGuard,
   dropGuard,
   guardLeft,
   guardName,
+  type HeldGuard,
   readGuard,
   setGuard,
   undoAppend,
@@ -99,53 +100,98 @@ async function openAppend(target: string, onto: boolean, kind: VolumeKind): Prom
   try {
     fs.accessSync(target, fs.constants.W_OK)
     fs.accessSync(path.dirname(guardName(target)), fs.constants.W_OK)
-    if (await readGuard(target)) refuseGuarded(target)
+    const left = await readGuard(target)
+    if (left) refuseGuarded(target, left)
   } catch (error) {
     throw cannotCreate(error)
   }
   const first = { old: await readOld(target, onto, kind), state: stateOf(target) }
-  let guard: AppendGuard | undefined
-  const unguard = () => {
-    if (guard) dropGuard(guard)
-    guard = undefined
+  refuseSeveralNames(target, first.state)
+  let guard: HeldGuard | undefined
+
+  async function guarded(): Promise<HeldGuard> {
+    try {
+      return await setGuard(target)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') refuseGuarded(target)
+      throw new ToolError(EXIT.cannotCreate, `${guardName(target)}: ${reasonOf(error)}`, { cause: error })
+    }
   }
+
+  function check(): void {
+    if (guard && !guard.held)
+      throw new ToolError(EXIT.io, `${target}: undone or replaced by another program during this append`, {
+        hint: `what was appended is lost; aff4-verify ${target} tells what there is`,
+      })
+  }
+
   const output = openFileOutput(target, target, {
     open() {
       if (!guard) throw new ToolError(EXIT.internal, `${target}: would be written without its guard`)
       return fs.openSync(target, 'r+')
     },
+    check,
     settle() {
-      unguard()
+      check()
       return target
     },
   })
+
   return {
     output,
     appends: first.old !== undefined,
     async begin(sink, options) {
-      try {
-        guard = await setGuard(target)
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'EEXIST') refuseGuarded(target)
-        throw cannotCreate(error)
-      }
+      guard = await guarded()
       // Others may have appended to it while no stream had come.
       const old = isSame(first.state, stateOf(target)) ? first.old : await readOld(target, onto, kind)
       await output.truncate(guard.length)
       return old ? continueVolume(sink, old) : createVolume(sink, { ...options, ...newKind(kind) })
     },
     async finish(outcome) {
-      const kept = await output.finish(outcome)
-      unguard()
+      if (!guard) return undefined
+      const kept = await output.finish(outcome).catch((error) => {
+        throw guard?.held ? stillGuarded(error, target) : error
+      })
+      unguard(target, guard)
+      guard = undefined
       return kept
     },
     async undo() {
-      if (!guard) return false
+      if (!guard?.held) return false
       await undoAppend(target)
       guard = undefined
       return true
     },
   }
+}
+
+/** Nobody knows how much of it is on the disk: the old volume counts, and what follows is left to be looked at. */
+function stillGuarded(error: unknown, target: string): ToolError {
+  const { exitCode, message } = asToolError(error)
+  return new ToolError(exitCode, message, {
+    hint: `it reads as it was before; aff4-recover ${target} makes another volume of all there is`,
+    cause: error,
+  })
+}
+
+/** All is on the disk: should the guard stay all the same, nothing is undone for that. */
+function unguard(target: string, guard: HeldGuard): void {
+  try {
+    dropGuard(guard)
+  } catch (error) {
+    throw new ToolError(EXIT.io, `${guard.name}: ${reasonOf(error)}`, {
+      hint: `all that came is in ${target}: remove ${guard.name}, and it can be read`,
+      cause: error,
+    })
+  }
+}
+
+/** Who opens it by another name finds no guard, and could append at the same time. */
+function refuseSeveralNames(target: string, state: fs.BigIntStats | undefined): void {
+  if (state && state.nlink > 1n)
+    throw new ToolError(EXIT.cannotCreate, `${target}: the file has ${state.nlink} names (hard links)`, {
+      hint: 'what is appended would change it under all of them: append to a copy',
+    })
 }
 
 function stateOf(name: string): fs.BigIntStats | undefined {
@@ -169,7 +215,15 @@ const cannotCreate = (error: unknown) =>
     ? error
     : new ToolError(EXIT.cannotCreate, asToolError(error).message, { cause: error })
 
-function refuseGuarded(target: string): never {
+function refuseGuarded(target: string, guard?: AppendGuard): never {
+  if (guard && !guard.fits)
+    throw new ToolError(
+      EXIT.cannotCreate,
+      `${target}: ${guard.name} speaks of another volume than this one`,
+      {
+        hint: `where nothing writes any more, remove ${guard.name}`,
+      },
+    )
   throw new ToolError(
     EXIT.cannotCreate,
     `${target}: an append is under way, or was not finished: ${guardName(target)} is there`,

@@ -1,8 +1,10 @@
-import {
+import fs, {
   appendFileSync,
   existsSync,
   mkdirSync,
   readFileSync,
+  renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -122,4 +124,78 @@ test('a link to a volume leads to its guard', async (t) => {
   t.is((await readGuard(link))!.length, BigInt(bytes.length))
   await undoAppend(link)
   t.deepEqual(readFileSync(name), bytes)
+})
+
+/** Does something right before, or right after, the next file is opened. */
+async function around<T>(when: 'before' | 'after', act: () => void, work: () => Promise<T>): Promise<T> {
+  const { openSync } = fs
+  fs.openSync = (...words) => {
+    fs.openSync = openSync
+    if (when === 'before') act()
+    const fd = openSync(...words)
+    if (when === 'after') act()
+    return fd
+  }
+  try {
+    return await work()
+  } finally {
+    fs.openSync = openSync
+  }
+}
+
+test.serial(
+  'the length that is guarded is that of a volume to which nobody else appends any more',
+  async (t) => {
+    const { name, bytes } = await volumeFile(t)
+    // Another append ends just before this one has its guard.
+    const guard = await around(
+      'before',
+      () => appendFileSync(name, 'more'),
+      () => setGuard(name),
+    )
+    t.is(guard.length, BigInt(bytes.length + 4))
+    t.is((await readGuard(name))!.length, guard.length)
+  },
+)
+
+test.serial('a volume that is opened while an append ends is read as it is then', async (t) => {
+  const { name, bytes } = await volumeFile(t)
+  const { source } = await around(
+    'after',
+    () => appendFileSync(name, 'more'),
+    () => openAsItWas(name),
+  )
+  t.is(source.size, BigInt(bytes.length + 4))
+  await source.close()
+})
+
+test('a guard is held until it is gone, another one stands there, or another volume', async (t) => {
+  for (const happens of [
+    (guard: string) => rmSync(guard),
+    (guard: string) => {
+      rmSync(guard)
+      writeFileSync(guard, 'pmem append\n')
+    },
+    (_: string, volume: string) => {
+      writeFileSync(`${volume}.new`, 'another')
+      renameSync(`${volume}.new`, volume)
+    },
+    (_: string, volume: string) => rmSync(volume),
+  ]) {
+    const { name } = await volumeFile(t)
+    const guard = await setGuard(name)
+    appendFileSync(name, 'what is appended')
+    t.true(guard.held)
+    happens(guard.name, name)
+    t.false(guard.held)
+  }
+})
+
+test('a volume whose name leaves no room for that of a guard is read, and not appended to', async (t) => {
+  const { name, bytes } = await volumeFile(t)
+  const long = path.join(path.dirname(name), 'x'.repeat(255))
+  writeFileSync(long, bytes)
+  t.is(await readGuard(long), undefined)
+  t.truthy((await openVolumeFile(long)).members.get('file'))
+  await t.throwsAsync(setGuard(long), { code: 'ENAMETOOLONG' })
 })

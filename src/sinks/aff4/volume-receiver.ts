@@ -1,0 +1,157 @@
+import { reasonOf } from '../../cli/failure.js'
+import type { Outcome } from '../../cli/output.js'
+import type { Context } from '../../cli/tool.js'
+import { VERSION } from '../../cli/version.js'
+import { mergeRuns } from '../../formats/address-space.js'
+import { PMEM2015 } from '../../formats/aff4/dialect.js'
+import { createEncryptedVolume, type Seal } from '../../formats/aff4/encryption/encrypted-volume.js'
+import { pmem, text } from '../../formats/aff4/lexicon.js'
+import type { VolumeWriter } from '../../formats/aff4/writer.js'
+import type { MetaFrame, NoteFrame, StartFrame, StreamBody } from '../../frames/frame.js'
+import type { Receiver } from '../receive.js'
+import { conclude, nameLost, stateOf } from './conclusion.js'
+import { openLogicalStream } from './logical-stream.js'
+import { addFacts, addNote, describeTransmission } from './provenance.js'
+import { openRekallStream } from './rekall-stream.js'
+import { createStoredBlocks } from './stored-blocks.js'
+import { openStoredStream, type StoredImage, type StoredStream } from './stored-stream.js'
+import type { VolumeOutput } from './volume-output.js'
+import { watchSink } from './watched-sink.js'
+
+/** Puts every stream that comes into a volume, which begins with the first of them. */
+export function volumeReceiver(
+  target: VolumeOutput,
+  { options, log }: Pick<Context, 'options' | 'log'>,
+  seal: Seal | undefined,
+): Receiver {
+  const { output } = target
+  const sink = watchSink(output)
+  const blockHashes = options.flag('block-hashes') ? (['sha256'] as const) : []
+  const logical = options.flag('logical')
+  const blocks = createStoredBlocks()
+  const images: StoredImage[] = []
+  let volume: VolumeWriter | undefined
+  /** Frames about the whole that came before there was a volume. */
+  let waiting: (StartFrame | MetaFrame | NoteFrame)[] = []
+  let transmission: string | undefined
+  let started: Date | undefined
+  let open: StoredStream | undefined
+
+  const warn = (message: string) => log.warn(message)
+  const whole = (into: VolumeWriter) => (target.appends && transmission) || into.urn
+
+  function keepRoom(more = 0): void {
+    if (volume) sink.hold(volume.finishBytes + more)
+  }
+
+  async function begin(): Promise<VolumeWriter> {
+    if (volume) return volume
+    const about = { tool: `pmem ${VERSION}` }
+    volume = await (seal ? createEncryptedVolume(sink, about, seal) : target.begin(sink, about))
+    for (const frame of waiting) take(volume, frame)
+    waiting = []
+    return volume
+  }
+
+  function take(into: VolumeWriter, frame: StartFrame | MetaFrame | NoteFrame): void {
+    if (frame.type === 'start') {
+      started ??= new Date(frame.body.started ?? Date.now())
+      transmission = describeTransmission(into, frame.body)
+    } else if (frame.type === 'note') addNote(into, into.urn, frame)
+    else addFacts(into, into.urn, frame, warn)
+    keepRoom()
+  }
+
+  function openIn(into: VolumeWriter, body: StreamBody): StoredStream {
+    const context = { volume: into, blockHashes, transmission, keepRoom, warn }
+    if (into.dialect === PMEM2015) return openRekallStream(context, body)
+    if ((logical || into.minor === 1) && isOfFiles(body))
+      return openLogicalStream({ ...context, blocks }, body)
+    return openStoredStream(context, body)
+  }
+
+  async function close(state?: string): Promise<void> {
+    const closing = open
+    if (!closing) return
+    if (closing.image) images.push(closing.image)
+    try {
+      await closing.end(state)
+    } finally {
+      // What a failed write has left half done is settled in the end.
+      if (!sink.failed) open = undefined
+    }
+  }
+
+  /** After a failed write: back to what is whole, in the room that was kept for it. */
+  async function salvage(into: VolumeWriter, outcome: Outcome): Promise<void> {
+    const lost = mergeRuns(await into.dropUnflushed())
+    await output.truncate(into.intact)
+    nameLost(into, whole(into), lost)
+    if (open?.image && !images.includes(open.image)) images.push(open.image)
+    open?.abandon(stateOf(outcome), lost)
+  }
+
+  /** Closes what is open, and writes the end. @returns what stopped the last stream, though all of it is written */
+  async function complete(into: VolumeWriter, outcome: Outcome): Promise<unknown> {
+    let failure: unknown
+    if (!sink.failed)
+      await close(stateOf(outcome)).catch((error) => {
+        failure = error
+        Object.assign(outcome, { status: 'failed', error: (error as Error).message })
+      })
+    sink.release()
+    if (sink.failed && !output.seekable) return failure
+    if (sink.failed) await salvage(into, outcome)
+    conclude(into, { outcome, images, started, whole: whole(into), appended: target.appends })
+    await into.finish()
+    return failure
+  }
+
+  /** What could not be finished is no part of a volume that was there before. */
+  async function takeBack(): Promise<void> {
+    try {
+      if (await target.undo()) warn(`${output.name}: is again what it was before`)
+    } catch (error) {
+      warn(`${output.name}: could not be cut to what it was before, as which it is read: ${reasonOf(error)}`)
+    }
+  }
+
+  return {
+    async open({ body }) {
+      const stream = openIn(await begin(), body)
+      open = stream
+      keepRoom()
+      return {
+        data: stream.data,
+        fill: stream.fill,
+        meta: stream.meta,
+        note: stream.note,
+        digest: (frame) => stream.digest(frame.body),
+        close: (frame) =>
+          close(frame.body.status === 'complete' ? undefined : (frame.body.error ?? frame.body.status)),
+      }
+    },
+    transmission(frame) {
+      if (frame.type === 'end') {
+        if (volume && transmission) volume.graph.add(transmission, pmem('status'), text(frame.body.status))
+      } else if (volume) take(volume, frame)
+      else waiting.push(frame)
+    },
+    async finish(outcome) {
+      if (!volume) {
+        await takeBack()
+        return target.finish(outcome)
+      }
+      const failure = await complete(volume, outcome).catch(async (error) => {
+        await takeBack()
+        throw error
+      })
+      const kept = await target.finish(outcome)
+      if (failure) throw failure
+      return kept
+    },
+  }
+}
+
+/** A memory or a disk is the same in either kind of volume. */
+const isOfFiles = ({ kind, category }: StreamBody) => kind !== 'map' && category === undefined
