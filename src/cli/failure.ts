@@ -21,7 +21,10 @@ const SYSTEM_ERRORS: Record<string, [ExitCode, string]> = {
 /** Any thrown value as the failure of a tool: its own, a format's, the operating system's, or a defect. */
 export function asToolError(error: unknown): ToolError {
   if (error instanceof ToolError) return error
-  if (error instanceof FormatError) return new ToolError(EXIT.data, error.message, { cause: error })
+  if (error instanceof FormatError) {
+    const hint = error.hint === undefined ? {} : { hint: error.hint }
+    return new ToolError(EXIT.data, error.message, { ...hint, cause: error })
+  }
   if (error instanceof LockedError) return lockedError(error)
   const system = error as NodeJS.ErrnoException
   if (error instanceof Error && typeof system.code === 'string' && system.syscall !== undefined) {

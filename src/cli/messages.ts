@@ -66,12 +66,12 @@ export function createLog(tool: string, style: LogStyle): Log {
   }
 }
 
-/** Text from elsewhere, safe for a terminal: control characters stand as \\xNN. */
+/** Text from elsewhere, safe for a terminal: control characters stand as \\xNN, those that turn text around as \\uNNNN. */
 export function printable(text: string): string {
-  return text.replace(
-    /\p{Cc}/gu,
-    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  )
+  return text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (character) => {
+    const code = character.charCodeAt(0).toString(16)
+    return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`
+  })
 }
 
 const line = (facts: Record<string, unknown>) => put(`${JSON.stringify(facts)}\n`)

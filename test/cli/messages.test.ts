@@ -3,12 +3,13 @@ import fc from 'fast-check'
 import { printable } from '../../src/cli/messages.js'
 import { onTerminal, openShell } from './shell.js'
 
-test('printable text holds no control character, and the rest of it unchanged', (t) => {
+test('printable text holds no control character, nor one that turns text around, and the rest of it unchanged', (t) => {
   t.is(printable('a\nb\x1b[31m\x7f\x9bé\u{1f600}'), 'a\\x0ab\\x1b[31m\\x7f\\x9bé\u{1f600}')
+  t.is(printable('photo\u202egpj.exe'), 'photo\\u202egpj.exe')
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
-      t.notRegex(printable(text), /\p{Cc}/u)
-      if (!/\p{Cc}/u.test(text)) t.is(printable(text), text)
+      t.notRegex(printable(text), /[\p{Cc}\p{Bidi_Control}]/u)
+      if (!/[\p{Cc}\p{Bidi_Control}]/u.test(text)) t.is(printable(text), text)
     }),
   )
 })

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import test from 'ava'
 import { data, fill, hex, memory, ranges, runTool, scratch, stream, transmission } from '../sinks/pipeline.js'
@@ -96,6 +97,14 @@ test('a stream that did not come whole is told in its column, and why in JSON', 
   t.regex(row!.INCOMPLETE!, /^incomplete,unknown:\d+$/)
   const entry = JSON.parse(await list('--json', partial))
   t.regex(entry.incomplete[0], /ended/)
+})
+
+test('a volume that was cut is refused with the next step', async (t) => {
+  const volume = path.join(await scratch(t), 'cut.aff4')
+  await writeFile(volume, (await readFile(DREAM)).subarray(0, 4000))
+  const { status, stderr } = await runTool('aff4-ls', [volume], Buffer.alloc(0))
+  t.is(status, 65)
+  t.regex(stderr, /no end of central directory.*\nhint: aff4-recover keeps what is whole/)
 })
 
 test('a name that would steer a terminal is shown harmless', async (t) => {

@@ -95,7 +95,11 @@ export function openImageStream(first: Volume, urn: string, volumes: readonly Vo
   const size = declaredSize ?? refuse('no size')
   const begun = size === 0n ? home.find(bevyUrn(urn, 0)) : undefined
   if (begun && begun.size > LARGEST_EMPTY_BEVY)
-    refuse('it goes on in a volume that is not given, which alone says its size')
+    throw new FormatError(
+      `${home.name}: stream ${urn}: it goes on in a volume that is not given, which alone says its size`,
+      undefined,
+      'volumes that are given together are read as one',
+    )
   const chunkSize = Number(property('chunkSize') ?? BigInt(DEFAULT_CHUNK_SIZE))
   if (chunkSize < 1 || chunkSize > LARGEST_CHUNK_SIZE) refuse(`a chunk size of ${chunkSize}`)
   const chunksPerBevy = Number(

@@ -180,19 +180,20 @@ function homeOf(volumes: readonly Volume[], urn: string): { volume: Volume; form
     !volumes.some((volume) => volume.find(bevyUrn(urn, 0))) &&
     homeElsewhere(volumes, urn) !== undefined
   )
-    throw new FormatError(missing(volumes, urn))
+    throw missing(volumes, urn)
   if (home) return home
   const holder = volumes.find((one) => one.find(urn))
   if (holder) return { volume: holder, form: 'segment' }
-  throw new FormatError(missing(volumes, urn))
+  throw missing(volumes, urn)
 }
 
-function missing(volumes: readonly Volume[], urn: string): string {
+function missing(volumes: readonly Volume[], urn: string): FormatError {
   const names = volumes.map(({ name }) => name).join(', ')
   const home = homeElsewhere(volumes, urn)
-  return home === undefined
-    ? `${names}: ${urn} is not in the volume${volumes.length > 1 ? 's' : ''}`
-    : `${names}: ${urn} is in volume ${home}, which is not given`
+  if (home === undefined)
+    return new FormatError(`${names}: ${urn} is not in the volume${volumes.length > 1 ? 's' : ''}`)
+  const why = `${names}: ${urn} is in volume ${home}, which is not given`
+  return new FormatError(why, undefined, 'volumes that are given together are read as one')
 }
 
 /** The volume that an object is said to be in, where that is none of these. */

@@ -113,7 +113,9 @@ export function createGraph(): Graph {
     },
     integer(subject, predicate) {
       const value = graph.value(subject, predicate)
-      return value !== undefined && /^\+?[0-9]{1,20}$/.test(value) ? BigInt(value) : undefined
+      return value !== undefined && /^\s*(?:\+?[0-9]{1,20}|0x[0-9a-f]{1,16})\s*$/i.test(value)
+        ? BigInt(value.trim())
+        : undefined
     },
     isA: (subject, type) => has(subject, RDF_TYPE, type),
   }

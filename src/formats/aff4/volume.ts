@@ -133,7 +133,9 @@ async function readVolume(container: Container): Promise<Volume> {
   }
 }
 
-const isByPyaff4 = (version: VolumeVersion | undefined) => version?.tool?.startsWith('pyaff4') ?? false
+/** Its habits are its own. */
+export const isByPyaff4 = (version: VolumeVersion | undefined): boolean =>
+  version?.tool?.startsWith('pyaff4') ?? false
 
 function* objectsWithParts(graph: Graph): Generator<string> {
   for (const urn of graph.subjects())

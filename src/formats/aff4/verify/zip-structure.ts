@@ -46,6 +46,8 @@ export interface Structure {
   /** By name; a member whose header is damaged has none. */
   readonly places: ReadonlyMap<string, Place>
   readonly comment: string
+  /** Where it stands. */
+  readonly commentStart: bigint
 }
 
 /**
@@ -104,7 +106,7 @@ export async function checkStructure(source: ByteSource, report: Report): Promis
       detail: `${entries} members: end records, directory and local headers agree`,
     })
   await describeGaps(source, spans, report)
-  return { places, comment: end.comment }
+  return { places, comment: end.comment, commentStart: end.commentStart }
 }
 
 type Bad = (property: string, detail: string, offset: bigint) => Promise<void>
@@ -115,6 +117,7 @@ interface End extends EndOfDirectory {
   /** Where the ZIP file begins, as its offsets count. */
   readonly shift: bigint
   readonly comment: string
+  readonly commentStart: bigint
 }
 
 async function checkEnd(source: ByteSource, bad: Bad): Promise<End | undefined> {
@@ -178,7 +181,7 @@ async function checkEnd(source: ByteSource, bad: Bad): Promise<End | undefined> 
   for (const [name, right, offset] of fields)
     if (!right) await bad('end record', `its ${name} is wrong`, at + offset)
   const comment = plain.toString('utf8', END_SIZE, END_SIZE + commentLength)
-  return { ...real, start, end, shift, comment }
+  return { ...real, start, end, shift, comment, commentStart: at + BigInt(END_SIZE) }
 }
 
 interface EntryRecord {

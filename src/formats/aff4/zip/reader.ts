@@ -62,7 +62,11 @@ export async function readDirectory(source: ByteSource): Promise<Directory> {
   const tail = asBuffer(await readExactly(source, tailStart, tailLength))
   const plainAt = findEnd(tail)
   if (plainAt === undefined)
-    throw new FormatError('zip: no end of central directory: the file is cut, or no volume', source.size)
+    throw new FormatError(
+      'zip: no end of central directory: the file is cut, or no volume',
+      source.size,
+      'aff4-recover keeps what is whole of a volume that was cut',
+    )
 
   const plain = decodeEnd(tail.subarray(plainAt))
   const comment = tail.toString('utf8', plainAt + END_SIZE, plainAt + END_SIZE + plain.commentLength)

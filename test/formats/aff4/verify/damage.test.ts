@@ -214,6 +214,41 @@ test('bytes behind the end record, and a comment of another volume, are told', a
   await expectFaults(t, Buffer.concat([bytes, Buffer.alloc(7)]), /end record .* 7 bytes follow it/)
   bytes[bytes.length - 1] = bytes.at(-1) === 0x30 ? 0x31 : 0x30
   await expectFaults(t, bytes, /URN \| volume 0 \| the zip comment says/)
+  const found = (await check(bytes)).find(({ property }) => property === 'URN')
+  t.is(found?.offset, BigInt(bytes.length - 'aff4://'.length - 36))
+})
+
+test('bevies of encrypted streams that pyaff4 wrote anew are no fault, whose CRC it keeps, but for a lone one', async (t) => {
+  for (const [tool, bevies, outcome] of [
+    ['pyaff4', 2, 'uncheckable'],
+    ['pyaff4', 1, 'mismatched'],
+    ['pmem', 2, 'mismatched'],
+  ] as const) {
+    const [volume, stream] = ['aff4://volume', 'aff4://stream']
+    const members: [string, string][] = [
+      ['container.description', volume],
+      ['version.txt', `major=1\nminor=2\ntool=${tool}\n`],
+    ]
+    for (let number = 0; number < bevies; number++)
+      members.push(
+        [`${stream}/0000000${number}`, `units of bevy ${number}`],
+        [`${stream}/0000000${number}.index`, ''],
+      )
+    members.push(['information.turtle', `<${stream}> a <http://aff4.org/Schema#EncryptedStream> .`])
+    const sink = bufferSink()
+    const zip = createZipWriter(sink)
+    for (const [name, content] of members) await zip.write({ name, pieces: [Buffer.from(content)] })
+    await zip.finish(volume)
+    const bytes = sink.bytes()
+    bytes[bytes.indexOf('units of bevy 0')]! ^= 1
+    const found = (await check(bytes)).filter(({ property }) => property === 'CRC')
+    t.deepEqual(
+      found.map((finding) => [finding.outcome, finding.subject]),
+      [[outcome, `volume 0: ${stream}/00000000`]],
+      `${tool}, ${bevies}`,
+    )
+    t.is(found[0]?.offset, BigInt(bytes.indexOf('nits of bevy 0') - 1))
+  }
 })
 
 test('bytes before a volume, and what an append leaves behind, are no fault', async (t) => {
