@@ -30,10 +30,17 @@ export function displayName({ graph, urn: volume }: Pick<Volume, 'graph' | 'urn'
 }
 
 /**
- * Text as pyaff4 writes it under newer versions of rdflib: the notation of Python's byte strings, `b'a\xc3\xa4'`.
+ * Text as pyaff4 writes it under newer versions of rdflib: the notation of Python's byte strings, `b'a\xc3\xa4'`, and
+ * that of this notation each time that it appends to a volume.
  * @returns undefined where it is none
  */
 export function unwrapPythonBytes(value: string): string | undefined {
+  let text: string | undefined
+  for (let inner = unwrapOnce(value); inner !== undefined; inner = unwrapOnce(inner)) text = inner
+  return text
+}
+
+function unwrapOnce(value: string): string | undefined {
   const [, quote, body] = /^b(['"])(.*)\1$/s.exec(value) ?? []
   if (quote === undefined || body === undefined) return undefined
   const latin = body.replace(/\\(?:x([0-9a-f]{2})|(.))/gs, (_, hex: string | undefined, other: string) =>

@@ -143,7 +143,6 @@ function* objectsWithParts(graph: Graph): Generator<string> {
 }
 
 const KNOWN_VERSIONS = new Set(['1.0', '1.1', '1.2', '2.1'])
-const FILE_PATH = aff4('originalFileName')
 const FILE_NAME = aff4('directory/filename')
 
 async function readFacts(
@@ -156,8 +155,8 @@ async function readFacts(
   const wrapped = isByPyaff4(version)
   const reader = createTurtleReader(urn, (statement) => {
     const { subject, predicate, object } = translate(statement, STANDARD)
-    const name = wrapped && predicate === FILE_PATH ? unwrapPythonBytes(object.value) : undefined
-    graph.add(subject, predicate, name === undefined ? object : text(name))
+    const value = wrapped && object.termType === 'Literal' ? unwrapPythonBytes(object.value) : undefined
+    graph.add(subject, predicate, value === undefined ? object : text(value))
   })
   await readTurtle(container, member, reader)
   const dialect = dialectOf(graph.statements)

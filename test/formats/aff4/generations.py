@@ -267,7 +267,10 @@ def c_aff4():
 def logical():
     volume = urn()
     raw = lambda name: (name[len(volume) + 1:] if name.startswith(volume + '/') else name).replace('%20', ' ')
-    files = {volume + '//src/a%20file.txt': ("b'src/a file.txt'", prose(900)), volume + '//src/\u30cd\u30b3.txt': ("b'/src/\\\\xe3\\\\x83\\\\x8d\\\\xe3\\\\x82\\\\xb3.txt'", prose(3000)),
+    # With each append that notation is noted down once more.
+    grown = repr(repr("it's \u30cd.bin".encode()).encode()).encode()
+    quoted = repr(grown).replace('\\', '\\\\').replace('"', '\\"')
+    files = {volume + '//src/a%20file.txt': ("b'src/a file.txt'", prose(900)), volume + '//src/grown': (quoted, prose(70)), volume + '//src/\u30cd\u30b3.txt': ("b'/src/\\\\xe3\\\\x83\\\\x8d\\\\xe3\\\\x82\\\\xb3.txt'", prose(3000)),
              volume + '/host/share/f': ('\\\\\\\\host\\\\share\\\\f', b'')}
     members, turtle = [], PREFIXES % AFF4
     for target, (name, content) in files.items():
@@ -295,7 +298,7 @@ def logical():
     streams = [whole(target, content_) for target, (_, content_) in files.items()] + [whole(big, data), whole(shared, content)]
     members = [('container.description', volume.encode()), version(1, 'pyaff4')] + members + [('information.turtle', turtle.encode())]
     write_zip('logical.aff4', volume, members, 'pyaff4')
-    names = dict(zip(files, ['src/a file.txt', '/src/\u30cd\u30b3.txt', '\\\\host\\share\\f']))
+    names = dict(zip(files, ['src/a file.txt', "it's \u30cd.bin", '/src/\u30cd\u30b3.txt', '\\\\host\\share\\f']))
     case('AFF4-L 1.1 by pyaff4, with shared chunks', ['logical.aff4'], streams, names=names, top=[s['urn'] for s in streams])
 
 
