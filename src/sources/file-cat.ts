@@ -7,6 +7,7 @@ import type { Tool } from '../cli/tool.js'
 import type { Batch, StreamBody } from '../frames/frame.js'
 import type { BlockDevice } from '../platform/linux/block-device.js'
 import { openExtendedAttributes } from '../platform/linux/extended-attributes.js'
+import { withinReach } from '../platform/linux/long-path.js'
 import { pseudoFileSystem } from '../platform/linux/mounts.js'
 import { rawArgument } from '../platform/linux/raw-arguments.js'
 import { describeFolder, describeLink } from './files/file-facts.js'
@@ -184,7 +185,7 @@ function sendFolder(session: Session, path: Buffer, stat: BigIntStats, error: un
 function sendLink(session: Session, path: Buffer, stat: BigIntStats): void {
   let target: Buffer
   try {
-    target = fs.readlinkSync(path, 'buffer')
+    target = withinReach(path, (at) => fs.readlinkSync(at, 'buffer'))
   } catch (error) {
     miss(session, path, error)
     return
@@ -223,7 +224,8 @@ function probe(operand: string): void {
     throw unusable({ ...named, error: unreadableKind(named.stat) })
   if (!named.stat.isFile() && !named.stat.isDirectory() && !named.stat.isBlockDevice()) return
   try {
-    fs.closeSync(fs.openSync(named.path, fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0)))
+    const flags = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0)
+    fs.closeSync(withinReach(named.path, (at) => fs.openSync(at, flags)))
   } catch (error) {
     throw unusable({ ...named, error })
   }
@@ -246,10 +248,10 @@ function find(operand: string): Found {
 
 function look(path: Buffer): Found {
   try {
-    return { path, stat: fs.statSync(path, { bigint: true }) }
+    return { path, stat: withinReach(path, (at) => fs.statSync(at, { bigint: true })) }
   } catch (error) {
     try {
-      return { path, stat: fs.lstatSync(path, { bigint: true }) }
+      return { path, stat: withinReach(path, (at) => fs.lstatSync(at, { bigint: true })) }
     } catch {
       return { path, error }
     }

@@ -47,6 +47,32 @@ test('a tree comes back as rsync sees it, straight through the pipe and out of b
   }
 })
 
+test('a tree that is deeper than a path can be long is read whole, and comes back', async (t) => {
+  const folder = await scratch(t)
+  t.teardown(() => shell(folder, 'rm -rf tree straight logical'))
+  const script = `
+import os
+os.mkdir('tree'); os.chdir('tree')
+for level in range(60):
+    os.mkdir('folder ' * 15); os.chdir('folder ' * 15)
+    if level % 20: continue
+    with open('file %d' % level, 'w') as file: file.write(str(level))
+    os.link('file %d' % level, 'again'); os.symlink('file %d' % level, 'link'); os.setxattr('again', 'user.level', b'%d' % level)`
+  execFileSync('/usr/bin/python3', ['-c', script], { cwd: folder })
+  const sums = `for place in . straight logical; do
+    (cd $place; tar --create --xattrs --sort=name --pax-option=exthdr.name=%d/%f,delete=atime,delete=ctime tree | sha256sum
+      find tree -name again -links 2 | wc -l); done`
+  const { status, stdout, stderr } = shell(
+    folder,
+    `set -e -o pipefail; file-cat tree | files-sink -C straight
+     file-cat 'tree/**' | aff4-sink --logical out.aff4; aff4-cat out.aff4 | files-sink -C logical; ${sums}`,
+  )
+  t.is(status, 0, stderr)
+  const [sum, links, ...others] = stdout.toString().trim().split('\n')
+  t.is(links, '3')
+  t.deepEqual(others, [sum, links, sum, links])
+})
+
 test('whatever the streams and links of a volume are called, nothing is written outside the folder', async (t) => {
   const folder = await scratch(t)
   for (const name of ['victim', 'deep/in']) mkdirSync(path.join(folder, name), { recursive: true })

@@ -4,6 +4,7 @@ import { asToolError, reasonOf } from '../../cli/failure.js'
 import type { Bytes } from '../../formats/byte-source.js'
 import { openExtendedAttributes } from '../../platform/linux/extended-attributes.js'
 import { setFileTimes } from '../../platform/linux/file-times.js'
+import { withinReach } from '../../platform/linux/long-path.js'
 import { openFileSystemSync } from '../../platform/linux/sync-file-system.js'
 import type { RestoredFacts } from './restored-facts.js'
 import { insertBeforeExtension, type SafePath } from './safe-path.js'
@@ -69,7 +70,7 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
   }
 
   function note(path: Buffer): Buffer {
-    made.add(identityOf(fs.lstatSync(path, { bigint: true })))
+    made.add(identityOf(withinReach(path, (at) => fs.lstatSync(at, { bigint: true }))))
     return path
   }
 
@@ -94,7 +95,7 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
       if (there?.isDirectory() && !there.isSymbolicLink()) return path
       if (there && made.has(identityOf(there))) continue
       clear(path)
-      fs.mkdirSync(path, { mode: 0o700 })
+      withinReach(path, (at) => fs.mkdirSync(at, { mode: 0o700 }))
       return note(path)
     }
   }
@@ -114,7 +115,7 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
   function clear(path: Buffer): void {
     if (!look(path)) return
     if (!replace) throw exists(path)
-    fs.unlinkSync(path)
+    withinReach(path, fs.unlinkSync)
   }
 
   const exists = (path: Buffer) =>
@@ -132,22 +133,25 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
     }
   }
 
-  function give(path: Buffer, facts: RestoredFacts, isLink = false): void {
+  const give = (path: Buffer, facts: RestoredFacts, isLink = false) =>
+    withinReach(path, (at) => giveTo(at, path, facts, isLink))
+
+  function giveTo(at: Buffer, path: Buffer, facts: RestoredFacts, isLink: boolean): void {
     const { owner, mode, times } = facts
     const owned =
-      owner !== undefined && attempt('owners', path, () => fs.lchownSync(path, owner.uid, owner.gid))
+      owner !== undefined && attempt('owners', path, () => fs.lchownSync(at, owner.uid, owner.gid))
     if (facts.attributes.length > 0 && !attributes) {
       if (!complained.has('attributes'))
         warn(`${path}: extended attributes not restored: koffi is not installed`)
       complained.add('attributes')
     }
     for (const attribute of attributes ? facts.attributes : [])
-      attempt(`extended attributes (${attribute.name})`, path, () => attributes!.write(path, attribute))
+      attempt(`extended attributes (${attribute.name})`, path, () => attributes!.write(at, attribute))
     // Whoever owns it now was not meant to be what others run it as.
     const permissions = mode === undefined ? undefined : owned ? mode : mode & 0o1777
     if (permissions !== undefined && !isLink)
-      attempt('permissions', path, () => chmodUnfollowed(path, permissions))
-    if (times) attempt('times', path, () => setFileTimes(path, times))
+      attempt('permissions', path, () => chmodUnfollowed(at, permissions))
+    if (times) attempt('times', path, () => setFileTimes(at, times))
   }
 
   /** Gives a file or link that is here already another name, where it has the same content. */
@@ -156,7 +160,7 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
     if (!other || content !== other.content) return false
     clear(path)
     try {
-      fs.linkSync(other.path, path)
+      both(other.path, path, fs.linkSync)
       return true
     } catch {
       // Not every file system has such, and none has as many as one likes.
@@ -174,7 +178,7 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
     const final = free(parent, name)
     const partial = free(parent, insertBeforeExtension(name, '.partial'))
     clear(partial)
-    const fd = fs.openSync(partial, 'wx', 0o600)
+    const fd = withinReach(partial, (at) => fs.openSync(at, 'wx', 0o600))
     note(partial)
 
     function close(size: bigint): void {
@@ -195,11 +199,11 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
       commit(size, facts, content) {
         close(size)
         if (isLinked(final, facts, content)) {
-          fs.unlinkSync(partial)
+          withinReach(partial, fs.unlinkSync)
           return
         }
         give(partial, facts)
-        fs.renameSync(partial, final)
+        both(partial, final, fs.renameSync)
         known(final, facts, content)
       },
       leave: close,
@@ -225,7 +229,7 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
           const content = LINKS_LINK ? `to ${target.toString('latin1')}` : undefined
           if (isLinked(path, facts, content)) continue
           clear(path)
-          fs.symlinkSync(target, path)
+          withinReach(path, (at) => fs.symlinkSync(target, at))
           give(path, facts, true)
           known(path, facts, content)
         } catch (error) {
@@ -242,8 +246,11 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
 const identityOf = ({ dev, ino }: BigIntStats) => `${dev} ${ino}`
 
 function look(path: Buffer): BigIntStats | undefined {
-  return fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  return withinReach(path, (at) => fs.lstatSync(at, { bigint: true, throwIfNoEntry: false }))
 }
+
+const both = (from: Buffer, to: Buffer, act: (from: Buffer, to: Buffer) => void) =>
+  withinReach(from, (near) => withinReach(to, (at) => act(near, at)))
 
 const SLASH = Buffer.from('/')
 const join = (parent: Buffer, name: Buffer) => Buffer.concat([parent, SLASH, name])

@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs'
+import { withinReach } from '../../platform/linux/long-path.js'
 
 /**
  * Names in a directory as bytes, in byte order.
@@ -6,7 +7,8 @@ import { readdirSync } from 'node:fs'
  */
 export function listDirectory(path: Buffer): Generator<Buffer> {
   // One character for each byte: exact, sorted as bytes, and a fraction of what as many buffers take.
-  return asBytes(readdirSync(path.length > 0 ? path : '.', 'latin1').sort())
+  const list = (at: Buffer) => readdirSync(at.length > 0 ? at : '.', 'latin1')
+  return asBytes(withinReach(path, list).sort())
 }
 
 function* asBytes(names: readonly string[]): Generator<Buffer> {

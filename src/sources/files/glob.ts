@@ -1,5 +1,6 @@
 import { type BigIntStats, lstatSync, statSync } from 'node:fs'
 import { EXIT, ToolError } from '../../cli/exit.js'
+import { withinReach } from '../../platform/linux/long-path.js'
 import { pseudoFileSystem } from '../../platform/linux/mounts.js'
 import { joinPath, listDirectory } from './directory.js'
 import { codePoints } from './name.js'
@@ -97,7 +98,7 @@ function below(pattern: Pattern, visit: Visit, unlisted: Unlisted): Visit[] {
 
     const path = joinPath(visit.path, name)
     try {
-      const stat = lstatSync(path, { bigint: true })
+      const stat = withinReach(path, (at) => lstatSync(at, { bigint: true }))
       const last = pattern.components.length
       const reached = named.filter(
         (at) => (at === last && !pattern.onlyDirectories) || isDirectory(path, stat),
@@ -120,7 +121,7 @@ export function isAbsent(error: unknown): boolean {
 /** A link to a directory leads on where the pattern names it. */
 function isDirectory(path: Buffer, stat: BigIntStats): boolean {
   if (!stat.isSymbolicLink()) return stat.isDirectory()
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+  return withinReach(path, (at) => statSync(at, { throwIfNoEntry: false }))?.isDirectory() ?? false
 }
 
 /** The names to try: those in the pattern where it has no choice, so that a directory need not be readable. */

@@ -4,6 +4,7 @@ import { showSize } from '../../cli/sizes.js'
 import type { Bytes } from '../../formats/byte-source.js'
 import { formatAddress } from '../../frames/address.js'
 import type { Batch, StreamBody } from '../../frames/frame.js'
+import { withinReach } from '../../platform/linux/long-path.js'
 import { type Reach, readRun } from '../read-run.js'
 import type { Medium, ReadBytes } from '../salvage.js'
 import type { StreamFrames } from '../stream-frames.js'
@@ -38,7 +39,7 @@ export async function* readFile(
 ): AsyncGenerator<Batch> {
   let fd: number
   try {
-    fd = openFile(path, origin)
+    fd = withinReach(path, (at) => openFile(at, origin))
   } catch (error) {
     sendUnopened(session, path, stat, error)
     return

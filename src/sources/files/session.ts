@@ -5,6 +5,7 @@ import type { Log } from '../../cli/messages.js'
 import type { NoteBody, StreamBody } from '../../frames/frame.js'
 import { hasBytes } from '../../frames/streams.js'
 import type { ExtendedAttribute, ExtendedAttributes } from '../../platform/linux/extended-attributes.js'
+import { withinReach } from '../../platform/linux/long-path.js'
 import type { Outbox } from '../outbox.js'
 import { createStreamFrames, now, type StreamFrames } from '../stream-frames.js'
 import { displayPath } from './name.js'
@@ -38,7 +39,9 @@ export interface Session {
  */
 export function attributesOf(session: Session, path: Buffer, file: Buffer | number): ExtendedAttribute[] {
   try {
-    return session.attributes?.read(file) ?? []
+    const { attributes } = session
+    if (!attributes) return []
+    return typeof file === 'number' ? attributes.read(file) : withinReach(file, attributes.read)
   } catch (error) {
     const message = `${displayPath(path)}: its extended attributes: ${reasonOf(error)}`
     noteTransmission(session, 'warning', message)

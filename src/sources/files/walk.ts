@@ -1,4 +1,5 @@
 import { type BigIntStats, lstatSync } from 'node:fs'
+import { withinReach } from '../../platform/linux/long-path.js'
 import { pseudoFileSystem } from '../../platform/linux/mounts.js'
 import { joinPath, listDirectory } from './directory.js'
 
@@ -52,7 +53,7 @@ export function* walk(root: Buffer, stat: BigIntStats): Generator<Found> {
 
 function look(path: Buffer): Found {
   try {
-    const stat = lstatSync(path, { bigint: true })
+    const stat = withinReach(path, (at) => lstatSync(at, { bigint: true }))
     const skipped = notEvidence(stat)
     return skipped === undefined ? { path, stat } : { path, stat, skipped }
   } catch (error) {
