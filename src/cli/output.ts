@@ -89,10 +89,17 @@ export interface FileCourse {
   settle(outcome: Outcome): string | undefined
 }
 
+/** So much goes to the disk together while more is written, rather than all of it at the end. */
+const SYNC_BYTES = 32n << 20n
+
 /** Writes a regular file at positions. @param where the name of the file while it is written */
 export function openFileOutput(target: string, where: string, course: FileCourse): Output {
   let fd: number | undefined
   let position = 0n
+  let unsynced = 0n
+  let syncing: Promise<void> | undefined
+  /** The system tells a failure once: whoever syncs next would succeed. */
+  let lost: { error: unknown } | undefined
 
   function open(): number {
     course.check?.()
@@ -103,7 +110,36 @@ export function openFileOutput(target: string, where: string, course: FileCourse
       throw new ToolError(EXIT.cannotCreate, asToolError(error).message, { cause: error })
     }
   }
-  const failed = (error: unknown) => new ToolError(EXIT.io, `${where}: ${reasonOf(error)}`, { cause: error })
+  const failed = (error: unknown) =>
+    error instanceof ToolError
+      ? error
+      : new ToolError(EXIT.io, `${where}: ${reasonOf(error)}`, { cause: error })
+
+  /** @throws what the disk has said of what was written before: once, for what is kept may still be written */
+  function meetLoss(): void {
+    const met = lost
+    lost = undefined
+    if (met) throw met.error
+  }
+
+  async function writePieces(pieces: Bytes[], at: bigint, length: bigint): Promise<void> {
+    try {
+      meetLoss()
+      await writeWhole(open(), pieces, Number(at))
+    } catch (error) {
+      throw failed(error)
+    }
+    unsynced += length
+    if (unsynced < SYNC_BYTES || syncing) return
+    unsynced = 0n
+    syncing = promisify(fs.fdatasync)(fd!)
+      .catch((error: unknown) => {
+        lost = { error }
+      })
+      .finally(() => {
+        syncing = undefined
+      })
+  }
 
   return {
     name: target,
@@ -113,38 +149,30 @@ export function openFileOutput(target: string, where: string, course: FileCourse
       return position
     },
     async write(...pieces) {
-      let at = position
-      try {
-        for (const piece of pieces) at += BigInt(piece.length)
-        await writeWhole(open(), pieces, Number(position))
-        position = at
-      } catch (error) {
-        throw error instanceof ToolError ? error : failed(error)
-      }
+      let length = 0n
+      for (const piece of pieces) length += BigInt(piece.length)
+      await writePieces(pieces, position, length)
+      position += length
     },
-    async writeAt(offset, bytes) {
-      try {
-        await writeWhole(open(), [bytes], Number(offset))
-      } catch (error) {
-        throw error instanceof ToolError ? error : failed(error)
-      }
-    },
+    writeAt: (offset, bytes) => writePieces([bytes], offset, BigInt(bytes.length)),
     async truncate(size) {
       try {
         fs.ftruncateSync(open(), Number(size))
       } catch (error) {
-        throw error instanceof ToolError ? error : failed(error)
+        throw failed(error)
       }
       position = size
     },
     async finish(outcome) {
       if (fd === undefined) return undefined
       try {
+        await syncing
+        meetLoss()
         fs.fsyncSync(fd)
         fs.closeSync(fd)
         return course.settle(outcome)
       } catch (error) {
-        throw error instanceof ToolError ? error : failed(error)
+        throw failed(error)
       }
     },
   }

@@ -1,6 +1,6 @@
-import { DataFactory } from 'n3'
 import { bevyUrn } from './image-stream.js'
 import { AFF4L, aff4, NAMESPACES } from './lexicon.js'
+import { DataFactory } from './n3.js'
 import type { Node, Statement } from './turtle.js'
 
 /**

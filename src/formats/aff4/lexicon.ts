@@ -1,5 +1,5 @@
-import { DataFactory, type Literal, type NamedNode } from 'n3'
 import type { CodecName, WritableCodec } from '../../codecs/codec.js'
+import { DataFactory, type Literal, type NamedNode } from './n3.js'
 
 /** Namespaces of AFF4 Standard v1.0, and our own for what the Standard has no word for. */
 export const NAMESPACES = {

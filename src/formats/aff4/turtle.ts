@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events'
 import { getHeapStatistics } from 'node:v8'
-import { type BlankNode, type Literal, type NamedNode, Parser, type Quad } from 'n3'
 import { FormatError } from '../format-error.js'
 import { NAMESPACES, RDF_TYPE } from './lexicon.js'
+import { type BlankNode, type Literal, type NamedNode, Parser, type Quad } from './n3.js'
 
 export type Node = NamedNode | BlankNode | Literal
 /** A subject or predicate is its IRI, or `_:label`. */
