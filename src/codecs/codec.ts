@@ -1,26 +1,8 @@
 import { createRequire } from 'node:module'
-import zlib from 'node:zlib'
+import { CodecError, type CodecName, tooLong, type WritableCodec } from './codec-error.js'
+import { deflate, inflate } from './zlib-codec.js'
 
-/**
- * The codecs a chunk may be stored with, both directions:
- * `zlib` RFC 1950; `deflate` RFC 1951, only read; `snappy` the raw block, no framing;
- * `lz4` the raw block, without frame and without a length before it.
- */
-export type CodecName = 'none' | 'zlib' | 'deflate' | 'snappy' | 'lz4'
-/** Codecs that are written. */
-export type WritableCodec = Exclude<CodecName, 'deflate'>
-
-/** Stored bytes that are not what their codec demands. The caller knows where they stood and says so. */
-export class CodecError extends Error {
-  override readonly name = 'CodecError'
-  constructor(
-    readonly codec: CodecName,
-    reason: string,
-    cause?: unknown,
-  ) {
-    super(`${codec}: ${reason}`, cause === undefined ? undefined : { cause })
-  }
-}
+export { CodecError, type CodecName, type WritableCodec }
 
 const require = createRequire(import.meta.url)
 let snappyLibrary: typeof import('snappy') | undefined
@@ -45,12 +27,6 @@ interface Codec {
 
 /** Level 6 takes twice the time of 1 for 6 % fewer bytes (docs/decisions.md). */
 export const ZLIB_LEVEL = 1
-/** A larger hash table than zlib's 8: some 7 % faster, for 128 KiB. */
-const ZLIB_MEMORY = 9
-
-/** Room beyond the expected output, so that zlib finishes in one piece and copies nothing. */
-const OUTPUT_SLACK = 1024
-
 /** Most that snappy and lz4 (u32 lengths) can say; also more than any chunk or frame. */
 const U32_MAX = 0xffff_ffff
 
@@ -64,13 +40,12 @@ const TABLE: Record<CodecName, Codec> = {
   },
 
   zlib: {
-    compress: (bytes, level) =>
-      zlib.deflateSync(bytes, { level, memLevel: ZLIB_MEMORY, chunkSize: bytes.length + OUTPUT_SLACK }),
-    decompress: (stored, limit) => inflate('zlib', zlib.inflateSync, stored, limit),
+    compress: deflate,
+    decompress: (stored, limit) => inflate('zlib', stored, limit),
   },
 
   deflate: {
-    decompress: (stored, limit) => inflate('deflate', zlib.inflateRawSync, stored, limit),
+    decompress: (stored, limit) => inflate('deflate', stored, limit),
   },
 
   snappy: {
@@ -133,30 +108,6 @@ export function decompressUpTo(codec: CodecName, stored: Uint8Array, limit: numb
   return TABLE[codec].decompress(stored, limit)
 }
 
-function inflate(
-  codec: CodecName,
-  inflateSync: typeof zlib.inflateSync,
-  stored: Uint8Array,
-  limit: number,
-): Uint8Array {
-  try {
-    const result: unknown = inflateSync(stored, {
-      chunkSize: limit + OUTPUT_SLACK,
-      maxOutputLength: Math.max(limit, 1),
-      info: true,
-    })
-    const { buffer, engine } = result as { buffer: Buffer; engine: { bytesWritten: number } }
-    if (engine.bytesWritten !== stored.length)
-      throw new CodecError(codec, `${stored.length - engine.bytesWritten} bytes follow the compressed data`)
-    if (buffer.length > limit) throw new CodecError(codec, tooLong(limit))
-    return buffer
-  } catch (cause) {
-    if (cause instanceof CodecError) throw cause
-    if (codeOf(cause) === 'ERR_BUFFER_TOO_LARGE') throw new CodecError(codec, tooLong(limit), cause)
-    throw damaged(codec, cause)
-  }
-}
-
 /** The length that stands before a snappy block: LEB128, at most 32 bits. */
 function snappyLength(stored: Uint8Array): number {
   let length = 0
@@ -187,15 +138,7 @@ function bufferOf(output: string | Buffer): Buffer {
   return output
 }
 
-function tooLong(limit: number): string {
-  return `chunk holds more than ${limit} bytes`
-}
-
 function damaged(codec: CodecName, cause: unknown): CodecError {
   const reason = cause instanceof Error ? cause.message.replace(/^snappy: /, '') : String(cause)
   return new CodecError(codec, `damaged: ${reason}`, cause)
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
 }
