@@ -29,6 +29,8 @@ export interface ChunkCompressor {
    * @throws {RangeError} when `depth` jobs are in flight already
    */
   submit(chunks: readonly Uint8Array[]): Promise<StoredChunk[]>
+  /** So many bytes are announced: threads that they are worth begin to start, before the first job comes. */
+  expect(bytes: bigint): void
   /** Ends the threads; jobs in flight are rejected. */
   close(): Promise<void>
 }
@@ -44,6 +46,8 @@ export function defaultThreads(): number {
 export const JOB_BYTES = 1 << 20
 /** Starting threads takes longer than this many jobs, so short input never pays for it. */
 const JOBS_BEFORE_THREADS = 2
+/** Announced bytes that are worth threads. */
+const WORTH_THREADS = 8n << 20n
 /** One job running and one waiting keep a thread busy. */
 const JOBS_PER_THREAD = 2
 /** Jobs in flight beyond one for each thread: those that wait, or that are done and wait for their turn. */
@@ -72,6 +76,7 @@ export function openChunkCompressor(options: ChunkCompressorOptions): ChunkCompr
   let failure: Error | undefined
 
   function startThreads() {
+    if (options.threads === 1 || threads.length > 0) return
     for (let i = 0; i < options.threads; i++) threads.push(startThread())
   }
 
@@ -116,7 +121,7 @@ export function openChunkCompressor(options: ChunkCompressorOptions): ChunkCompr
   }
 
   async function lengthsOf(job: ChunkJob): Promise<readonly number[]> {
-    if (options.threads > 1 && job.id === JOBS_BEFORE_THREADS) startThreads()
+    if (job.id === JOBS_BEFORE_THREADS) startThreads()
     const thread = freeThread()
     if (thread === undefined) return runHere(job)
     return new Promise((resolve, reject) => {
@@ -168,6 +173,9 @@ export function openChunkCompressor(options: ChunkCompressorOptions): ChunkCompr
       // Whoever stops early leaves jobs behind; closing then rejects promises that nobody waits for.
       result.catch(() => {})
       return result
+    },
+    expect(bytes) {
+      if (bytes >= WORTH_THREADS && !failure) startThreads()
     },
     async close() {
       failure ??= new Error('the compressor is closed')

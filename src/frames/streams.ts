@@ -23,6 +23,10 @@ export function announcedRuns({ kind, size, ranges }: StreamBody): Run[] | undef
   }
 }
 
+/** How many bytes a STREAM announces. @throws {FrameError} as `announcedRuns` */
+export const announcedBytes = (body: StreamBody): bigint =>
+  (announcedRuns(body) ?? []).reduce((sum, { length }) => sum + length, 0n)
+
 /** One past the highest address that a STREAM announces, 0 where it announces none. */
 export function announcedSize(body: StreamBody): bigint {
   const last = announcedRuns(body)?.at(-1)

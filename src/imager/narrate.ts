@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Frames, StreamBody } from '../frames/frame.js'
-import { announcedRuns } from '../frames/streams.js'
+import { announcedBytes } from '../frames/streams.js'
 
 /** Where the imager tells what it does: lines that stay, and one that is taken back by the next. */
 export interface Console {
@@ -43,7 +43,7 @@ export const fileUrl = (name: string) => pathToFileURL(path.resolve(name)).href
 
 /** Where in a stream the reading is: ` Reading 0xa00000  10MiB / 512MiB 266MiB/s`. */
 function createProgress(body: StreamBody) {
-  const total = (announcedRuns(body) ?? []).reduce((sum, { length }) => sum + length, 0n)
+  const total = announcedBytes(body)
   let at = 0n
   let done = 0n
   let toldAt = performance.now()

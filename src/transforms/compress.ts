@@ -11,6 +11,7 @@ import type { WritableCodec } from '../codecs/codec.js'
 import { checkCrc, chunkContent } from '../frames/chunk-content.js'
 import { BATCHES_ALIVE } from '../frames/decode.js'
 import type { Batch, DataFrame, FillFrame, Frame, Frames } from '../frames/frame.js'
+import { announcedBytes } from '../frames/streams.js'
 import { chunk, DEFAULT_CHUNK, parseChunkSize } from './chunk.js'
 
 const CODECS: readonly WritableCodec[] = ['zlib', 'snappy', 'lz4', 'none']
@@ -106,7 +107,7 @@ async function* inOrder(
   codec: WritableCodec,
   warn: (message: string) => void,
 ): Frames {
-  const split = createSplitter(codec, warn)
+  const split = createSplitter(codec, compressor.expect, warn)
   const assembler = createAssembler()
   const upstream = chunks[Symbol.asyncIterator]()
   const running: { unit: Unit; stored: Promise<StoredChunk[]> }[] = []
@@ -160,13 +161,20 @@ function isFirst(one: Promise<unknown>, other: Promise<unknown>): Promise<boolea
 }
 
 /** Divides batches into units of about one job; one at least for each, so that batches downstream keep pace. */
-function createSplitter(codec: WritableCodec, warn: (message: string) => void) {
+function createSplitter(
+  codec: WritableCodec,
+  expect: ChunkCompressor['expect'],
+  warn: (message: string) => void,
+) {
   let chunkSize = 0
   let warned = false
 
   /** What is to be compressed of a frame: undefined when it passes as it is. */
   function toCompress(frame: Frame): DataFrame | undefined {
-    if (frame.type === 'stream') chunkSize = frame.body.chunkSize ?? 0
+    if (frame.type === 'stream') {
+      chunkSize = frame.body.chunkSize ?? 0
+      expect(announcedBytes(frame.body))
+    }
     if (frame.type !== 'data') return undefined
     if (frame.codec === 'none') {
       checkCrc(frame)

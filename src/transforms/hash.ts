@@ -5,7 +5,7 @@ import { fillSymbolic, type SymbolicContent } from '../formats/aff4/symbolic.js'
 import { parseAddress } from '../frames/address.js'
 import { chunkContent } from '../frames/chunk-content.js'
 import type { DigestFrame, FillFrame, Frame, Frames, StreamBody, StreamFrame } from '../frames/frame.js'
-import { announcedRuns, announcedSize, hasBytes } from '../frames/streams.js'
+import { announcedBytes, announcedSize, hasBytes } from '../frames/streams.js'
 
 /** Beyond this much that no frame covers or that is a hole, a digest is of the ranges alone. */
 const MOST_ABSENT = 64n << 30n
@@ -133,9 +133,7 @@ function openStream({ body }: StreamFrame, names: readonly DigestName[]) {
 
 /** Addresses below the size of the stream that no announced range covers. */
 function absentIn(body: StreamBody): bigint {
-  return body.ranges
-    ? (announcedRuns(body) ?? []).reduce((left, { length }) => left - length, announcedSize(body))
-    : 0n
+  return body.ranges ? announcedSize(body) - announcedBytes(body) : 0n
 }
 
 const min = (a: bigint, b: bigint) => (a < b ? a : b)
