@@ -86,6 +86,7 @@ function zipArchive(output: Output, { log }: Pick<Context, 'log'>): Receiver {
         meta: file.meta,
         async close({ body: { status } }) {
           await file.end(status === 'complete')
+          if (status === 'complete') naming.whole(names)
           open = undefined
         },
       }

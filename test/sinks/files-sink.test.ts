@@ -188,7 +188,9 @@ test('what is replaced stays until the new one is whole', async (t) => {
 
 test('nothing becomes set-user-ID whose owner is not known, and a folder that could not be listed is called so', async (t) => {
   const out = path.join(await scratch(t), 'out')
-  const turtle = '@prefix pmem: <https://pmem.dev/ns#> . <> pmem:mode "6755" .'
+  const capabilities = Buffer.from('0100000200040000000000000000000000000000', 'hex').toString('base64')
+  const turtle = `@prefix pmem: <https://pmem.dev/ns#> . <> pmem:mode "6755" ;
+    pmem:extendedAttribute "${capabilities} security.capability", "AA== user.kept" .`
   const meta: Frame = { type: 'meta', stream: 1, time: 0n, turtle }
   const { status, stderr } = await runTool(
     'files-sink',
@@ -207,6 +209,8 @@ test('nothing becomes set-user-ID whose owner is not known, and a folder that co
   )
   t.is(status, 2, stderr)
   t.is(statSync(path.join(out, 'program')).mode & 0o7777, 0o755)
+  const attributes = shell(out, 'getfattr --match=- program').stdout.toString()
+  t.deepEqual(attributes.trim().split('\n').slice(1), ['user.kept'])
   t.deepEqual(readdirSync(out).sort(), ['program', 'shut.partial'])
 })
 

@@ -146,12 +146,17 @@ test('a folder is there once, and what is told of it is passed over where it mak
   const told = (turtle: string, id: number) =>
     stream({ name: 'folder', kind: 'folder' }, [{ type: 'meta', stream: id, time: 0n, turtle }], id)
   const mode = '@prefix pmem: <https://pmem.dev/ns#> . <> pmem:mode "0710" .'
-  const input = transmission([...told('this is no Turtle', 1), ...told(mode, 2), ...file('folder/a', '1', 3)])
+  const names = ['folder/a', 'folder/a.partial', 'folder/A']
+  const input = transmission([
+    ...told('this is no Turtle', 1),
+    ...told(mode, 2),
+    ...names.flatMap((name, index) => file(name, '1', index + 3)),
+  ])
   const { status, stderr } = await runTool('zip-sink', [out], input)
   t.is(status, 0, stderr)
   t.deepEqual(
     readZip(out).members.map(({ name }) => name),
-    ['folder/', 'folder/a'],
+    ['folder/', 'folder/a', 'folder/a.partial', 'folder/A~2'],
   )
 })
 

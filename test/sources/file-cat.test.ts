@@ -282,6 +282,20 @@ test('a walk stays out of the file systems of the kernel, unless they are named'
   }
 })
 
+test('a directory that lies in itself is not entered again, and that is said', async (t) => {
+  const root = folder(t)
+  mkdirSync(path.join(root, 'a/b'), { recursive: true })
+  asRoot('mount', '--bind', root, path.join(root, 'a/b'))
+  try {
+    const walked = await fileCat(['.'], { cwd: root })
+    t.is(walked.status, 2)
+    t.deepEqual(namesOf(walked), ['.', 'a', 'a/b'])
+    t.is(walked.streams[2]?.notes[0]?.message, './a/b: is . again, which it lies in')
+  } finally {
+    asRoot('umount', path.join(root, 'a/b'))
+  }
+})
+
 test('files that only reading sizes are read to their end, and endless ones are not begun', async (t) => {
   const run = await fileCat([
     '/proc/kallsyms',

@@ -146,7 +146,8 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
       complained.add('attributes')
     }
     for (const attribute of attributes ? facts.attributes : [])
-      attempt(`extended attributes (${attribute.name})`, path, () => attributes!.write(at, attribute))
+      if (owned || !attribute.name.equals(CAPABILITIES))
+        attempt(`extended attributes (${attribute.name})`, path, () => attributes!.write(at, attribute))
     // Whoever owns it now was not meant to be what others run it as.
     const permissions = mode === undefined ? undefined : owned ? mode : mode & 0o1777
     if (permissions !== undefined && !isLink)
@@ -253,6 +254,8 @@ const both = (from: Buffer, to: Buffer, act: (from: Buffer, to: Buffer) => void)
   withinReach(from, (near) => withinReach(to, (at) => act(near, at)))
 
 const SLASH = Buffer.from('/')
+/** They let a program do what its owner may not, as set-user-ID does. */
+const CAPABILITIES = Buffer.from('security.capability')
 const join = (parent: Buffer, name: Buffer) => Buffer.concat([parent, SLASH, name])
 
 function depth(path: Buffer): number {

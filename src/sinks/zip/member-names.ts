@@ -19,6 +19,8 @@ export interface MemberNames {
  */
 export function createNaming(): {
   file(stream: string): MemberNames
+  /** The stream is whole: its other name is free. */
+  whole(names: MemberNames): void
   /** Undefined for one that is there already. */
   folder(stream: string): string | undefined
 } {
@@ -57,6 +59,9 @@ export function createNaming(): {
       files.add(folded(name))
       files.add(folded(partial))
       return { name, partial, changed: changed || parts.length === 0 || attempt > 1 }
+    },
+    whole({ partial }) {
+      files.delete(folded(partial))
     },
     folder(stream) {
       const { parts } = safeParts(stream)

@@ -23,12 +23,12 @@ export interface ZipFile {
 
 export function openZipFile(archive: Archive, body: StreamBody, names: MemberNames, output: string): ZipFile {
   let facts = NO_FACTS
-  let gathered: Buffer = Buffer.allocUnsafe(64 << 10)
+  let gathered: Buffer = Buffer.alloc(0)
   let held = 0
   let member: GrowingMember | undefined
   let next = 0n
   let padding = 0n
-  const piece = Buffer.allocUnsafe(PIECE)
+  let piece: Buffer | undefined
 
   const known = () => ({
     mode: facts.mode ?? 0o600,
@@ -59,6 +59,7 @@ export function openZipFile(archive: Archive, body: StreamBody, names: MemberNam
   async function make(to: bigint, content: SymbolicContent): Promise<void> {
     while (next < to) {
       const left = to - next
+      piece ??= Buffer.allocUnsafe(PIECE)
       const into = piece.subarray(0, left < BigInt(PIECE) ? Number(left) : PIECE)
       fillSymbolic(content, next, into)
       await put(into)

@@ -2,6 +2,7 @@ import { type BigIntStats, lstatSync } from 'node:fs'
 import { withinReach } from '../../platform/linux/long-path.js'
 import { pseudoFileSystem } from '../../platform/linux/mounts.js'
 import { joinPath, listDirectory } from './directory.js'
+import { displayPath } from './name.js'
 
 /** What a walk comes upon. */
 export interface Found {
@@ -17,15 +18,18 @@ export interface Found {
 /**
  * A directory and everything below it, in byte order, each directory before what it holds. Links are not
  * followed. Of a walk onto other file systems, those that show the kernel's state instead of stored bytes
- * are left out. The memory taken is that of the names beside the way down.
+ * are left out; a directory that is one of those above it, as a bind mount makes it, is not entered. The memory
+ * taken is that of the names beside the way down.
  * @param stat of `root`
  */
 export function* walk(root: Buffer, stat: BigIntStats): Generator<Found> {
-  const open: { path: Buffer; device: bigint; names: Iterator<Buffer> }[] = []
+  const open: { path: Buffer; stat: BigIntStats; names: Iterator<Buffer> }[] = []
+  const above = new Map<string, Buffer>()
 
   function* enter(path: Buffer, own: BigIntStats): Generator<Found> {
     try {
-      open.push({ path, device: own.dev, names: listDirectory(path) })
+      open.push({ path, stat: own, names: listDirectory(path) })
+      above.set(identityOf(own), path)
       yield { path, stat: own }
     } catch (error) {
       yield { path, stat: own, error }
@@ -36,6 +40,7 @@ export function* walk(root: Buffer, stat: BigIntStats): Generator<Found> {
   for (let within = open.at(-1); within; within = open.at(-1)) {
     const next = within.names.next()
     if (next.done) {
+      above.delete(identityOf(within.stat))
       open.pop()
       continue
     }
@@ -45,11 +50,15 @@ export function* walk(root: Buffer, stat: BigIntStats): Generator<Found> {
       yield found
       continue
     }
-    const pseudo = found.stat.dev === within.device ? undefined : pseudoFileSystem(found.stat.dev)
-    if (pseudo === undefined) yield* enter(path, found.stat)
+    const pseudo = found.stat.dev === within.stat.dev ? undefined : pseudoFileSystem(found.stat.dev)
+    const same = above.get(identityOf(found.stat))
+    if (same) yield { ...found, error: new Error(`is ${displayPath(same)} again, which it lies in`) }
+    else if (pseudo === undefined) yield* enter(path, found.stat)
     else yield { ...found, skipped: `a ${pseudo} file system, read only where it is named` }
   }
 }
+
+const identityOf = ({ dev, ino }: BigIntStats) => `${dev} ${ino}`
 
 function look(path: Buffer): Found {
   try {
