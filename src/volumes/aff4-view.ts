@@ -46,7 +46,7 @@ async function merge(volumes: readonly Volume[]): Promise<{ graph: Graph; prefix
   return { graph: merged ?? createGraph(), prefixes: { ...SUITE, ...Object.fromEntries(bound) } }
 }
 
-/** RDF 1.1 JSON: {subject: {predicate: [{type, value, datatype}]}}. */
+/** RDF 1.1 JSON: {subject: {predicate: [{type, value, datatype or lang}]}}. */
 function asJson(graph: Graph): string {
   const subjects: Record<string, Record<string, object[]>> = {}
   for (const { subject, predicate, object } of graph.statements) {
@@ -54,7 +54,11 @@ function asJson(graph: Graph): string {
     subjects[subject][predicate] ??= []
     subjects[subject][predicate].push(
       object.termType === 'Literal'
-        ? { type: 'literal', value: object.value, datatype: object.datatype.value }
+        ? {
+            type: 'literal',
+            value: object.value,
+            ...(object.language ? { lang: object.language } : { datatype: object.datatype.value }),
+          }
         : { type: object.termType === 'NamedNode' ? 'uri' : 'bnode', value: object.value },
     )
   }

@@ -48,6 +48,22 @@ test('shows what a name, a note and a blank node in META hold, and nothing that 
   t.is(compareWithRdflib(stdout.toString(), [volume]), 'same True')
 })
 
+test('a text in some language keeps it, in Turtle and in JSON', async (t) => {
+  const volume = path.join(await scratch(t), 'volume.aff4')
+  const turtle = '<> <http://example.org/colour> "rot"@de .'
+  const frames = stream(memory(), [
+    { type: 'meta', stream: 1, time: 0n, turtle },
+    data(0n, Buffer.alloc(5000, 'x')),
+  ])
+  await runTool('aff4-sink', [volume], transmission(frames))
+  const shown = await runTool('aff4-view', [volume], Buffer.alloc(0))
+  t.is(compareWithRdflib(shown.stdout.toString(), [volume]), 'same True')
+  const json = (await runTool('aff4-view', ['--json', volume], Buffer.alloc(0))).stdout.toString()
+  const facts = Object.values(JSON.parse(json) as Record<string, Record<string, unknown>>)
+  const colours = facts.map((of) => of['http://example.org/colour']).filter((one) => one !== undefined)
+  t.deepEqual(colours, [[{ type: 'literal', value: 'rot', lang: 'de' }]])
+})
+
 test('--json gives the same facts as RDF/JSON', async (t) => {
   const { stdout } = await runTool('aff4-view', ['--json', DREAM], Buffer.alloc(0))
   const graph = JSON.parse(stdout.toString()) as Record<string, Record<string, unknown[]>>

@@ -86,16 +86,17 @@ export function memberLookup<T>(
  * @returns finds the URN for that of a part; undefined where several objects would have the same
  */
 export function createPartFinder(objects: () => Iterable<string>): (urn: string) => string | undefined {
-  const cut = (object: string) => object.replace(/[#?].*$/s, '')
+  const cut = (object: string) => object.split(/[#?]/, 1)[0]!
   let holders: Map<string, number> | undefined
   return (urn) => {
-    const [, object, part] = /^(.*[#?].*)(\/[^/]+)$/s.exec(urn) ?? []
-    if (object === undefined) return undefined
+    const slash = urn.lastIndexOf('/')
+    const object = urn.slice(0, slash)
+    if (cut(object) === object) return undefined
     if (!holders) {
       holders = new Map()
       for (const one of objects()) holders.set(cut(one), (holders.get(cut(one)) ?? 0) + 1)
     }
-    return holders.get(cut(object)) === 1 ? `${cut(object)}${part}` : undefined
+    return holders.get(cut(object)) === 1 ? cut(object) + urn.slice(slash) : undefined
   }
 }
 

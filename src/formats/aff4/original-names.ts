@@ -36,9 +36,16 @@ export function displayName({ graph, urn: volume }: Pick<Volume, 'graph' | 'urn'
  */
 export function unwrapPythonBytes(value: string): string | undefined {
   let text: string | undefined
-  for (let inner = unwrapOnce(value); inner !== undefined; inner = unwrapOnce(inner)) text = inner
+  for (let layers = 0; layers < MOST_LAYERS; layers++) {
+    const inner = unwrapOnce(text ?? value)
+    if (inner === undefined) break
+    text = inner
+  }
   return text
 }
+
+/** Beyond, no honest text would fit a statement: each layer doubles its quotes and backslashes. */
+const MOST_LAYERS = 32
 
 function unwrapOnce(value: string): string | undefined {
   const [, quote, body] = /^b(['"])(.*)\1$/s.exec(value) ?? []
