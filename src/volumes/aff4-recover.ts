@@ -46,8 +46,8 @@ async function undo({ operands, options, log }: Context) {
 async function recover({ operands, options, log, io }: Context) {
   const [path, out] = operands
   if (out === undefined) throw new ToolError(EXIT.usage, 'an operand is missing: where the new volume goes')
+  refuseOthers(path!, out)
   const source = interruptible(openFileSource(path!), io.interrupted)
-  refuseSame(path!, out)
   const output = openOutput(out, options.flag('truncate'))
   let shown = performance.now()
   const progress = (step: 'search' | 'copy', bytes: bigint) => {
@@ -99,9 +99,12 @@ function tell(log: Context['log'], object: RecoveredObject): void {
   for (const run of object.unsure) log.verbose(`${object.name}: no checksum vouches for ${range(run)}`)
 }
 
-function refuseSame(path: string, out: string): void {
-  const there = fs.statSync(out, { throwIfNoEntry: false })
+/** Members are looked for all over the file, and read again: a pipe brings its bytes once, a device tells no size. */
+function refuseOthers(path: string, out: string): void {
   const input = fs.statSync(path)
+  if (!input.isFile())
+    throw new ToolError(EXIT.noInput, `${path}: not a regular file`, { hint: 'copy its bytes to one' })
+  const there = fs.statSync(out, { throwIfNoEntry: false })
   if (there?.isFile() && there.dev === input.dev && there.ino === input.ino)
     throw new ToolError(EXIT.usage, `${out}: input and output are one file`)
 }

@@ -314,7 +314,10 @@ test('a guard that cannot be removed costs nothing of what was appended', async 
     failing('unlink:error=EIO', `${out}.append`),
   )
   t.is(status, 74)
-  t.regex(stderr, /out\.aff4\.append: input\/output error\nhint: all that came is in .*out\.aff4: remove/)
+  t.regex(
+    stderr,
+    /out\.aff4\.append: input\/output error\nhint: all that was written is in .*out\.aff4: remove/,
+  )
   t.is(Object.keys(await digestsOf(out)).length, 1)
   rmSync(`${out}.append`)
   t.is(Object.keys(await digestsOf(out)).length, 2)
@@ -347,6 +350,20 @@ test('a file that is no volume stays what it is when the first byte behind it ca
   )
   t.is(status, 74)
   t.notRegex(stderr, /kept|what came before is in/)
+  t.deepEqual(readFileSync(out), old)
+  t.false(existsSync(`${out}.append`))
+})
+
+test('a program that runs gets nothing behind it, and one reason is given', async (t) => {
+  const out = path.join(await scratch(t), 'sleep')
+  copyFileSync('/bin/sleep', out)
+  const old = readFileSync(out)
+  const child = spawn(out, ['600'])
+  await once(child, 'spawn')
+  const { status, stderr } = await runTool('aff4-sink', ['--onto', out], transmission(file('/a', 'first')))
+  child.kill()
+  t.is(status, 73)
+  t.is(stderr, `aff4-sink: ${out}: text file is busy\n`)
   t.deepEqual(readFileSync(out), old)
   t.false(existsSync(`${out}.append`))
 })

@@ -64,6 +64,11 @@ test('refuses what is no volume, what is not there, and a volume as its own outp
   t.is((await runTool('aff4-recover', [path.join(folder, 'none'), out], NOTHING)).status, 66)
   t.is((await runTool('aff4-recover', ['-t', junk, junk], NOTHING)).status, 64)
   t.is((await runTool('aff4-recover', [junk], NOTHING)).status, 64)
+  for (const name of [folder, '/dev/stdin', '/dev/null']) {
+    const { status, stderr } = await runTool('aff4-recover', [name, out], NOTHING)
+    t.is(status, 66)
+    t.regex(stderr, /: not a regular file\nhint: copy its bytes to one/)
+  }
   await t.throwsAsync(stat(out), { code: 'ENOENT' })
 })
 

@@ -158,9 +158,11 @@ async function openAppend(target: string, onto: boolean, kind: VolumeKind): Prom
     },
     async undo() {
       if (!guard?.held) return false
-      await undoAppend(target)
+      const changed = stateOf(target)?.size !== guard.length
+      if (changed) await undoAppend(target)
+      else unguard(target, guard)
       guard = undefined
-      return true
+      return changed
     },
   }
 }
@@ -180,7 +182,7 @@ function unguard(target: string, guard: HeldGuard): void {
     dropGuard(guard)
   } catch (error) {
     throw new ToolError(EXIT.io, `${guard.name}: ${reasonOf(error)}`, {
-      hint: `all that came is in ${target}: remove ${guard.name}, and it can be read`,
+      hint: `all that was written is in ${target}: remove ${guard.name}, and it can be read`,
       cause: error,
     })
   }

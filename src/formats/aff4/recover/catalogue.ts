@@ -84,9 +84,14 @@ export async function catalogue(source: ByteSource, members: readonly FoundMembe
   const label = best.get(VERSION_TXT)
   const version = label ? await textOf(source, label, LARGEST_LABEL) : ''
   const minor = /^minor=([12])\s*$/m.exec(version)?.[1]
-  const { graph: written, described, base } = await readGraph(source, members, /^tool=pyaff4/m.test(version))
+  const {
+    graph: written,
+    base,
+    end,
+    ...read
+  } = await readGraph(source, members, /^tool=pyaff4/m.test(version))
   const dialect =
-    described === 'not at all' ? await dialectOfIndexes(source, members) : dialectOf(written.statements)
+    read.described === 'not at all' ? await dialectOfIndexes(source, members) : dialectOf(written.statements)
   const graph = translateGraph(written, dialect)
   const description = best.get(CONTAINER_DESCRIPTION)
   const urn =
@@ -140,24 +145,38 @@ export async function catalogue(source: ByteSource, members: readonly FoundMembe
   // Of a stream in another volume, copies of its block hashes may be here.
   for (const [stream, { bevies }] of streams)
     if (![...bevies.values()].some(({ data, index }) => data ?? index)) streams.delete(stream)
+  const isBehind = ([object, { headerOffset }]: [string, FoundMember]) =>
+    end !== undefined &&
+    headerOffset > end &&
+    !object.endsWith('/information.yaml') &&
+    !isDescribed(graph, object)
   return {
     urn,
     minor: minor === '1' ? 1 : minor === '2' ? 2 : 0,
     graph,
     dialect,
-    described,
+    described: read.described === 'whole' && [...segments].some(isBehind) ? 'in part' : read.described,
     streams,
     maps,
     segments,
   }
 }
 
+/** Whether anything is said of an object. */
+const isDescribed = (graph: Graph, object: string) => [...graph.predicates(object)].length > 0
+
 /** The last turtle that is whole, and what was written down since; else whatever there is of one. */
 async function readGraph(
   source: ByteSource,
   members: readonly FoundMember[],
   python: boolean,
-): Promise<{ graph: Graph; described: Catalogue['described']; base: string | undefined }> {
+): Promise<{
+  graph: Graph
+  described: Catalogue['described']
+  base: string | undefined
+  /** Where the last turtle stands that is whole. */
+  end: bigint | undefined
+}> {
   const graph = createGraph()
   const turtles = members.filter(({ name }) => name === INFORMATION_TURTLE)
   const final = turtles.findLast(({ state }) => state === 'whole')
@@ -201,7 +220,7 @@ async function readGraph(
       : graph.statements.length > 0
         ? 'in part'
         : 'not at all'
-  return { graph, described, base }
+  return { graph, described, base, end: final?.headerOffset }
 }
 
 /** Without a description: the suite of 2015 says in its indexes where chunks start, and the first one starts at 0. */

@@ -6,7 +6,7 @@ import { contentOf } from './catalogue.js'
 import { isSegment, sizeOf } from './facts.js'
 import { type Job, kindsOf, nameOf, settle } from './job.js'
 import { createPlaces, lose, place } from './places.js'
-import type { FoundMember } from './scan.js'
+import { type FoundMember, inflatePart } from './scan.js'
 
 /** A larger member becomes a stream: it would have to be held in memory. */
 const LARGEST_SEGMENT = 16n << 20n
@@ -66,16 +66,20 @@ async function recoverPart(job: Job, urn: string, member: FoundMember): Promise<
     }
     job.copied(bytes.length)
   }
-  const size = member.size ?? sizeOf(found.graph, urn) ?? at
-  if (size > at) lose(map, places, { start: at, length: size - at })
+  const size = member.size ?? sizeOf(found.graph, urn)
+  if (size !== undefined && size > at) lose(map, places, { start: at, length: size - at })
   await map.close()
-  settle(job, urn, map.urn, places, member.state === 'damaged' ? ['its CRC-32 does not match'] : [])
+  const remarks = member.state === 'damaged' ? ['its CRC-32 does not match'] : []
+  if (size === undefined) remarks.push('its size is not known: it may have been longer')
+  settle(job, urn, map.urn, places, remarks)
 }
 
 /** Content of a member, in pieces, as far as it goes. */
 async function* piecesOf(source: ByteSource, member: FoundMember): AsyncGenerator<Bytes> {
   if (member.method !== STORED) {
-    const bytes = await contentOf(source, member, LARGEST_INFLATED)
+    if (member.available > LARGEST_INFLATED || (member.size ?? 0n) > LARGEST_INFLATED) return
+    const stored = await source.read(member.start, Number(member.available))
+    const bytes = inflatePart(stored, Number(member.size ?? LARGEST_INFLATED))
     if (bytes) yield bytes
     return
   }

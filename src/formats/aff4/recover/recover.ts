@@ -1,7 +1,9 @@
 import type { ByteSink, ByteSource } from '../../byte-source.js'
 import { FormatError } from '../../format-error.js'
 import type { Secrets } from '../encryption/unlock.js'
+import { INFORMATION_TURTLE } from '../names.js'
 import { createVolume } from '../writer.js'
+import { readDirectory } from '../zip/reader.js'
 import { type Catalogue, catalogue } from './catalogue.js'
 import { copyFacts, labelVolume, nameAnImage } from './conclude.js'
 import { streamsByMap, streamsOf } from './copy-stream.js'
@@ -11,7 +13,7 @@ import { isComplete, type Recovery } from './outcome.js'
 import { mapsOf, recoverMap } from './recover-map.js'
 import { recoverSegment, segmentsOf } from './recover-segment.js'
 import { recoverStream } from './recover-stream.js'
-import { scanMembers } from './scan.js'
+import { type Scan, scanMembers } from './scan.js'
 
 export interface RecoverOptions {
   /** Name and version of the program, for version.txt. */
@@ -62,6 +64,7 @@ export async function recoverVolume(
 
   const remarks = [
     ...REMARKS[described],
+    ...(described === 'whole' ? await behindEnd(source, scan) : []),
     ...(scan.overfull ? ['it holds more members than are taken up'] : []),
   ]
   const complete = remarks.length === 0 && job.objects.every(isComplete)
@@ -76,4 +79,14 @@ const REMARKS: Record<Catalogue['described'], readonly string[]> = {
   whole: [],
   'in part': ['the end of its description is lost: facts may be missing, or whole objects'],
   'not at all': ['its description is lost: the names, kinds and facts of what it held'],
+}
+
+/** Of an append that was cut before its first member was there, bytes behind the old end are all that tells. */
+async function behindEnd(source: ByteSource, { members }: Scan): Promise<string[]> {
+  const directory = await readDirectory(source).catch(() => undefined)
+  const last = members.findLast(({ name, state }) => name === INFORMATION_TURTLE && state === 'whole')
+  // Evidence may be a volume, too, with an end of its own.
+  if (directory?.members.get(INFORMATION_TURTLE)?.headerOffset !== last?.headerOffset) return []
+  const left = directory ? source.size - directory.end : 0n
+  return left > 0n ? [`${left} bytes stand behind its end: an append may have begun there`] : []
 }

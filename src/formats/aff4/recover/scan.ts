@@ -215,16 +215,36 @@ export async function inflateMember(
 ): Promise<Bytes | undefined> {
   const limit = size ?? MOST_INFLATED
   if (available > MOST_INFLATED || limit > MOST_INFLATED) return undefined
-  const stored = await source.read(start, Number(available))
+  return inflate(await source.read(start, Number(available)), Number(limit))
+}
+
+function inflate(stored: Bytes, limit: number): Bytes | undefined {
   try {
     return inflateRawSync(stored, {
       // What is cut inflates up to the cut.
       finishFlush: constants.Z_SYNC_FLUSH,
-      maxOutputLength: Math.max(1, Number(limit)),
+      maxOutputLength: Math.max(1, limit),
     })
   } catch {
     return undefined
   }
+}
+
+/**
+ * The content of deflated bytes up to where they are damaged: the longest beginning of them that inflates to no more
+ * than `limit` bytes, found by halving.
+ */
+export function inflatePart(stored: Bytes, limit: number): Bytes | undefined {
+  let best = inflate(stored, limit)
+  for (let good = 0, bad = best ? 0 : stored.length; bad - good > 1; ) {
+    const middle = (good + bad) >> 1
+    const part = inflate(stored.subarray(0, middle), limit)
+    if (part) {
+      best = part
+      good = middle
+    } else bad = middle
+  }
+  return best
 }
 
 /** Members whose header is damaged, but not the entry of the directory that leads to them. */

@@ -48,6 +48,8 @@ export interface Directory {
   /** Where it stands in the file, and how long it is. */
   readonly start: bigint
   readonly size: bigint
+  /** Where the end record behind it ends. */
+  readonly end: bigint
   /** How many bytes stand before the ZIP file, where its offsets don't count them. */
   readonly shift: bigint
 }
@@ -87,7 +89,14 @@ export async function readDirectory(source: ByteSource): Promise<Directory> {
     throw new FormatError(`zip: no room for ${end.entries} directory entries`, start)
   if (end.entries > MOST_MEMBERS) throw new FormatError(`zip: ${end.entries} members are too many`, start)
   const members = await readEntries(source, start, Number(end.entries), directoryEnd, shift)
-  return { members, comment, start, size: end.directorySize, shift }
+  return {
+    members,
+    comment,
+    start,
+    size: end.directorySize,
+    end: tailStart + BigInt(plainAt + END_SIZE + plain.commentLength),
+    shift,
+  }
 }
 
 async function readEntries(

@@ -7,10 +7,11 @@ import { openStream } from '../../../../src/formats/aff4/reader.js'
 import type { Recovery } from '../../../../src/formats/aff4/recover/outcome.js'
 import { fillSymbolic } from '../../../../src/formats/aff4/symbolic.js'
 import { openVolume } from '../../../../src/formats/aff4/volume.js'
-import { continueVolume } from '../../../../src/formats/aff4/writer.js'
+import { continueVolume, createVolume } from '../../../../src/formats/aff4/writer.js'
 import { bufferSink } from '../../buffer-sink.js'
 import { bufferSource } from '../../buffer-source.js'
 import { readWithPython, unzipComplaints } from '../python.js'
+import { contentOf } from '../recipe.js'
 import { recoverBytes } from './recovering.js'
 import { chunkEnds, fillVolume, layOut, type Sample, writeSample } from './sample.js'
 
@@ -148,4 +149,31 @@ test('after an append that was cut anywhere the old content is whole, and new ch
     }
   }
   t.true((await recoverBytes(bytes.subarray(0, -20)))!.recovery.complete)
+})
+
+test('of an append that was cut, between its members or in the first header, is said that it was', async (t) => {
+  const sink = bufferSink()
+  const volume = await createVolume(sink, { tool: 'test' })
+  await volume.segment(`${volume.urn}/there`, contentOf(1, 3000))
+  await volume.finish()
+  const old = sink.bytes().length
+  const more = continueVolume(sink, await readOldVolume(bufferSource(sink.bytes())))
+  for (const [name, seed] of [
+    ['first', 2],
+    ['second', 3],
+  ] as const) {
+    await more.segment(`${more.urn}/${name}`, contentOf(seed, 2000))
+    more.declare(`${more.urn}/${name}`, 'FileImage', 'ZipSegment')
+  }
+  await more.finish()
+  const bytes = sink.bytes()
+  const headers = layOut(bytes, old).map(({ header }) => header)
+  t.is(headers.length, 3)
+  t.true((await recoverBytes(bytes.subarray(0, old)))!.recovery.complete)
+  for (const cut of [old + 1, old + 4, old + 29, ...headers.slice(1), headers[1]! + 10]) {
+    const { recovery } = (await recoverBytes(bytes.subarray(0, cut)))!
+    t.false(recovery.complete, `${cut}`)
+    t.true(recovery.remarks.length > 0)
+  }
+  t.true((await recoverBytes(bytes))!.recovery.complete)
 })

@@ -1,3 +1,4 @@
+import { constants, inflateRawSync } from 'node:zlib'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import { openStream } from '../../../../src/formats/aff4/reader.js'
@@ -141,4 +142,29 @@ test('a volume inside the evidence of another one is evidence', async (t) => {
     [urn],
   )
   t.true((await readStream(recovered.volume, urn)).equals(inner.bytes))
+})
+
+test('a deflated file whose size is lost gives what stands before the damage, and is not called whole', async (t) => {
+  const sink = bufferSink()
+  const volume = await createVolume(sink, { tool: 'test' })
+  const content = Buffer.from(Array.from({ length: 40_000 }, (_, line) => `line ${line}\n`).join(''))
+  await volume.segment(`${volume.urn}/file`, content)
+  volume.declare(`${volume.urn}/file`, 'FileImage', 'ZipSegment')
+  await volume.finish()
+  const bytes = inStyleOf('c-aff4', sink.bytes())
+  const { start, end } = layOut(sink.bytes()).find(({ name }) => name === 'file')!
+  const at = bytes.indexOf(sink.bytes().subarray(start, start + 100))
+  // Bytes that were put in between leave the descriptor without a member that it fits.
+  for (const share of [0.02, 0.3, 0.9]) {
+    const split = at + Math.floor((end - start) * share)
+    const damaged = Buffer.concat([bytes.subarray(0, split), Buffer.alloc(2000, 0xff), bytes.subarray(split)])
+    const { recovery, volume: found } = (await recoverBytes(damaged))!
+    const [object] = recovery.objects
+    t.false(recovery.complete)
+    t.regex(object!.remarks.join(), /its size is not known/)
+    const kept = await readStream(found, object!.urn)
+    const before = inflateRawSync(bytes.subarray(at, split), { finishFlush: constants.Z_SYNC_FLUSH })
+    t.true(kept.length >= before.length)
+    t.true(kept.subarray(0, before.length).equals(content.subarray(0, before.length)))
+  }
 })
