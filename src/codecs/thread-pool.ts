@@ -1,0 +1,136 @@
+import { availableParallelism } from 'node:os'
+import { setImmediate } from 'node:timers/promises'
+import { parentPort, type TransferListItem, Worker } from 'node:worker_threads'
+
+/** Does jobs on several threads, this one among them. */
+export interface ThreadPool<Job, Result> {
+  /** As many jobs in flight keep all threads busy. */
+  readonly depth: number
+  /**
+   * Does a job on a thread that is up and has not enough to do; else here, at once.
+   * @param bytes how much work it is
+   * @param transfer memory that goes to the thread with the job
+   * @throws what the job threw, as an Error with its message where a thread did it
+   */
+  run(job: Job, bytes: number, transfer?: readonly TransferListItem[]): Promise<Result>
+  /** Ends the threads; jobs in flight are rejected. */
+  close(): Promise<void>
+}
+
+export interface ThreadPoolOptions<Job, Result> {
+  /** The module of a thread, which calls `serveJobs` with the same work. */
+  readonly module: URL
+  readonly work: (job: Job) => Result
+  /** Besides this one. */
+  readonly threads: number
+}
+
+/** One thread for each core that this process may use, this one among them. */
+export const threadsBesides = (most: number): number => Math.min(availableParallelism() - 1, most)
+
+/** Starting threads takes longer than this much work, so short input never pays for it. */
+const BYTES_BEFORE_THREADS = 2 << 20
+/** One job running and one waiting keep a thread busy. */
+const JOBS_PER_THREAD = 2
+
+interface Pending<Result> {
+  resolve(result: Result): void
+  reject(error: Error): void
+}
+interface Thread<Result> {
+  readonly worker: Worker
+  readonly jobs: Map<number, Pending<Result>>
+  online: boolean
+}
+interface Request<Job> {
+  readonly id: number
+  readonly job: Job
+}
+type Reply<Result> =
+  | { readonly id: number; readonly result: Result }
+  | { readonly id: number; readonly error: string }
+
+/** Opens a pool. Threads start once there is work for them. */
+export function openThreadPool<Job, Result>(
+  options: ThreadPoolOptions<Job, Result>,
+): ThreadPool<Job, Result> {
+  const threads: Thread<Result>[] = []
+  let begun = 0
+  let doneHere = 0
+  let failure: Error | undefined
+
+  function startThread(): Thread<Result> {
+    const worker = new Worker(options.module)
+    const thread: Thread<Result> = { worker, jobs: new Map(), online: false }
+    worker.on('online', () => {
+      thread.online = true
+    })
+    worker.on('message', (reply: Reply<Result>) => {
+      const pending = thread.jobs.get(reply.id)!
+      thread.jobs.delete(reply.id)
+      if ('error' in reply) pending.reject(new Error(reply.error))
+      else pending.resolve(reply.result)
+    })
+    worker.on('error', fail)
+    worker.on('exit', () => fail(new Error('a thread ended before its work was done')))
+    return thread
+  }
+
+  function fail(error: Error) {
+    failure ??= error
+    for (const { jobs } of threads) {
+      for (const pending of jobs.values()) pending.reject(failure)
+      jobs.clear()
+    }
+  }
+
+  /** The thread with the least to do, if one is up and has not enough yet. */
+  function freeThread(): Thread<Result> | undefined {
+    let best: Thread<Result> | undefined
+    for (const thread of threads)
+      if (thread.online && thread.jobs.size < (best?.jobs.size ?? JOBS_PER_THREAD)) best = thread
+    return best
+  }
+
+  return {
+    depth: options.threads * JOBS_PER_THREAD + 1,
+    async run(job, bytes, transfer = []) {
+      if (failure) throw failure
+      const id = begun++
+      if (doneHere >= BYTES_BEFORE_THREADS)
+        while (threads.length < options.threads) threads.push(startThread())
+      const thread = freeThread()
+      if (thread)
+        return new Promise((resolve, reject) => {
+          thread.jobs.set(id, { resolve, reject })
+          const request: Request<Job> = { id, job }
+          thread.worker.postMessage(request, transfer)
+        })
+      doneHere += bytes
+      const result = options.work(job)
+      // Threads come up, signals arrive and lz4's buffers are freed only when the event loop turns.
+      await setImmediate()
+      return result
+    },
+    async close() {
+      failure ??= new Error('the threads are closed')
+      await Promise.all(threads.map(({ worker }) => worker.terminate()))
+    },
+  }
+}
+
+/** What the module of a thread does: the jobs that it is sent, one after another. */
+export function serveJobs<Job, Result>(work: (job: Job) => Result): void {
+  const port = parentPort!
+  port.on('message', ({ id, job }: Request<Job>) => {
+    // Node hands over waiting messages without turning the event loop, where dead buffers are freed.
+    globalThis.setImmediate(() => port.postMessage(answer(id, job)))
+  })
+  function answer(id: number, job: Job): Reply<Result> {
+    try {
+      return { id, result: work(job) }
+    } catch (error) {
+      return { id, error: error instanceof Error ? error.message : String(error) }
+    }
+  }
+}
