@@ -1,12 +1,20 @@
 /** Bytes as they travel inside pmem: a view, never a copy, unless a docstring says otherwise. */
 export type Bytes = Uint8Array
 
+/** A place in an open file. */
+export interface FilePlace {
+  readonly fd: number
+  readonly offset: bigint
+}
+
 /** Random access to bytes that are already there: a file, a device, a stream inside a volume. */
 export interface ByteSource {
   /** What a message calls it. */
   readonly name: string
   /** Size in bytes. */
   readonly size: bigint
+  /** Where its bytes lie, as they are: threads read them for themselves. Valid until the file is closed. */
+  readonly place?: FilePlace
   /**
    * Reads up to `length` bytes at `offset`; shorter only where the source ends.
    * @param into at least `length` bytes that may be used: the result is a view of them, or memory of its own

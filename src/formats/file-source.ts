@@ -11,6 +11,7 @@ export function openFileSource(path: string): ByteSource {
   return {
     name: path,
     size,
+    place: { fd, offset: 0n },
     async read(offset, length, into): Promise<Bytes> {
       const wanted = offset >= size ? 0 : Math.min(length, Number(size - offset))
       const bytes = into?.subarray(0, wanted) ?? Buffer.allocUnsafe(wanted)

@@ -1,6 +1,7 @@
 import { type CodecName, decompressUpTo } from '../../codecs/codec.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
+import { type ChunkForm, type ChunkFormat, formOfChunk } from './chunk-form.js'
 import { checkMember, type Member } from './container.js'
 import { type Dialect, indexOf } from './dialect.js'
 import {
@@ -26,11 +27,19 @@ const LARGEST_EMPTY_BEVY = 64n
 export const LARGEST_INDEX = 16n << 20n
 
 /** A chunk as it is stored. */
-export interface StoredChunk {
+export interface StoredChunk extends ChunkForm {
   readonly number: bigint
-  /** `none` where it is raw. */
-  readonly codec: CodecName
-  readonly stored: Bytes
+}
+
+/** Chunks that lie back to back. */
+export interface StoredRun {
+  readonly source: ByteSource
+  /** Of the first one, in the source. */
+  readonly offset: bigint
+  /** Of each. */
+  readonly lengths: readonly number[]
+  /** Of all. */
+  readonly bytes: number
 }
 
 /** The bytes of an image stream, and the chunks that they are stored in. */
@@ -41,6 +50,13 @@ export interface ImageStream extends ByteSource {
   readonly bevyBytes: bigint
   /** Of most chunks: some are raw. */
   readonly codec: CodecName
+  readonly format: ChunkFormat
+  /**
+   * Where a chunk is stored, and at most `most` - 1 that follow it, as far as one read goes.
+   * @param room for how many bytes that has; it gives the first chunk in any case
+   * @throws {FormatError} when one of them is not in the volume, or outside its bevy
+   */
+  whereIs(first: bigint, most: number, room?: number): Promise<StoredRun>
   /**
    * The stored form of a chunk and of at most `most` - 1 that follow it, as far as one read goes.
    * @param into room for them: what does not fit with the first one is left for the next read. Without it, or where
@@ -111,6 +127,13 @@ export function openImageStream(first: Volume, urn: string, volumes: readonly Vo
   const codec: CodecName =
     method === undefined ? 'none' : (codecOf(method) ?? refuse(`compression method ${method} is not known`))
 
+  const format: ChunkFormat = {
+    chunkSize,
+    codec,
+    rawChunks: dialect.rawChunks,
+    undeclared: method === undefined,
+    snappyByGithub: method === GITHUB_SNAPPY,
+  }
   const entryAt = dialect.index === 'entries' ? readIndexEntry : readIndexOffsets
   const axiomPath = home.version?.tool?.includes('AXIOMProcess')
     ? graph.value(urn, aff4('originalFileName'))
@@ -122,6 +145,8 @@ export function openImageStream(first: Volume, urn: string, volumes: readonly Vo
   let spare: Bytes | undefined
   const chunkBytes = BigInt(chunkSize)
   const perBevy = BigInt(chunksPerBevy)
+  /** How many bytes of the stream are left for a last chunk that is not whole. */
+  const rest = Number(size % chunkBytes)
   const roomBytes = size < BigInt(READ_AHEAD) ? Math.ceil(Number(size) / chunkSize) * chunkSize : READ_AHEAD
 
   async function bevyOf(number: number): Promise<Bevy> {
@@ -186,84 +211,31 @@ export function openImageStream(first: Volume, urn: string, volumes: readonly Vo
     return bytes
   }
 
-  /** What a stored chunk is: raw, by the rules of its generation, or compressed, by the habits of its writer. */
-  function chunkOf(number: bigint, stored: Bytes): StoredChunk {
-    if (stored.length === chunkSize && dialect.rawChunks) {
-      // Some writers with this name for snappy know no raw chunks.
-      const whole = method === GITHUB_SNAPPY && decodesTo('snappy', stored, chunkSize)
-      return { number, codec: whole ? 'snappy' : 'none', stored }
-    }
-    if (method === undefined && stored.length !== chunkSize && decodesTo('zlib', stored, 1))
-      return { number, codec: 'zlib', stored }
-    // A length before the block, as pyaff4 writes: no block begins with a token that copies what is not there yet.
-    if (codec === 'lz4' && chunkSize % 256 === 0 && startsWithLength(stored))
-      return { number, codec, stored: stored.subarray(4) }
-    const zlib = codec === 'deflate' ? zlibOf(stored) : undefined
-    if (zlib) return { number, codec: 'zlib', stored: zlib }
-    // c-aff4 does not pad the last chunk before it stores that raw.
-    const isRest = number === size / chunkBytes && BigInt(stored.length) === size % chunkBytes
-    if (isRest && dialect.rawChunks && !decodesTo(codec, stored, stored.length))
-      return { number, codec: 'none', stored }
-    return { number, codec, stored }
-  }
-
-  /**
-   * What c-aff4 calls deflate, and takes where nobody tells it another method, is zlib, in as many bytes as that might
-   * have needed.
-   */
-  function zlibOf(stored: Bytes): Bytes | undefined {
-    const [first = 0, second = 0] = stored
-    // RFC 1950 §2.2: method 8, and check bits.
-    if ((first & 0x0f) !== 8 || (first * 256 + second) % 31 !== 0) return undefined
-    const content = stored.findLastIndex((byte) => byte !== 0) + 1
-    // Its checksum may end in zeros, too.
-    for (let end = content; end <= Math.min(content + 4, stored.length); end++)
-      if (decodesTo('zlib', stored.subarray(0, end), 1)) return stored.subarray(0, end)
-    return undefined
-  }
-
-  const startsWithLength = (stored: Bytes) =>
-    stored.length > 4 &&
-    new DataView(stored.buffer, stored.byteOffset, stored.length).getUint32(0, true) === chunkSize
-
-  function decodesTo(codec: CodecName, stored: Bytes, least: number): boolean {
-    try {
-      return decompressUpTo(codec, stored, chunkSize).length >= least
-    } catch {
-      return false
-    }
-  }
-
-  /** How many chunks from `slot` on lie back to back in the bevy and are worth one read. */
-  function neighbours(
-    bevy: Bevy,
-    slot: number,
-    most: number,
-    room: number,
-  ): { ranges: StoredRange[]; bytes: number } {
-    const first = entryOf(bevy, slot)
-    const ranges = [first]
-    let bytes = first.length
-    while (ranges.length < most && bytes < room) {
-      const next = entryOf(bevy, slot + ranges.length)
-      if (next.offset !== first.offset + BigInt(bytes) || bytes + next.length > room) break
-      ranges.push(next)
+  async function whereIs(first: bigint, most: number, room = READ_AHEAD): Promise<StoredRun> {
+    const bevy = await bevyOf(Number(first / perBevy))
+    const slot = Number(first % perBevy)
+    const { offset, length } = entryOf(bevy, slot)
+    const lengths = [length]
+    let bytes = length
+    for (const last = Math.min(most, chunksPerBevy - slot); lengths.length < last && bytes < room; ) {
+      const next = entryOf(bevy, slot + lengths.length)
+      if (next.offset !== offset + BigInt(bytes) || bytes + next.length > room) break
+      lengths.push(next.length)
       bytes += next.length
     }
-    return { ranges, bytes }
+    return { source: bevy.stored, offset, lengths, bytes }
   }
 
   async function chunksFrom(first: bigint, most: number, into?: Bytes): Promise<StoredChunk[]> {
-    const bevy = await bevyOf(Number(first / perBevy))
-    const slot = Number(first % perBevy)
     const room = into?.length ?? READ_AHEAD
-    const { ranges, bytes } = neighbours(bevy, slot, Math.min(most, chunksPerBevy - slot), room)
-    const stored = await bevy.stored.read(ranges[0]!.offset, bytes, bytes > room ? undefined : into)
+    const { source, offset, lengths, bytes } = await whereIs(first, most, room)
+    const stored = await source.read(offset, bytes, bytes > room ? undefined : into)
     let from = 0
-    return ranges.map(({ length }, index) => {
+    return lengths.map((length, index) => {
+      const number = first + BigInt(index)
       const piece = stored.subarray(from, from + length)
       from += length
-      return chunkOf(first + BigInt(index), piece)
+      return { number, ...formOfChunk(format, piece, number === size / chunkBytes ? rest : undefined) }
     })
   }
 
@@ -314,6 +286,8 @@ export function openImageStream(first: Volume, urn: string, volumes: readonly Vo
       return entryAt(index, Number(chunk % perBevy), stored.size)?.offset
     },
     codec,
+    format,
+    whereIs,
     read,
     chunks: chunksFrom,
     decode,

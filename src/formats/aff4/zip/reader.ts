@@ -186,6 +186,7 @@ export async function openMember(source: ByteSource, member: Member): Promise<By
     return {
       name,
       size: member.size,
+      ...(source.place && { place: { fd: source.place.fd, offset: source.place.offset + start } }),
       async read(offset, length, into) {
         const left = member.size > offset ? member.size - offset : 0n
         return readExactly(source, start + offset, Number(min(BigInt(length), left)), into)
