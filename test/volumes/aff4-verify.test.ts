@@ -3,6 +3,7 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs
 import path from 'node:path'
 import test from 'ava'
 import { setGuard, undoAppend } from '../../src/formats/aff4/append-guard.js'
+import { flipBit } from '../formats/aff4/flip.js'
 import { data, fill, hex, memory, ranges, runTool, scratch, stream, transmission } from '../sinks/pipeline.js'
 
 const image = (name: string) => `test/data/aff4/${name}`
@@ -26,7 +27,7 @@ test('volumes of every era that hold what they say are passed', async (t) => {
 test('a line says outcome, property, subject, reason and place', async (t) => {
   const volume = path.join(await scratch(t), 'volume.aff4')
   const bytes = readFileSync(image('dream.aff4'))
-  bytes[3000]! ^= 0x40
+  flipBit(bytes, 3000, 6)
   writeFileSync(volume, bytes)
   const { status, lines } = await verify(volume)
   t.is(status, 1)
@@ -101,7 +102,7 @@ test('a volume in a folder is checked without CRCs; a bit of a file is found by 
   const file = execFileSync('bash', ['-ec', script], { encoding: 'utf8' }).trim()
   t.is((await verify(`${folder}/volume`)).status, 0)
   const bytes = readFileSync(file)
-  bytes[100]! ^= 1
+  flipBit(bytes, 100)
   writeFileSync(file, bytes)
   const { status, lines } = await verify(`${folder}/volume`)
   t.is(status, 1)

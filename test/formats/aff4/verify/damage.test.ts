@@ -6,6 +6,7 @@ import { readDirectory, readMember } from '../../../../src/formats/aff4/zip/read
 import { createZipWriter } from '../../../../src/formats/aff4/zip/writer.js'
 import { bufferSink } from '../../buffer-sink.js'
 import { bufferSource } from '../../buffer-source.js'
+import { dataStart, flipBit } from '../flip.js'
 import { writeRecipe } from '../recipe.js'
 import { check, faults, told } from './check.js'
 
@@ -63,9 +64,9 @@ test('a damaged chunk is named by its bevy, its number and its place in the file
   const [bevy] = [...members.values()].filter(({ name }) => name.endsWith('/00000001'))
   const index = [...members.values()].find(({ name }) => name === `${bevy!.name}.index`)
   const third = Buffer.from(await readMember(source, index!, 1n << 20n)).subarray(24)
-  const start = bevy!.headerOffset + 30n + BigInt(bevy!.name.length) + third.readBigUInt64LE(0)
+  const start = BigInt(dataStart(bevy!)) + third.readBigUInt64LE(0)
   // The varint length of a snappy block.
-  bytes[Number(start)]! ^= 0x10
+  flipBit(bytes, Number(start), 4)
   const found = faults(await check(bytes))
   const chunk = found.find(({ property }) => property === 'chunk 2')
   t.is(chunk?.subject, `volume 0: ${bevy!.name}`)
@@ -79,7 +80,7 @@ test('the member that is damaged is named, with its offset', async (t) => {
     const bytes = await sample()
     const { members } = await readDirectory(bufferSource(bytes))
     const member = [...members.values()].find(({ name }) => name.endsWith(suffix))!
-    bytes[Number(member.headerOffset) + 30 + member.name.length + 5]! ^= 1
+    flipBit(bytes, dataStart(member) + 5)
     const found = faults(await check(bytes))
     const named = found.find(({ subject, detail }) => `${subject} ${detail}`.includes(member.name))
     t.truthy(named, suffix)
@@ -135,7 +136,7 @@ test('every stated digest that is another one is told', async (t) => {
 test('a digest of chunks or of a member that was made to fit is found by the others', async (t) => {
   const bytes = await sample()
   const changed = await rewritten(bytes, (name, content) => {
-    if (name.endsWith('00000000.blockHash.sha256')) content[3]! ^= 1
+    if (name.endsWith('00000000.blockHash.sha256')) flipBit(content, 3)
     return content
   })
   const found = faults(await check(changed)).map(told)
@@ -205,7 +206,7 @@ test('a member that belongs to nothing is told, and its CRC is compared', async 
   t.true(
     findings.some(({ property, subject }) => property === 'unreferenced' && subject === 'volume 0: stranger'),
   )
-  whole[whole.indexOf('who is this')]! ^= 1
+  flipBit(whole, whole.indexOf('who is this'))
   await expectFaults(t, whole, /CRC \| volume 0: stranger/)
 })
 

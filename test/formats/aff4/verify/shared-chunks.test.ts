@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import test from 'ava'
 import { createZipWriter } from '../../../../src/formats/aff4/zip/writer.js'
 import { bufferSink } from '../../buffer-sink.js'
+import { flipBit } from '../flip.js'
 import { check, faults, told } from './check.js'
 
 const VOLUME = 'aff4://11111111-0000-4000-8000-000000000000'
@@ -61,9 +62,7 @@ test('a file that is stored by the digests of its chunks is held against its own
 })
 
 test('a chunk of it that is another one, with a CRC that fits, is found by the digest of the file', async (t) => {
-  const changed = await write((chunk) => {
-    chunk[4100]! ^= 1
-  })
+  const changed = await write((chunk) => flipBit(chunk, 4100))
   const found = faults(await check(changed)).map(told)
   t.is(found.length, 1)
   t.regex(found[0]!, /^mismatched \| hash MD5 \| aff4:\S+\/\/tree\/file \| is /)
