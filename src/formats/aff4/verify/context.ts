@@ -3,6 +3,7 @@ import type { Bytes } from '../../byte-source.js'
 import { FormatError } from '../../format-error.js'
 import type { Container, Member } from '../container.js'
 import type { Volume } from '../volume.js'
+import type { ChunkThreads } from './chunk-threads.js'
 import type { Claim } from './digest-claims.js'
 import type { Report, Tick } from './finding.js'
 import type { Structure } from './zip-structure.js'
@@ -30,6 +31,7 @@ export interface Context extends Reading {
   readonly owned: Set<Member>
   /** Properties that were judged: subject and predicate. */
   readonly judged: Set<string>
+  readonly threads: ChunkThreads
 }
 
 /** @returns the claims, which count as judged from now on */

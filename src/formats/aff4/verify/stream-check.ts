@@ -1,22 +1,21 @@
-import { createHash, hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
+import { combineCrc } from '../../../codecs/crc-combine.js'
 import { sweepAfter } from '../../../codecs/sweep.js'
 import type { Bytes } from '../../byte-source.js'
 import type { Member } from '../container.js'
-import { blockHashesOf } from '../dialect.js'
 import { INDEX_ENTRY_SIZE } from '../image-stream.js'
 import { type ImageStream, LARGEST_INDEX, openImageStream, type StoredChunk } from '../image-stream-reader.js'
 import { DIGESTS, type DigestName } from '../lexicon.js'
 import type { Volume } from '../volume.js'
+import { openBlockHashCheck, type Segment, statedBy } from './block-hash-check.js'
 import { type Context, damageOf, readThrough, readWhole, subjectOf, tellCrc } from './context.js'
-import { type Claim, openSums, type Sums } from './digest-claims.js'
+import { type Claim, openSums } from './digest-claims.js'
+import { openReadAhead } from './read-ahead.js'
 
 /** Findings of one kind about the chunks of a stream, after which they are only counted. */
 const MOST_TOLD = 20
 /** Bevies that are missing, after which the rest of the stream is given up. */
 const MOST_MISSING = 10
-
-const ALGORITHMS = Object.keys(DIGESTS) as DigestName[]
 
 /**
  * An image stream on its way through the checks: each bevy is read once, each chunk decoded once, for everything
@@ -26,8 +25,9 @@ export interface StreamCheck {
   readonly urn: string
   readonly size: bigint
   /**
-   * Gives bytes of the stream, piece by piece; what is passed over on the way forward is checked as well.
-   * @returns false when some of them are damaged: those are left out
+   * Gives bytes of the stream, piece by piece, valid until more are asked for; what is passed over on the way forward
+   * is checked as well.
+   * @returns false when some of them are damaged: it ends there
    */
   feed(offset: bigint, length: bigint, take: (bytes: Bytes) => void): Promise<boolean>
   /** Checks what is left, and tells of the chunks. After it only `feed` and the digests may be asked. */
@@ -44,23 +44,22 @@ export interface StreamCheck {
   blockHashSum(kind: DigestName, algorithm: string): Buffer | undefined
 }
 
-/** What the bevy at hand has besides its chunks. */
+/** The bevy at hand. */
 interface Bevy {
-  readonly number: number
   readonly volume: Volume
   readonly member: Member
-  readonly segments: readonly { kind: DigestName; volume: Volume; member: Member; bytes: Bytes }[]
+  readonly blockHashes: readonly Segment[]
+  /** Of the chunks that were passed over. */
   crc: number
   length: bigint
 }
 
-/** Block hashes of one kind. */
-interface Kind {
-  readonly sums: Sums
-  bevies: number
-  chunks: bigint
-  wrong: number
-  missing: number
+/** What was passed over last: so many bytes of the stream, or so many that are damaged. */
+interface Passed {
+  readonly start: bigint
+  readonly length: bigint
+  readonly content: Bytes | undefined
+  release?(): void
 }
 
 /**
@@ -79,15 +78,16 @@ export function openStreamCheck(
   const { size, chunkSize, bevyBytes } = stream
   const chunkBytes = BigInt(chunkSize)
   const count = (size + chunkBytes - 1n) / chunkBytes
-  const chunksPerBevy = Number(bevyBytes / chunkBytes)
+  const chunksPerBevy = bevyBytes / chunkBytes
   const linear = openSums(claims.map(({ algorithm }) => algorithm))
   const index = openSums(sumAlgorithms)
-  const kinds = new Map<DigestName, Kind>()
+  const blockHashes = openBlockHashCheck(context, stream, sumAlgorithms)
+  const ahead = openReadAhead(context.threads, stream, count, blockHashes.digestsIn)
 
-  /** The next chunk to be checked, what was read ahead of it, and the one before with its content. */
+  /** The next chunk to be checked, what was read to be decoded here, and what came before. */
   let cursor = 0n
-  let ahead: StoredChunk[] = []
-  let last: { number: bigint; content: Bytes | undefined } | undefined
+  let read: StoredChunk[] = []
+  let last: Passed | undefined
   let bevy: Bevy | undefined
   let bevies = 0
   let missing = 0
@@ -97,6 +97,7 @@ export function openStreamCheck(
 
   const bad = (property: string, subject: string, damage: { detail: string; offset?: bigint }) =>
     report({ outcome: 'mismatched', property, subject, ...damage })
+  const slotOf = (chunk: bigint) => Number(chunk % chunksPerBevy)
 
   async function beginBevy(number: number): Promise<boolean> {
     const members = stream!.membersOf(number)
@@ -104,7 +105,7 @@ export function openStreamCheck(
       missing++
       indexWhole = false
       chunksWhole = false
-      const end = BigInt(number + 1) * BigInt(chunksPerBevy)
+      const end = BigInt(number + 1) * chunksPerBevy
       const all = missing === MOST_MISSING || end > count
       cursor = all ? count : end
       const rest = missing === MOST_MISSING ? ', nor are many others; what follows was not looked for' : ''
@@ -120,64 +121,69 @@ export function openStreamCheck(
     const entrySize = volume.dialect.index === 'entries' ? INDEX_ENTRY_SIZE : 4
     if (entries && entries.length % entrySize !== 0)
       await bad('index', subjectOf(volume, indexMember), { detail: 'its last entry is cut' })
-    bevy = { number, volume, member, segments: await loadSegments(number, volume), crc: 0, length: 0n }
+    bevy = { volume, member, blockHashes: await blockHashes.load(number, volume), crc: 0, length: 0n }
     return true
   }
 
-  /** Stripes have copies of one another's block hashes: all of them must hold, those at home are summed up. */
-  async function loadSegments(number: number, at: Volume): Promise<Bevy['segments']> {
-    const segments: { kind: DigestName; volume: Volume; member: Member; bytes: Bytes }[] = []
-    for (const volume of [at, ...volumes.filter((other) => other !== at)])
-      for (const kind of ALGORITHMS) {
-        const member = volume.find(blockHashesOf(urn, number, kind, volume.dialect))
-        if (!member) continue
-        context.owned.add(member)
-        const bytes = await readWhole(context, volume, member, BigInt(DIGESTS[kind].size * chunksPerBevy))
-        if (!bytes) continue
-        segments.push({ kind, volume, member, bytes })
-        if (volume !== at) continue
-        const known = kindOf(kind)
-        known.sums.update(bytes)
-        known.bevies++
-      }
-    return segments
-  }
-
-  function kindOf(kind: DigestName): Kind {
-    let known = kinds.get(kind)
-    if (!known) {
-      known = {
-        sums: openSums([...sumAlgorithms, DIGESTS[kind].node]),
-        bevies: 0,
-        chunks: 0n,
-        wrong: 0,
-        missing: 0,
-      }
-      kinds.set(kind, known)
-    }
-    return known
-  }
-
-  /** Checks the chunk at the cursor. */
+  /** Checks the chunk at the cursor, and those that were decoded with it. */
   async function advance(): Promise<void> {
-    const slot = Number(cursor % BigInt(chunksPerBevy))
-    if (slot === 0 && !(await beginBevy(Number(cursor / BigInt(chunksPerBevy))))) return
-    const content = await nextContent(slot)
-    if (content) {
-      const left = size - cursor * chunkBytes
-      const used = BigInt(content.length) > left ? content.subarray(0, Number(left)) : content
-      linear.update(used)
-      await checkBlockHashes(slot, content, used)
-    } else chunksWhole = false
-    last = { number: cursor, content }
-    cursor++
-    if (slot === chunksPerBevy - 1 || cursor === count) await endBevy()
+    const slot = slotOf(cursor)
+    if (slot === 0 && !(await beginBevy(Number(cursor / chunksPerBevy)))) return
+    if (!(await passSound(slot))) await passOne(slot)
+    if (slotOf(cursor) === 0 || cursor === count) await endBevy()
   }
 
-  async function nextContent(slot: number): Promise<Bytes | undefined> {
+  /** What is passed over stays at hand until something else is. */
+  function pass(chunks: number, passed: Omit<Passed, 'start' | 'length'>): void {
+    last?.release?.()
+    const { content } = passed
+    const length = content ? BigInt(content.length) : BigInt(chunks) * chunkBytes
+    last = { ...passed, start: cursor * chunkBytes, length }
+    cursor += BigInt(chunks)
+  }
+
+  /** @returns false when the chunks have to be looked at one by one */
+  async function passSound(slot: number): Promise<boolean> {
+    const chunks = await ahead.take(cursor)
+    if (!chunks) return false
+    const pause = context.tick(chunks.bytes)
+    if (pause) await pause
+    if (!blockHashes.compareAll(bevy!.blockHashes, slot, chunks.count, chunks.digests)) {
+      chunks.release()
+      return false
+    }
+    bevy!.crc = combineCrc(bevy!.crc, chunks.crc, chunks.bytes)
+    bevy!.length += BigInt(chunks.bytes)
+    const left = size - cursor * chunkBytes
+    const { content } = chunks
+    const used = BigInt(content.length) > left ? content.subarray(0, Number(left)) : content
+    linear.update(used)
+    pass(chunks.count, { content: used, release: chunks.release })
+    return true
+  }
+
+  async function passOne(slot: number): Promise<void> {
+    const content = await contentOf(slot)
+    if (!content) {
+      chunksWhole = false
+      return pass(1, { content })
+    }
+    const left = size - cursor * chunkBytes
+    const used = BigInt(content.length) > left ? content.subarray(0, Number(left)) : content
+    linear.update(used)
+    for (const segment of blockHashes.compare(bevy!.blockHashes, slot, content, used))
+      if (blockHashes.wrong(segment.kind) <= MOST_TOLD)
+        await bad(`block hash ${DIGESTS[segment.kind].datatype}`, subjectOf(bevy!.volume, bevy!.member), {
+          detail: statedBy(segment, slot),
+          ...(await placeOf()),
+        })
+    pass(1, { content: used })
+  }
+
+  async function contentOf(slot: number): Promise<Bytes | undefined> {
     try {
-      if (ahead[0]?.number !== cursor) ahead = await storedChunks()
-      const chunk = ahead.shift()!
+      if (read[0]?.number !== cursor) read = await storedChunks()
+      const chunk = read.shift()!
       bevy!.crc = crc32(chunk.stored, bevy!.crc)
       bevy!.length += BigInt(chunk.stored.length)
       const pause = context.tick(chunk.stored.length)
@@ -186,7 +192,7 @@ export function openStreamCheck(
       if (chunk.codec !== 'none') sweepAfter(content.length)
       return content
     } catch (error) {
-      ahead = []
+      read = []
       const { detail } = damageOf(error)
       if (++damaged <= MOST_TOLD)
         await bad(`chunk ${slot}`, subjectOf(bevy!.volume, bevy!.member), { detail, ...(await placeOf()) })
@@ -196,10 +202,10 @@ export function openStreamCheck(
 
   /** The neighbours of a damaged entry of the index are read without it. */
   async function storedChunks(): Promise<StoredChunk[]> {
-    const left = chunksPerBevy - Number(cursor % BigInt(chunksPerBevy))
-    const most = count - cursor < BigInt(left) ? Number(count - cursor) : left
+    const left = chunksPerBevy - (cursor % chunksPerBevy)
+    const most = count - cursor < left ? count - cursor : left
     try {
-      return await stream!.chunks(cursor, most)
+      return await stream!.chunks(cursor, Number(most))
     } catch (error) {
       damageOf(error)
       return stream!.chunks(cursor, 1)
@@ -219,37 +225,9 @@ export function openStreamCheck(
     }
   }
 
-  async function checkBlockHashes(slot: number, content: Bytes, used: Bytes): Promise<void> {
-    for (const { kind, volume, member, bytes } of bevy!.segments) {
-      const { node, size: length } = DIGESTS[kind]
-      const known = kindOf(kind)
-      const stated = bytes.subarray(slot * length, (slot + 1) * length)
-      known.chunks++
-      // Of a last chunk that is short, some writers hash what is padded, others what is there.
-      if (digestOfChunk(node, content).equals(stated)) continue
-      if (used.length < chunkSize && hash(node, used, 'buffer').equals(stated)) continue
-      known.wrong++
-      if (known.wrong > MOST_TOLD) continue
-      const by = subjectOf(volume, member)
-      await bad(`block hash ${DIGESTS[kind].datatype}`, subjectOf(bevy!.volume, bevy!.member), {
-        detail:
-          stated.length < length ? `chunk ${slot} has none in ${by}` : `chunk ${slot} is not what ${by} says`,
-        ...(await placeOf()),
-      })
-    }
-  }
-
-  function digestOfChunk(node: string, content: Bytes): Buffer {
-    if (content.length === chunkSize) return hash(node, content, 'buffer')
-    return createHash(node)
-      .update(content)
-      .update(Buffer.alloc(chunkSize - content.length))
-      .digest()
-  }
-
   async function endBevy(): Promise<void> {
     const { volume, member, crc, length } = bevy!
-    ahead = []
+    read = []
     // Chunks out of order, or bytes that belong to none: then the member is read as it stands.
     if (length === member.size && crc === member.crc) await tellCrc(context, volume, member, crc)
     else if (member.crc !== undefined) await readThrough(context, volume, member)
@@ -257,55 +235,48 @@ export function openStreamCheck(
   }
 
   async function feed(offset: bigint, length: bigint, take: (bytes: Bytes) => void): Promise<boolean> {
-    let whole = true
     const end = offset + length
     for (let at = offset; at < end; ) {
       const number = at / chunkBytes
-      const within = Number(at % chunkBytes)
-      const left = end - at
-      const wanted = left < chunkBytes - BigInt(within) ? Number(left) : chunkSize - within
       while (cursor <= number && cursor < count) await advance()
-      const content = last?.number === number ? last.content : await again(number)
-      const piece = content?.subarray(within, within + wanted)
-      if (piece?.length === wanted) take(piece)
-      else whole = false
+      const found = last && at >= last.start && at < last.start + last.length ? last : await again(number)
+      const within = at - found.start
+      const wanted = Number(end - at < found.length - within ? end - at : found.length - within)
+      const piece = found.content?.subarray(Number(within), Number(within) + wanted)
+      if (piece?.length !== wanted) return false
+      take(piece)
       at += BigInt(wanted)
     }
-    return whole
+    return true
   }
 
   /** A chunk that was passed over before. */
-  async function again(number: bigint): Promise<Bytes | undefined> {
+  async function again(number: bigint): Promise<Passed> {
     stream ??= openImageStream(home, urn, volumes)
     const start = number * chunkBytes
     const left = size - start
+    const length = left < chunkBytes ? left : chunkBytes
     try {
-      const content = await stream.read(start, left < chunkBytes ? Number(left) : chunkSize)
-      last = { number, content }
-      return content
+      const content = await stream.read(start, Number(length))
+      last?.release?.()
+      last = { start, length, content }
+      return last
     } catch (error) {
       damageOf(error)
-      return undefined
+      return { start, length, content: undefined }
     }
   }
 
   async function finish(): Promise<void> {
     while (cursor < count) await advance()
     stream = undefined
+    last?.release?.()
     last = undefined
+    ahead.end()
     if (damaged > MOST_TOLD) await bad('chunks', urn, { detail: `${damaged} of ${count} are damaged` })
     else if (damaged === 0 && missing === 0)
       await report({ outcome: 'matched', property: 'chunks', subject: urn, detail: `${count} decode` })
-    for (const kind of ALGORITHMS) {
-      const known = kinds.get(kind)
-      if (!known) continue
-      const property = `block hashes ${DIGESTS[kind].datatype}`
-      const detail = `${known.wrong} of ${known.chunks} differ`
-      if (known.wrong > 0) await bad(property, urn, { detail })
-      else if (known.bevies !== bevies && known.bevies > 0)
-        await bad(property, urn, { detail: `only ${known.bevies} of ${bevies} bevies have them` })
-      else await report({ outcome: 'matched', property, subject: urn, detail: `of ${known.chunks} chunks` })
-    }
+    await blockHashes.conclude(bevies)
   }
 
   return {
@@ -319,11 +290,8 @@ export function openStreamCheck(
     linear: (algorithm) => (chunksWhole ? linear.digest(algorithm) : undefined),
     index: (algorithm) => (indexWhole ? index.digest(algorithm) : undefined),
     get blockHashes() {
-      return ALGORITHMS.filter((kind) => (kinds.get(kind)?.bevies ?? 0) > 0)
+      return blockHashes.kinds
     },
-    blockHashSum(kind, algorithm) {
-      const known = kinds.get(kind)
-      return known && known.bevies === bevies && missing === 0 ? known.sums.digest(algorithm) : undefined
-    },
+    blockHashSum: (kind, algorithm) => (missing === 0 ? blockHashes.sum(kind, algorithm, bevies) : undefined),
   }
 }

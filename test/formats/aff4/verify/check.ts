@@ -1,16 +1,19 @@
 import type { Finding } from '../../../../src/formats/aff4/verify/finding.js'
 import { type Opened, openSource } from '../../../../src/formats/aff4/verify/open.js'
 import { verifyVolumes } from '../../../../src/formats/aff4/verify/verify.js'
-import type { Bytes } from '../../../../src/formats/byte-source.js'
+import type { ByteSource, Bytes } from '../../../../src/formats/byte-source.js'
 import { bufferSource } from '../../buffer-source.js'
 
 /** Everything that is found out about volumes that belong together. */
-export async function check(...volumes: Bytes[]): Promise<Finding[]> {
+export const check = (...volumes: Bytes[]): Promise<Finding[]> =>
+  checkSources(...volumes.map((bytes, index) => bufferSource(bytes, `volume ${index}`)))
+
+/** The same of volumes that may be files. */
+export async function checkSources(...volumes: ByteSource[]): Promise<Finding[]> {
   const findings: Finding[] = []
   const report = async (finding: Finding) => void findings.push(finding)
   const opened: Opened = { volumes: [], structures: new Map() }
-  for (const [index, bytes] of volumes.entries())
-    await openSource(opened, bufferSource(bytes, `volume ${index}`), undefined, report, () => undefined)
+  for (const source of volumes) await openSource(opened, source, undefined, report, () => undefined)
   if (opened.volumes.length > 0)
     await verifyVolumes(opened.volumes, opened.structures, report, () => undefined)
   return findings

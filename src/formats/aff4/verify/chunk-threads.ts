@@ -1,0 +1,75 @@
+import { JOB_BYTES } from '../../../codecs/chunk-compressor.js'
+import { openThreadPool, threadsBesides } from '../../../codecs/thread-pool.js'
+import type { Bytes } from '../../byte-source.js'
+import type { ImageStream } from '../image-stream-reader.js'
+import { type ChunkJob, type ChunkSums, checkChunks } from './chunk-job.js'
+
+/** Most bytes of chunks that go in one job. */
+export const MOST_DECODED = JOB_BYTES
+/** A linear SHA-256 of what more of them give would take longer than they do. */
+const MOST_THREADS = 4
+
+/** Chunks that are on their way through a thread. */
+export interface Decoding {
+  readonly count: number
+  /** How long they are as they are stored. */
+  readonly bytes: number
+  /** Undefined when one of them is damaged. */
+  readonly sums: Promise<ChunkSums | undefined>
+  /** The chunks themselves, once there are sums. */
+  readonly content: Bytes
+  /** Gives the memory of the content back. */
+  release(): void
+}
+
+/** Decodes chunks of any streams on several threads, which read them for themselves where they lie in a file. */
+export interface ChunkThreads {
+  /**
+   * Begins to decode chunks that lie back to back.
+   * @param most of them, MOST_DECODED bytes or fewer
+   * @param digests that are wanted of each, as Node calls them
+   * @returns undefined while all memory is in use: there is enough to keep the threads busy
+   * @throws {FormatError} when one is not in the volume, or outside its bevy
+   */
+  begin(
+    stream: ImageStream,
+    first: bigint,
+    most: number,
+    digests: readonly string[],
+  ): Promise<Decoding | undefined>
+  /** Ends the threads. */
+  close(): Promise<void>
+}
+
+export function openChunkThreads(): ChunkThreads {
+  const pool = openThreadPool<ChunkJob, ChunkSums | undefined>({
+    module: new URL('./chunk-thread.js', import.meta.url),
+    work: checkChunks,
+    threads: threadsBesides(MOST_THREADS),
+  })
+  /** Besides what is in flight, one is being used. */
+  const slabs: (SharedArrayBuffer | undefined)[] = Array(pool.depth + 1).fill(undefined)
+
+  return {
+    async begin(stream, first, most, digests) {
+      if (slabs.length === 0) return undefined
+      const { source, offset, lengths, bytes } = await stream.whereIs(first, most)
+      const stored = source.place
+        ? { fd: source.place.fd, position: Number(source.place.offset + offset) }
+        : Uint8Array.from(await source.read(offset, bytes))
+      const content = slabs.pop() ?? new SharedArrayBuffer(MOST_DECODED)
+      const job: ChunkJob = { stored, lengths, format: stream.format, digests, content }
+      const sums = pool.run(job, bytes, 'fd' in stored ? [] : [stored.buffer])
+      // Who stops early leaves jobs behind, and nobody waits for them.
+      sums.catch(() => {})
+      return {
+        count: lengths.length,
+        bytes,
+        sums,
+        content: Buffer.from(content, 0, lengths.length * stream.format.chunkSize),
+        release: () => slabs.push(content),
+      }
+    },
+    close: pool.close,
+  }
+}

@@ -1,0 +1,78 @@
+import { FormatError } from '../../format-error.js'
+import type { ImageStream } from '../image-stream-reader.js'
+import type { ChunkSums } from './chunk-job.js'
+import { type ChunkThreads, type Decoding, MOST_DECODED } from './chunk-threads.js'
+
+/** Chunks of one bevy that decode, with their sums. */
+export interface SoundChunks extends Omit<Decoding, 'sums'>, ChunkSums {
+  readonly first: bigint
+}
+
+/** Decodes the chunks of a stream on threads before they are asked for. */
+export interface ReadAhead {
+  /**
+   * The chunks from the one at the cursor on, as they come from a thread. The cursor never goes back.
+   * @returns undefined where they are damaged, or all threads are busy for other streams: then the next chunk is to be
+   * read for itself
+   */
+  take(cursor: bigint): Promise<SoundChunks | undefined>
+  /** Lets go of what was read in vain. */
+  end(): void
+}
+
+/**
+ * @param count of all chunks
+ * @param digestsIn names the digests that are wanted of each chunk of a bevy
+ */
+export function openReadAhead(
+  threads: ChunkThreads,
+  stream: ImageStream,
+  count: bigint,
+  digestsIn: (bevy: number) => readonly string[],
+): ReadAhead {
+  const most = Math.floor(MOST_DECODED / stream.chunkSize)
+  const perBevy = stream.bevyBytes / BigInt(stream.chunkSize)
+  const waiting: (Decoding & { first: bigint })[] = []
+  let next = 0n
+
+  async function fill(): Promise<void> {
+    while (next < count) {
+      const bevy = next / perBevy
+      const end = (bevy + 1n) * perBevy < count ? (bevy + 1n) * perBevy : count
+      const left = end - next < BigInt(most) ? Number(end - next) : most
+      try {
+        const decoding = await threads.begin(stream, next, left, digestsIn(Number(bevy)))
+        if (!decoding) return
+        waiting.push({ ...decoding, first: next })
+        next += BigInt(decoding.count)
+      } catch (error) {
+        // What is wrong there is told when it is its turn.
+        if (!(error instanceof FormatError)) throw error
+        next += BigInt(left)
+        return
+      }
+    }
+  }
+
+  function drop({ sums, release }: Decoding): void {
+    sums.then(release, release)
+  }
+
+  return {
+    async take(cursor) {
+      if (most === 0) return undefined
+      while (waiting[0] && waiting[0].first < cursor) drop(waiting.shift()!)
+      if (next < cursor) next = cursor
+      await fill()
+      if (waiting[0]?.first !== cursor) return undefined
+      const { sums: coming, ...decoding } = waiting.shift()!
+      const sums = await coming
+      if (sums) return { ...decoding, ...sums }
+      decoding.release()
+      return undefined
+    },
+    end() {
+      for (const decoding of waiting.splice(0)) drop(decoding)
+    },
+  }
+}
