@@ -231,6 +231,45 @@ test('what gets shorter is deflated, the rest stored, large or small, and zeros 
   t.true(statSync(out).size < (9 << 20) + (1 << 20))
 })
 
+test('who reads a pipe finds the end of each member, and sizes of 64 bits only where they may be needed', async (t) => {
+  const folder = await scratch(t)
+  const noise = randomBytes(5 << 20)
+  const { status, stdout } = await runTool(
+    'zip-sink',
+    ['-'],
+    transmission([
+      ...stream({ name: 'short', kind: 'image', size: hex(noise.length) }, pieces(noise)),
+      ...stream({ name: 'unknown', kind: 'image' }, pieces(noise), 2),
+      ...file('small', 'small', 3),
+    ]),
+  )
+  t.is(status, 0)
+  writeFileSync(path.join(folder, 'piped.zip'), stdout)
+  t.is(shell(folder, 'unzip -tq piped.zip').status, 0)
+  const script = `
+import struct, sys, zlib
+rest = sys.stdin.buffer.read()
+while rest[:4] == b'PK\\x03\\x04':
+    _, _, flags, method, _, _, crc, stored, size, name, extra = struct.unpack('<IHHHHHIIIHH', rest[:30])
+    long = b'\\x01\\x00\\x10\\x00' == rest[30 + name:34 + name]
+    print(rest[30:30 + name].decode(), end=' ')
+    rest = rest[30 + name + extra:]
+    if flags & 8:
+        inflate = zlib.decompressobj(-15)
+        content = inflate.decompress(rest)
+        rest = inflate.unused_data
+        signature, crc, stored, size = struct.unpack('<IIQQ' if long else '<IIII', rest[:24 if long else 16])
+        assert signature == 0x08074b50 and inflate.eof
+        rest = rest[24 if long else 16:]
+    else:
+        content, rest = rest[:stored], rest[stored:]
+    assert (zlib.crc32(content), len(content)) == (crc, size)
+    print('long' if long else 'short', size)
+assert rest[:4] == b'PK\\x01\\x02'`
+  const read = execFileSync('/usr/bin/python3', ['-c', script], { input: stdout, encoding: 'utf8' })
+  t.is(read, 'short short 5242880\nunknown long 5242880\nsmall short 5\n')
+})
+
 function pieces(bytes: Buffer): Frame[] {
   const frames: Frame[] = []
   for (let at = 0; at < bytes.length; at += 1 << 20)

@@ -26,6 +26,7 @@ export function openZipFile(archive: Archive, body: StreamBody, names: MemberNam
   let gathered: Buffer = Buffer.alloc(0)
   let held = 0
   let member: GrowingMember | undefined
+  const announced = announcedSize(body)
   let next = 0n
   let padding = 0n
   let piece: Buffer | undefined
@@ -40,7 +41,8 @@ export function openZipFile(archive: Archive, body: StreamBody, names: MemberNam
     if (member) return member.write(bytes)
     if (held + bytes.length <= GATHERED) return gather(bytes)
     const first = gathered.subarray(0, held)
-    member = await archive.begin(names.name, first.length > 0 ? first : bytes.subarray(0, PIECE), known())
+    const sample = first.length > 0 ? first : bytes.subarray(0, PIECE)
+    member = await archive.begin(names.name, sample, known(), announced > 0n ? announced : undefined)
     await member.write(first)
     gathered = Buffer.alloc(0)
     await member.write(bytes)
@@ -87,8 +89,7 @@ export function openZipFile(archive: Archive, body: StreamBody, names: MemberNam
       await make(offset + length, fill === 'byte' ? (value ?? 0) : fill)
     },
     async end(complete) {
-      const size = announcedSize(body)
-      if (complete && size > next) await padTo(size)
+      if (complete && announced > next) await padTo(announced)
       const name = complete ? names.name : names.partial
       if (member) await member.end(name)
       else await archive.add(name, gathered.subarray(0, held), known())

@@ -1,5 +1,6 @@
 import { constants, crc32, createDeflateRaw, type DeflateRaw, deflateRawSync } from 'node:zlib'
 import type { ByteSink, Bytes } from '../../byte-source.js'
+import { FormatError } from '../../format-error.js'
 import { type DirectoryEntry, encodeEntry } from './central-directory.js'
 import { encodeDescriptor } from './data-descriptor.js'
 import { encodeEnd } from './end-records.js'
@@ -39,12 +40,21 @@ export interface Archive {
   /** A file whose bytes are all there. */
   add(name: string, bytes: Bytes, facts: ArchiveFacts): Promise<void>
   addFolder(name: string, facts: ArchiveFacts): Promise<void>
-  /** Begins a file of any size. @param first its first bytes: they tell whether it gets shorter */
-  begin(name: string, first: Bytes, facts: ArchiveFacts): Promise<GrowingMember>
+  /**
+   * Begins a file of any size.
+   * @param first its first bytes: they tell whether it gets shorter
+   * @param most how long it will be at most, where that is known
+   */
+  begin(name: string, first: Bytes, facts: ArchiveFacts, most?: bigint): Promise<GrowingMember>
   /** Writes the directory of the members that are whole. */
   finish(comment: string): Promise<void>
 }
 
+/**
+ * What is shorter needs no 64 bits for its sizes, deflated or not. In a pipe that counts: many programs that read one
+ * expect them only where they are needed.
+ */
+const SHORT = 0xf000_0000n
 /** Room for `.partial` in a name. */
 const RENAMING = 8
 
@@ -78,11 +88,17 @@ export function createArchive(sink: ArchiveSink): Archive {
     enter(entry)
   }
 
-  async function begin(first: string, sample: Bytes, facts: ArchiveFacts): Promise<GrowingMember> {
+  async function begin(
+    first: string,
+    sample: Bytes,
+    facts: ArchiveFacts,
+    most?: bigint,
+  ): Promise<GrowingMember> {
     const headerOffset = sink.position
     const shorter = deflateRawSync(sample, { level: LEVEL }).length < WORTHWHILE * sample.length
     // Stored bytes tell nobody where they end.
     const described = sink.rewrite === undefined
+    const long = !described || most === undefined || most >= SHORT
     const deflater = shorter || described ? createDeflater(shorter ? LEVEL : 0) : undefined
     const method = deflater ? DEFLATED : STORED
     const known = {
@@ -95,7 +111,8 @@ export function createArchive(sink: ArchiveSink): Archive {
     let crc = 0
     let size = 0n
     let compressedSize = 0n
-    await sink.write(encodeLocalHeader({ name: first, crc, size, compressedSize, ...known }, RENAMING))
+    const header = { name: first, crc, size, compressedSize, ...known }
+    await sink.write(encodeLocalHeader(header, long ? RENAMING : undefined))
 
     async function put(pieces: readonly Bytes[]): Promise<void> {
       for (const piece of pieces) compressedSize += BigInt(piece.length)
@@ -106,6 +123,7 @@ export function createArchive(sink: ArchiveSink): Archive {
       async write(bytes) {
         crc = crc32(bytes, crc)
         size += BigInt(bytes.length)
+        if (!long && size >= SHORT) throw new FormatError(`${sink.name}: ${first}: longer than ${most} bytes`)
         await put(deflater ? await deflater.push(bytes) : [bytes])
       },
       async end(name = first) {
@@ -114,7 +132,7 @@ export function createArchive(sink: ArchiveSink): Archive {
         if (sink.rewrite) {
           const left = RENAMING - (Buffer.byteLength(name, 'utf8') - Buffer.byteLength(first, 'utf8'))
           await sink.rewrite(headerOffset, encodeLocalHeader(entry, left))
-        } else await sink.write(encodeDescriptor(entry))
+        } else await sink.write(encodeDescriptor(entry, long))
         // The header in a pipe keeps its name.
         if (sink.rewrite || name === first) enter(entry)
       },

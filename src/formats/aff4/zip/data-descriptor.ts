@@ -18,13 +18,21 @@ export interface Descriptor extends Pick<MemberFacts, 'crc' | 'compressedSize' |
   readonly length: number
 }
 
-/** The long form. */
-export function encodeDescriptor({ crc, compressedSize, size }: Omit<Descriptor, 'length'>): Bytes {
-  const bytes = Buffer.alloc(DESCRIPTOR_SIZE)
+/** @param long the sizes have 8 bytes: where the local header has a zip64 field */
+export function encodeDescriptor(
+  { crc, compressedSize, size }: Omit<Descriptor, 'length'>,
+  long: boolean,
+): Bytes {
+  const bytes = Buffer.alloc(long ? DESCRIPTOR_SIZE : SHORT_SIZE)
   bytes.writeUInt32LE(SIGNATURE, 0)
   bytes.writeUInt32LE(crc, 4)
-  bytes.writeBigUInt64LE(compressedSize, 8)
-  bytes.writeBigUInt64LE(size, 16)
+  if (long) {
+    bytes.writeBigUInt64LE(compressedSize, 8)
+    bytes.writeBigUInt64LE(size, 16)
+  } else {
+    bytes.writeUInt32LE(Number(compressedSize), 8)
+    bytes.writeUInt32LE(Number(size), 12)
+  }
   return bytes
 }
 
