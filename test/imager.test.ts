@@ -44,7 +44,7 @@ test('files go into a volume, and each is told', async (t) => {
   const shell = withFiles(t)
   const { folder } = shell
   const { status, stdout, stderr } = await shell.run(
-    "linpmem -v -i '[s]mal*' $PWD/large -c snappy -o out.aff4 --",
+    `linpmem -v -i '[s]mal*' "$PWD/large" -c snappy -o out.aff4 --`,
   )
   t.is(status, 0, stderr)
   t.regex(
@@ -234,8 +234,8 @@ test('a file that is not there is named, and the others come', async (t) => {
 test('who is interrupted keeps what came, labelled, and dies of the signal', async (t) => {
   const shell = withFiles(t)
   const { stdout } = await shell.run(
-    `mkfifo slow; (cat large; sleep 20) >slow & feeder=$!
-     pmem -c snappy -i small slow -o out.aff4 2>told & until [ -e out.partial.aff4 ]; do sleep 0.05; done; sleep 0.5
+    `mkfifo slow; (cat large; touch fed; exec sleep 600) >slow & feeder=$!
+     pmem -c snappy -i small slow -o out.aff4 2>told & until [ -e fed ] && [ -e out.partial.aff4 ]; do sleep 0.05; done
      kill -INT %2; wait %2; echo $?; kill $feeder; ls *.aff4; cat told`,
   )
   t.regex(

@@ -24,7 +24,7 @@ test('a message is one line, whatever is in the name', async (t) => {
 test('--log json: every line of stderr is JSON, errors and progress too', async (t) => {
   const { run } = openShell(t)
   const { status, stderr } = await run(
-    `sample-source --size 64k --chunk 1k --pause 30 $'a\\nb' | head -c 60000 | sample-sink --log json out.raw`,
+    `sample-source --size 4M --pause 30 $'a\\nb' | head -c 3500000 | sample-sink --log json out.raw`,
   )
   t.is(status, 3)
   const lines = stderr
@@ -39,12 +39,12 @@ test('--log json: every line of stderr is JSON, errors and progress too', async 
   )
   const errors = lines.filter(({ level }) => level === 'error')
   t.is(errors.length, 1)
-  t.regex(errors[0].message, /^input ended at 0xea60 before END; 5\d.\d KiB kept in out.partial.raw$/)
+  t.regex(errors[0].message, /^input ended at 0x3567e0 before END; 3\.\d MiB kept in out.partial.raw$/)
 })
 
 test('without a terminal there is no progress line and no colour', async (t) => {
   const { run } = openShell(t)
-  const { status, stderr } = await run('sample-source --size 32k --chunk 1k --pause 30 | sample-sink out.raw')
+  const { status, stderr } = await run('sample-source --size 2M --pause 30 | sample-sink out.raw')
   t.is(status, 0)
   t.is(stderr, '')
 })
@@ -53,9 +53,7 @@ test('on a terminal a progress line comes, no wider than it, and is gone at the 
   const { run } = openShell(t)
   const name = `$'${'long'.repeat(40)}\\e[31m'`
   const { status, stdout } = await run(
-    onTerminal(
-      `stty cols 60; sample-source --size 40k --chunk 1k --pause 40 ${name} 2>/dev/null | sample-sink out.raw`,
-    ),
+    onTerminal(`stty cols 60; sample-source --size 4M --pause 30 ${name} 2>/dev/null | sample-sink out.raw`),
   )
   t.is(status, 0)
   const shown = stdout.toString()
@@ -68,13 +66,11 @@ test('on a terminal a progress line comes, no wider than it, and is gone at the 
 test('-q keeps progress and information away, not errors', async (t) => {
   const { run } = openShell(t)
   const { stdout } = await run(
-    onTerminal(
-      'sample-source --size 40k --chunk 1k --pause 40 2>/dev/null | head -c 30000 | sample-sink -q out.raw',
-    ),
+    onTerminal('sample-source --size 2M --pause 30 2>/dev/null | head -c 2000000 | sample-sink -q out.raw'),
   )
   t.regex(
     stdout.toString(),
-    /^sample-sink: input ended at 0x7530 before END; 2\d.\d KiB kept in out.partial.raw\r\n$/,
+    /^sample-sink: input ended at 0x1e8480 before END; 1\.\d MiB kept in out.partial.raw\r\n$/,
   )
 })
 

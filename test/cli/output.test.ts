@@ -3,7 +3,7 @@ import path from 'node:path'
 import test from 'ava'
 import { ToolError } from '../../src/cli/exit.js'
 import { type Outcome, openOutput, partialName } from '../../src/cli/output.js'
-import { openShell, STATUSES } from './shell.js'
+import { hearsSignals, openShell, STATUSES } from './shell.js'
 
 const COMPLETE: Outcome = { status: 'complete', unreadable: false }
 const TRUNCATED: Outcome = { status: 'truncated', unreadable: false }
@@ -152,7 +152,8 @@ test('a sink that waits for the reader of a FIFO hears signals', async (t) => {
   const { run } = openShell(t)
   const { stdout } = await run(
     `mkfifo fifo; sample-source --size 1M >frames
-     sample-sink fifo <frames & sleep 1.5; kill -INT $!; sleep 0.2; kill -INT $!; wait $!; echo $?`,
+     sample-sink fifo <frames & sink=$!; ${hearsSignals('$sink')}; sleep 0.5
+     while [ -n "$(jobs -r)" ]; do kill -INT %1; sleep 0.2; done; wait $sink; echo $?`,
   )
   t.is(stdout.toString(), '130\n')
 })

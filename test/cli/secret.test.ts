@@ -108,7 +108,7 @@ test('without secret and terminal: how many bags of which kind, and what would o
 test('a descriptor that is not open, or is none to read from, is refused at once', async (t) => {
   const { run } = openShell(t)
   for (const fd of ['3', '4', '5', '6']) {
-    const { status, stderr } = await run(`timeout 20 ${VIEW} --password-fd ${fd}`)
+    const { status, stderr } = await run(`timeout 100 ${VIEW} --password-fd ${fd}`)
     t.is(status, 64, fd)
     t.regex(stderr, /is not open\nhint: /)
   }
@@ -171,7 +171,8 @@ test('Ctrl-D instead of a password ends it, Ctrl-C and signals end the process; 
 test('the terminal of script(1) asks, too', async (t) => {
   const { run } = openShell(t)
   const { stdout } = await run(
-    `(sleep 2; printf 'password\\n') | ${onTerminal(`${VIEW} | grep -c FileImage`)}`,
+    `touch seen; (until grep -q 'password for' seen; do sleep 0.05; done; printf 'password\\n') |
+     ${onTerminal(`${VIEW} | grep -c FileImage`)} | tee seen`,
   )
   t.regex(stdout.toString(), /password for [^\n]*: \r\n1\r\n$/)
 })

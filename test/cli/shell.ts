@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { ExecutionContext } from 'ava'
 
 const ROOT = process.cwd()
-const SAMPLES = ['source', 'pass', 'sink']
+const SAMPLES = path.join(ROOT, 'test/cli/sample/bin')
+/** What hangs fails here, and says where; a busy machine may take its time. */
+const PATIENCE_MS = 300_000
 
 /** Prints the exit statuses of the pipeline before it. */
 export const STATUSES = `echo "\${PIPESTATUS[*]}"`
@@ -29,17 +31,14 @@ export interface Shell {
 export function openShell(t: ExecutionContext): Shell {
   const home = mkdtempSync(path.join(tmpdir(), 'pmem-test-'))
   t.teardown(() => rmSync(home, { recursive: true, force: true }))
-  const bin = path.join(home, 'bin')
   const folder = path.join(home, 'work')
-  for (const each of [bin, folder]) mkdirSync(each)
-  for (const name of SAMPLES) {
-    const file = path.join(bin, `sample-${name}`)
-    const module = path.join(ROOT, 'dist/test/cli/sample', `${name}.js`)
-    writeFileSync(file, `#!/bin/sh\nexec '${process.execPath}' '${module}' "$@"\n`)
-    chmodSync(file, 0o755)
-  }
+  mkdirSync(folder)
+  const running = new Set<() => void>()
+  t.teardown(() => {
+    for (const stop of running) stop()
+  })
   const { PMEM_DEBUG: _, NO_COLOR: __, ...inherited } = process.env
-  const env = { ...inherited, PATH: `${bin}:${path.join(ROOT, 'bin')}:${process.env.PATH}` }
+  const env = { ...inherited, PATH: `${SAMPLES}:${path.join(ROOT, 'bin')}:${process.env.PATH}` }
 
   function start(script: string) {
     const child = spawn('bash', ['-c', script], {
@@ -47,28 +46,45 @@ export function openShell(t: ExecutionContext): Shell {
       env,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 120_000,
     })
+    const group = child.pid!
+    const stop = () => endGroup(group)
+    const late = setTimeout(stop, PATIENCE_MS)
+    running.add(stop)
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []
     child.stdout.on('data', (chunk) => stdout.push(chunk))
     child.stderr.on('data', (chunk) => stderr.push(chunk))
     const ended = new Promise<Ended>((resolve, reject) => {
       child.on('error', reject)
-      child.on('close', (code, signal) =>
+      child.on('close', (code, signal) => {
+        clearTimeout(late)
+        running.delete(stop)
         resolve({
           status: code ?? 128 + ({ SIGINT: 2, SIGHUP: 1, SIGKILL: 9, SIGTERM: 15 }[signal as string] ?? 0),
           stdout: Buffer.concat(stdout),
           stderr: Buffer.concat(stderr).toString(),
-        }),
-      )
+        })
+      })
     })
-    return { group: child.pid!, ended }
+    return { group, ended }
   }
   return { folder, start, run: (script) => start(script).ended }
+}
+
+function endGroup(group: number): void {
+  try {
+    process.kill(-group, 'SIGKILL')
+  } catch {
+    // Its last process has just ended by itself.
+  }
 }
 
 /** A bash script under `script`, which gives it a terminal for all three; the output is what that terminal saw. */
 export function onTerminal(command: string): string {
   return `SHELL=/bin/bash script --quiet --return --command '${command.replaceAll("'", "'\\''")}' /dev/null`
 }
+
+/** Waits, in a bash script, until a tool with this process id hears signals: Node itself does not ask for SIGHUP. */
+export const hearsSignals = (pid: string): string =>
+  `until grep -q '^SigCgt:.*[13579bdf]$' /proc/${pid}/status; do sleep 0.05; done`

@@ -1,10 +1,9 @@
-import { randomBytes } from 'node:crypto'
 import test from 'ava'
 import fc from 'fast-check'
 import { type ChunkCompressorOptions, openChunkCompressor } from '../../src/codecs/chunk-compressor.js'
 import { compress, decompress, type WritableCodec } from '../../src/codecs/codec.js'
 import { isZero } from '../../src/codecs/zero.js'
-import { chunks, sample } from './samples.js'
+import { chunks, noise, sample } from './samples.js'
 
 const CODECS: readonly WritableCodec[] = ['none', 'zlib', 'snappy', 'lz4']
 
@@ -101,11 +100,11 @@ for (const codec of ['zlib', 'snappy', 'lz4'] as const)
 /** A chunk of which the codec saves exactly nothing: noise with just enough repetition. */
 function incompressibleByNothing(codec: WritableCodec, size: number): Buffer {
   for (let attempt = 0; attempt < 200; attempt++) {
-    const noise = randomBytes(size)
+    const chunk = noise(size, attempt)
     for (let repeated = 0; repeated < 300; repeated++) {
-      noise.fill(0x41, 0, repeated)
-      const { length } = compress(codec, noise)
-      if (length === size) return noise
+      chunk.fill(0x41, 0, repeated)
+      const { length } = compress(codec, chunk)
+      if (length === size) return chunk
       if (length < size) break
     }
   }

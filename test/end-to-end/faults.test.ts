@@ -12,7 +12,7 @@ const MIB = 1 << 20
 /** Waits until a script in another process has come so far. */
 async function until(condition: () => boolean): Promise<void> {
   for (let tries = 0; !condition(); tries++) {
-    if (tries > 1000) throw new Error('waited too long')
+    if (tries > 10_000) throw new Error('waited too long')
     await sleep(20)
   }
 }
@@ -53,17 +53,20 @@ const SIZE = 24 * MIB
 
 const STAGES = ['sample-source', 'pmem-chunk', 'pmem-compress snappy', 'pmem-hash sha256']
 
-/** The pipeline over named pipes, so that the process of each stage is known: its id is in `pid.N`. */
+/**
+ * The pipeline over named pipes, so that the process of each stage is known: its id is in `pid.N`. Each opens its
+ * output first, so that the source, which kills, is let in when all others are connected.
+ */
 function killing(stage: number, at: number, sink: string): string {
-  const source = `sample-source --size ${SIZE} --kill ${at} --victim pid.${stage}`
+  const victim = stage === 0 ? '' : `--victim pid.${stage}`
   return [
     'mkfifo p0 p1 p2 p3',
-    `${source} >p0 2>/dev/null & echo $! >pid.0`,
-    'pmem-chunk <p0 >p1 2>/dev/null & echo $! >pid.1',
-    'pmem-compress snappy <p1 >p2 2>/dev/null & echo $! >pid.2',
-    'pmem-hash sha256 <p2 >p3 2>/dev/null & echo $! >pid.3',
-    `${sink} <p3 & echo $! >pid.4`,
-    'wait $!; status=$?; wait; exit $status',
+    `${sink} <p3 & sink=$!`,
+    'pmem-hash sha256 >p3 <p2 2>/dev/null & echo $! >pid.3',
+    'pmem-compress snappy >p2 <p1 2>/dev/null & echo $! >pid.2',
+    'pmem-chunk >p1 <p0 2>/dev/null & echo $! >pid.1',
+    `sample-source --size ${SIZE} --kill ${at} ${victim} >p0 2>/dev/null &`,
+    'wait $sink; status=$?; wait; exit $status',
   ].join('\n')
 }
 
@@ -77,18 +80,18 @@ for (const [stage, name] of STAGES.entries())
         const { status, stderr } = await shell.run(killing(stage, at, 'aff4-sink out.aff4'))
         t.is(status, 3, `killed at ${at}: ${stderr}`)
         const files = fs.readdirSync(shell.folder)
-        t.false(files.includes('out.aff4'))
+        t.false(files.includes('out.aff4'), `killed at ${at}`)
         if (!files.includes('out.partial.aff4')) {
-          t.regex(stderr, /; nothing was written\n/)
+          t.regex(stderr, /; nothing was written\n/, `killed at ${at}`)
           continue
         }
         const kept = await readVolume(shell, 'out.partial.aff4')
         t.true(
           Math.abs(kept.evidence - saidKept(stderr)) <= 0.06 * MIB,
-          `${kept.evidence} kept, said: ${stderr}`,
+          `killed at ${at}: ${kept.evidence} kept, said: ${stderr}`,
         )
-        t.true(kept.raw.subarray(0, kept.evidence).equals(bytesAt(0, kept.evidence)))
-        t.is(kept.status, 'failed')
+        t.true(kept.raw.subarray(0, kept.evidence).equals(bytesAt(0, kept.evidence)), `killed at ${at}`)
+        t.is(kept.status, 'failed', `killed at ${at}`)
       }
     },
   )
@@ -103,20 +106,20 @@ test.serial(
       const shell = openShell(t)
       const source = `sample-source --size 200M --chunk 1M --kill ${at} --victim pid`
       const { status } = await shell.run(
-        `mkfifo p; ${source} 2>/dev/null >p & aff4-sink out.aff4 <p & echo $! >pid; wait $!; status=$?; wait; exit $status`,
+        `mkfifo p; aff4-sink out.aff4 <p & echo $! >pid; ${source} 2>/dev/null >p & wait %1; status=$?; wait; exit $status`,
       )
-      t.is(status, 137)
+      t.is(status, 137, `killed at ${at}`)
       t.deepEqual(fs.readdirSync(shell.folder).sort(), ['out.partial.aff4', 'p', 'pid'])
       const { members, behind } = wholeMembers(fs.readFileSync(path.join(shell.folder, 'out.partial.aff4')))
       let found = 0
       for (const { name, content } of members.filter((member) =>
         /(?<!checkpoint)\/\d{8}$/.test(member.name),
       )) {
-        t.true(content.equals(bytesAt(found, content.length)), name)
+        t.true(content.equals(bytesAt(found, content.length)), `killed at ${at}: ${name}`)
         found += content.length
       }
       t.true(found >= bevy, `killed at ${at}: ${found} bytes found`)
-      t.true(behind <= bevy + MIB, 'only the bevy that was being written is lost')
+      t.true(behind <= bevy + MIB, `killed at ${at}: more is lost than the bevy that was being written`)
     }
   },
 )
@@ -191,11 +194,10 @@ test.serial('--expect: a source that never came is missed, one too many is told'
   t.regex(stderr, /aff4-sink: 3 transmissions came, not 2; 3.0 MiB kept in d.partial.aff4/)
 })
 
-/** Runs a script, and sends a signal to all its processes, as a terminal does, once the file is there. */
-async function interrupted(shell: Shell, script: string, file: string): Promise<Ended> {
+/** Runs a script, and sends a signal to all its processes, as a terminal does, once the output and the mark are there. */
+async function interrupted(shell: Shell, script: string, output: string): Promise<Ended> {
   const { group, ended } = shell.start(script)
-  await until(() => fs.existsSync(path.join(shell.folder, file)))
-  await sleep(100)
+  await until(() => [output, 'marked'].every((file) => fs.existsSync(path.join(shell.folder, file))))
   process.kill(-group, 'SIGINT')
   return ended
 }
@@ -206,7 +208,7 @@ test.serial(
     const shell = openShell(t)
     const { stdout, stderr } = await interrupted(
       shell,
-      `sample-source --size 1g --pause 5 | pmem-compress zlib | { aff4-sink out.aff4; echo $? >status; }; ${STATUSES}`,
+      `sample-source --size 1g --pause 5 --mark 1M | pmem-compress zlib | { aff4-sink out.aff4; echo $? >status; }; ${STATUSES}`,
       'out.partial.aff4',
     )
     t.is(stdout.toString(), '130 3 0\n')
@@ -222,7 +224,7 @@ test.serial('Ctrl-C on (A; B): the list stops, B never begins', async (t) => {
   const shell = openShell(t)
   const { stdout, stderr } = await interrupted(
     shell,
-    `(sample-source A --size 1g --pause 5; touch begun; sample-source B) | { raw-sink out.raw; echo $? >status; }; ${STATUSES}`,
+    `(sample-source A --size 1g --pause 5 --mark 1M; touch begun; sample-source B) | { raw-sink out.raw; echo $? >status; }; ${STATUSES}`,
     'out.partial.raw',
   )
   t.is(stdout.toString(), '130 0\n')
@@ -230,7 +232,7 @@ test.serial('Ctrl-C on (A; B): the list stops, B never begins', async (t) => {
   t.deepEqual(
     fs
       .readdirSync(shell.folder)
-      .filter((name) => !name.endsWith('.map'))
+      .filter((name) => !name.endsWith('.map') && name !== 'marked')
       .sort(),
     ['out.partial.raw', 'status'],
   )
@@ -243,7 +245,7 @@ test.serial(
     const shell = openShell(t)
     const { stdout, stderr } = await interrupted(
       shell,
-      `sample-source --stall 512k | { raw-sink out.raw; echo $? >status; }; ${STATUSES}`,
+      `sample-source --stall 512k --mark 512k | { raw-sink out.raw; echo $? >status; }; ${STATUSES}`,
       'out.partial.raw',
     )
     t.is(stdout.toString(), '130 0\n')
@@ -256,8 +258,8 @@ test.serial(
   'SIGTERM to a sink whose upstream stalls: interrupted after five seconds; a second signal ends it at once',
   async (t) => {
     const shell = openShell(t)
-    const script = (signals: string) => `mkfifo p; sample-source --stall 512k >p & source=$!
-    aff4-sink out.aff4 <p & sink=$!; until [ -e out.partial.aff4 ]; do sleep 0.05; done; sleep 0.3
+    const script = (signals: string) => `mkfifo p; sample-source --stall 512k --mark 512k >p & source=$!
+    aff4-sink out.aff4 <p & sink=$!; until [ -e out.partial.aff4 ] && [ -e marked ]; do sleep 0.05; done
     SECONDS=0; ${signals}; wait $sink; echo $?; [ $SECONDS -ge 4 ] && echo later; kill -KILL $source`
     const patient = await shell.run(script('kill -TERM $sink'))
     t.is(patient.stdout.toString(), '3\nlater\n')
@@ -268,7 +270,9 @@ test.serial(
     )
     const kept = await readVolume(shell, 'out.partial.aff4')
     t.is(kept.evidence, 448 << 10)
-    const hasty = await openShell(t).run(script('kill -TERM $sink; sleep 0.2; kill -TERM $sink'))
+    const hasty = await openShell(t).run(
+      script('for n in 1 2 3 4 5; do kill -TERM $sink || break; sleep 0.5; done 2>/dev/null'),
+    )
     t.is(hasty.stdout.toString(), '143\n')
   },
 )
@@ -350,11 +354,11 @@ for (const [name, expected] of Object.entries(DAMAGED))
     const sinks = ['aff4-sink out.aff4', 'raw-sink out.raw', 'elf-sink out.core']
     // Its second stream is none for those who take one.
     for (const sink of name === 'start-inside' ? sinks.slice(0, 1) : sinks) {
-      const { status, stderr } = await shell.run(`${sink} <${file}`)
+      const { status, stderr } = await shell.run(`${sink} <'${file}'`)
       t.is(status, expected, stderr)
       t.notRegex(stderr, /internal|\n {4}at /)
     }
-    const behind = await shell.run(`pmem-hash md5 <${file} | aff4-sink behind.aff4; ${STATUSES}`)
+    const behind = await shell.run(`pmem-hash md5 <'${file}' | aff4-sink behind.aff4; ${STATUSES}`)
     t.is(behind.stdout.toString(), `${expected} 3\n`)
     t.deepEqual(
       fs.readdirSync(shell.folder).filter((each) => /^\w+\.(aff4|raw|core)$/.test(each)),

@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import test from 'ava'
+import { onTerminal } from '../cli/shell.js'
 
 /** What each tool is given to work on, and what it reads from standard input. */
 const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; operands: string }> = {
@@ -84,14 +85,14 @@ for (const [tool, { role, operands }] of Object.entries(TOOLS).filter(([tool]) =
 
   if (readsFrames)
     test(`${tool} does not wait for frames from a terminal`, (t) => {
-      const { status, stdout } = sh(`script -qec '${run} > seen' /dev/null`)
+      const { status, stdout } = sh(onTerminal(`${run} > seen`))
       t.is(status, 64)
       t.regex(stdout, new RegExp(`${tool}: standard input is a terminal\r?\nhint: `))
     })
 
   if (writesFrames && !NEED_PRIVILEGES.includes(tool)) {
     test(`${tool} writes no frames to a terminal`, (t) => {
-      const { status, stdout } = sh(`script -qec '${run} ${input}' /dev/null`)
+      const { status, stdout } = sh(onTerminal(`${run} ${input}`))
       t.is(status, 64)
       t.regex(stdout, new RegExp(`^${tool}: standard output is a terminal.*\r?\nhint: .*\r?\n$`))
     })

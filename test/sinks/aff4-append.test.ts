@@ -219,15 +219,16 @@ test('killed at any point, an append leaves the old volume readable, and undo re
     await new Promise((resolve) => setTimeout(resolve, randomInt(0, 20)))
     child.kill('SIGKILL')
     await closed
-    t.true(readFileSync(out).subarray(0, old.length).equals(old))
+    const told = `turn ${turn}: ${fed} bytes fed, killed when the volume had ${target}`
+    t.true(readFileSync(out).subarray(0, old.length).equals(old), told)
     if (await readGuard(out)) {
       reached.guarded++
       if (statSync(out).size > old.length) reached.grown++
-      t.deepEqual(await digestsOf(out), before)
+      t.deepEqual(await digestsOf(out), before, told)
       await undoAppend(out)
-      t.true(readFileSync(out).equals(old))
+      t.true(readFileSync(out).equals(old), told)
     } else {
-      t.like(await digestsOf(out), before)
+      t.like(await digestsOf(out), before, told)
       truncateSync(out, old.length)
     }
   }
@@ -248,9 +249,9 @@ test('a disk that is full keeps what came where its end fits, and else restores 
     [12 << 20, true],
     [old.length + 4096, false],
   ] as const) {
-    const script = `mount -t tmpfs -o size=${size} tmpfs ${disk} || exit 99
-cp ${out} ${disk}/out.aff4; status=0; "$@" || status=$?; cp ${disk}/out.aff4 ${folder}/after.aff4
-ls ${disk} > ${folder}/names; exit $status`
+    const script = `mount -t tmpfs -o size=${size} tmpfs '${disk}' || exit 99
+cp '${out}' '${disk}/out.aff4'; status=0; "$@" || status=$?; cp '${disk}/out.aff4' '${folder}/after.aff4'
+ls '${disk}' > '${folder}/names'; exit $status`
     const prefix = ['unshare', '--map-root-user', '--mount', 'bash', '-c', script, 'small']
     const words = [path.join(disk, 'out.aff4')]
     const { status, stderr } = await runTool('aff4-sink', words, transmission(memoryOf(2, 300)), { prefix })

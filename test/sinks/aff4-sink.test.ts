@@ -504,8 +504,8 @@ async function onSmallDisk(t: ExecutionContext, size: string, input: () => Itera
   const folder = await scratch(t)
   const disk = path.join(folder, 'disk')
   mkdirSync(disk)
-  const script = `mount -t tmpfs -o size=${size} tmpfs ${disk} || exit 99
-status=0; "$@" || status=$?; cp -- ${disk}/* ${folder}; exit $status`
+  const script = `mount -t tmpfs -o size=${size} tmpfs '${disk}' || exit 99
+status=0; "$@" || status=$?; cp -- '${disk}'/* '${folder}'; exit $status`
   const out = path.join(disk, 'out.aff4')
   const prefix = ['unshare', '--map-root-user', '--mount', 'bash', '-c', script, 'small']
   const result = await runTool('aff4-sink', [out], input(), { prefix })

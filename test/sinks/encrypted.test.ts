@@ -184,7 +184,11 @@ test('a sink that is killed leaves nothing that can be read without the password
   )
   const partial = path.join(folder, 'out.partial.aff4')
   const size = () => statSync(partial, { throwIfNoEntry: false })?.size ?? 0
-  while (size() < 4 << 20) await setTimeout(50)
+  let over = false
+  void ended.then(() => {
+    over = true
+  })
+  while (!over && size() < 4 << 20) await setTimeout(50)
   process.kill(-group, 'SIGKILL')
   await ended
   const left = readFileSync(partial)

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
-import { constants } from 'node:os'
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { constants, tmpdir } from 'node:os'
 import path from 'node:path'
 import test from 'ava'
 import { asRoot, loopDevice } from '../platform/linux/loop-device.js'
@@ -9,21 +9,22 @@ import { ask, factsOf, fileCat, folder, type Hole, sizeOf } from './files/suppor
 const MIB = 1 << 20
 const { EIO, ENODATA, ENODEV } = constants.errno
 
-/** Compiled once; the folder goes with the process that made it. */
-const shim = path.join(process.env.TMPDIR ?? '/tmp', `pmem-bad-media-${process.pid}.so`)
+/** Compiled once. Found by its name, as a path that is preloaded may hold no blank. */
+const SHIM = 'bad-media.so'
+const shims = mkdtempSync(path.join(tmpdir(), 'pmem-bad-media-'))
 test.before(() => {
-  ask('gcc', '-shared', '-fPIC', '-O1', '-o', shim, 'test/sources/files/bad-media.c', '-ldl')
+  const out = path.join(shims, SHIM)
+  ask('gcc', '-shared', '-fPIC', '-O1', '-o', out, 'test/sources/files/bad-media.c', '-ldl')
 })
-test.after.always(() => {
-  ask('rm', '-f', shim)
-})
+test.after.always(() => rmSync(shims, { recursive: true }))
 
 /** Reading devices takes root. */
 const root = process.getuid?.() === 0 ? [] : ['sudo', '-n']
 
 /** The environment in which reads of `file` fail in these ranges. */
 const failing = (file: string, ...ranges: [start: number, length: number, error: number][]) => ({
-  LD_PRELOAD: shim,
+  LD_LIBRARY_PATH: shims,
+  LD_PRELOAD: SHIM,
   BAD_FILE: file,
   BAD_RANGES: ranges.map(([start, length, error]) => `${start}+${length}:${error}`).join(' '),
 })
@@ -191,9 +192,9 @@ test('a device that is mounted writable is read, with a warning', async (t) => {
 
 test('a link to a device is the device, and an empty one is an empty image', async (t) => {
   const at = folder(t)
-  const free = asRoot('losetup', '--find')
-  t.true(existsSync(free))
-  ask('ln', '-s', free, path.join(at, 'by-name'))
+  const backing = path.join(at, 'nothing')
+  writeFileSync(backing, '')
+  ask('ln', '-s', loopDevice(t, backing), path.join(at, 'by-name'))
   const run = await fileCat([path.join(at, 'by-name')], { through: root })
   t.like(run.streams[0], { body: { kind: 'image', size: '0x0' }, close: { status: 'complete', bytes: 0 } })
 })

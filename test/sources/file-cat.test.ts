@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import test from 'ava'
+import { hearsSignals } from '../cli/shell.js'
 import { asRoot } from '../platform/linux/loop-device.js'
 import { ask, FILE_CAT, factsOf, fileCat, folder, type Run, sizeOf } from './files/support.js'
 
@@ -235,12 +236,9 @@ test('what may not be read is unreadable, and the rest goes on', async (t) => {
 test('pipes, sockets and devices in a directory are skipped, with a note', async (t) => {
   const root = folder(t)
   ask('mkfifo', path.join(root, 'fifo'))
-  ask(
-    'python3',
-    '-c',
-    'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])',
-    path.join(root, 'socket'),
-  )
+  // The whole path may be too long for a socket.
+  const bind = 'import os, socket, sys; os.chdir(sys.argv[1]); socket.socket(socket.AF_UNIX).bind("socket")'
+  ask('/usr/bin/python3', '-c', bind, root)
   asRoot('mknod', path.join(root, 'char'), 'c', '1', '5')
   asRoot('mknod', path.join(root, 'block'), 'b', '7', '0')
   const run = await fileCat(['.'], { cwd: root })
@@ -297,15 +295,16 @@ test('a directory that lies in itself is not entered again, and that is said', a
 })
 
 test('files that only reading sizes are read to their end, and endless ones are not begun', async (t) => {
-  const run = await fileCat([
-    '/proc/kallsyms',
-    '/sys/kernel/mm/transparent_hugepage/enabled',
-    '/proc/self/mem',
-  ])
+  // Modules and filters of packets come and go.
+  const [KALLSYMS, POSSIBLE] = ['/proc/kallsyms', '/sys/devices/system/cpu/possible']
+  const before = readFileSync(KALLSYMS).length
+  const run = await fileCat([KALLSYMS, POSSIBLE, '/proc/self/mem'])
+  const after = readFileSync(KALLSYMS).length
   t.is(run.status, 2)
   const [symbols, setting, memory] = run.streams
-  t.is(symbols?.content.length, readFileSync('/proc/kallsyms').length)
-  t.true(setting?.content.equals(readFileSync('/sys/kernel/mm/transparent_hugepage/enabled')))
+  if (before === after) t.is(symbols?.content.length, after)
+  else t.true((symbols?.content.length ?? 0) > 0)
+  t.true(setting?.content.equals(readFileSync(POSSIBLE)))
   t.is(sizeOf(setting!), BigInt(setting!.content.length))
   t.like(memory, { close: { status: 'failed', error: 'input/output error', bytes: 0 } })
 })
@@ -336,7 +335,7 @@ test('standard input and a named pipe are streams too', async (t) => {
   const fifo = path.join(root, 'fifo')
   ask('mkfifo', fifo)
   const waiting = fileCat([fifo])
-  spawnSync('sh', ['-c', `sleep 0.3; printf late > ${fifo}`])
+  spawnSync('sh', ['-c', `sleep 0.3; printf late > '${fifo}'`])
   t.is((await waiting).streams[0]?.content.toString(), 'late')
 })
 
@@ -345,8 +344,8 @@ test('a sparse file of more than 4 GiB is a few holes and what lies between', as
   const end = 4 * 1024 * MIB + 12345
   writeFileSync(file, '')
   truncateSync(file, end)
-  ask('sh', '-c', `printf middle | dd of=${file} bs=1M seek=4095 conv=notrunc status=none`)
-  ask('sh', '-c', `printf last | dd of=${file} bs=1 seek=${end - 4} conv=notrunc status=none`)
+  ask('sh', '-c', `printf middle | dd of='${file}' bs=1M seek=4095 conv=notrunc status=none`)
+  ask('sh', '-c', `printf last | dd of='${file}' bs=1 seek=${end - 4} conv=notrunc status=none`)
   const run = await fileCat([file])
   t.is(run.status, 0)
   const data = run.frames.filter((frame) => frame.type === 'data')
@@ -432,8 +431,8 @@ test('an interruption ends the wait for a pipe that nobody fills', async (t) => 
   const fifo = path.join(folder(t), 'fifo')
   ask('mkfifo', fifo)
   for (const words of [`'${fifo}'`, `- < '${fifo}'`]) {
-    const script = `exec 3<>'${fifo}'; '${process.execPath}' '${FILE_CAT}' ${words} > '${fifo}.out' & sleep 1; kill -INT $!; wait $!`
-    const run = spawnSync('sh', ['-c', script], { encoding: 'utf8', timeout: 10_000 })
+    const script = `exec 3<>'${fifo}'; '${process.execPath}' '${FILE_CAT}' ${words} > '${fifo}.out' & ${hearsSignals('$!')}; sleep 0.5; kill -INT $!; wait $!`
+    const run = spawnSync('sh', ['-c', script], { encoding: 'utf8', timeout: 120_000 })
     t.is(run.status, 130, run.stderr)
   }
 })

@@ -46,7 +46,7 @@ test('stored size and compression of every codec are those that unzip tells', as
   const folder = await scratch(t)
   for (const codec of ['none', 'zlib', 'snappy', 'lz4']) {
     const volume = path.join(folder, `${codec}.aff4`)
-    const script = `head -c 3000000 /dev/urandom > ${folder}/large; bin/file-cat ${folder}/large | bin/pmem-compress ${codec} | bin/aff4-sink ${volume}`
+    const script = `head -c 3000000 /dev/urandom > '${folder}/large'; bin/file-cat '${folder}/large' | bin/pmem-compress ${codec} | bin/aff4-sink '${volume}'`
     t.is(spawnSync('bash', ['-ec', script]).status, 0)
     const [row] = rowsOf(await list(volume))
     const members = spawnSync('unzip', ['-lv', volume], { encoding: 'utf8' }).stdout

@@ -102,8 +102,10 @@ test('a sink that was killed leaves a volume from which all that was flushed com
   })
   sink.stdin.on('error', () => {})
   sink.stdin.write(cut(announced, pieces))
-  const sizeOf = async () => (await stat(partial).catch(() => undefined))?.size ?? 0
-  // Two bevies of 32 MiB, and then it waits for more.
+  // Two bevies of 32 MiB with their indexes, and then it waits for more.
+  const isWritten = async () => (await readFile(partial).catch(() => NOTHING)).includes('/00000001.index')
+  const sizeOf = async () => (await stat(partial)).size
+  while (sink.exitCode === null && !(await isWritten())) await sleep(100)
   for (let size = 0; size < 64 << 20 || size !== (await sizeOf()); await sleep(300)) size = await sizeOf()
   sink.kill('SIGKILL')
   await once(sink, 'close')

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { EXIT, ToolError } from '../../../src/cli/exit.js'
 import { launch } from '../../../src/cli/launch.js'
@@ -21,6 +21,7 @@ const tool: Tool = {
     chunk: { value: 'SIZE', help: 'of each frame' },
     pause: { value: 'MS', help: 'between two frames' },
     stall: { value: 'SIZE', help: 'wait for ever at this address' },
+    mark: { value: 'SIZE', help: 'make a file `marked` at this address' },
     fail: { value: 'SIZE', help: 'fail at this address' },
     break: { value: 'SIZE', help: 'have a defect at this address' },
     kill: { value: 'SIZE', help: 'kill the process of --victim at this address' },
@@ -38,6 +39,7 @@ const tool: Tool = {
         chunk: number('chunk', '64k'),
         pause: number('pause', '0'),
         stall: number('stall', '1t'),
+        mark: number('mark', '1t'),
         fail: number('fail', '1t'),
         break: number('break', '1t'),
         kill: number('kill', '1t'),
@@ -55,6 +57,7 @@ interface Plan {
   chunk: number
   pause: number
   stall: number
+  mark: number
   fail: number
   break: number
   kill: number
@@ -73,6 +76,7 @@ async function* image(plan: Plan): Frames {
     at = 4096
   }
   while (at < size) {
+    if (at <= plan.mark && plan.mark < at + plan.chunk) writeFileSync('marked', '')
     if (at >= plan.stall) await setTimeout(2 ** 30)
     if (at >= plan.fail) throw new ToolError(EXIT.io, `the sample: broken at ${formatAddress(BigInt(at))}`)
     if (at >= plan.break) throw new TypeError('a defect of the sample')

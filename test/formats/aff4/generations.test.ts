@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { takeInventory } from '../../../src/formats/aff4/inventory.js'
 import { aff4 } from '../../../src/formats/aff4/lexicon.js'
@@ -37,7 +38,7 @@ const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest(
 
 test('volumes of every generation, written by Python, read as it says', async (t) => {
   const folder = await scratch(t)
-  const script = packageFile('test/formats/aff4/generations.py').pathname
+  const script = fileURLToPath(packageFile('test/formats/aff4/generations.py'))
   const { stdout, stderr, status } = spawnSync('/usr/bin/python3', [script, folder], { encoding: 'utf8' })
   t.is(status, 0, stderr)
   for (const { title, files, generation, streams, names = {}, top, shown = {} } of JSON.parse(

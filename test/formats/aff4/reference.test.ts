@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { aff4, DIGESTS } from '../../../src/formats/aff4/lexicon.js'
 import { listStreams, type OpenStream, openStream } from '../../../src/formats/aff4/reader.js'
@@ -86,7 +87,7 @@ test('Base-Linear-prestandard.af4, an image from before the Standard, reads in t
 })
 
 test('pmem2015.aff4, whose files have nothing but a name, gives them as unzip does', async (t) => {
-  const file = packageFile('test/data/aff4/pmem2015.aff4').pathname
+  const file = fileURLToPath(packageFile('test/data/aff4/pmem2015.aff4'))
   const volume = await openVolumeFile(file)
   const entries = await listStreams([volume])
   t.deepEqual(entries.map(({ urn }) => volume.graph.value(urn, aff4('originalFileName'))).sort(), [

@@ -95,7 +95,7 @@ test('a dump by QEMU holds what its pmemsave holds', async (t) => {
   const qemu = spawn('qemu-system-x86_64', [...guest, '-monitor', 'stdio'], {
     stdio: ['pipe', 'ignore', 'inherit'],
   })
-  qemu.stdin.end(`dump-guest-memory ${dump}\npmemsave 0xe0000 0x20000 "${raw}"\nquit\n`)
+  qemu.stdin.end(`dump-guest-memory "${dump}"\npmemsave 0xe0000 0x20000 "${raw}"\nquit\n`)
   await once(qemu, 'exit')
   const core = await open(await readFile(dump))
   t.is(core.header.ehsize, 8) // what QEMU 7.2 writes
@@ -110,7 +110,13 @@ test('a dump by QEMU holds what its pmemsave holds', async (t) => {
 test('a core of a process by gdb is read at its virtual addresses', async (t) => {
   const path = join(await scratch(t), 'process.core')
   const planted = 'planted-in-the-environment'
-  const commands = ['starti', `generate-core-file ${path}`, 'info proc', 'kill'].flatMap((c) => ['-ex', c])
+  const commands = [
+    'set startup-with-shell off',
+    'starti',
+    `generate-core-file ${path}`,
+    'info proc',
+    'kill',
+  ].flatMap((c) => ['-ex', c])
   await run('gdb', ['-nx', '-batch', ...commands, '/bin/true'], { env: { ...process.env, PLANTED: planted } })
   const core = await open(await readFile(path))
   t.is(core.addresses, 'virtual')

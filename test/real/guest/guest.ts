@@ -34,7 +34,7 @@ export interface Outcome {
 export interface Guest {
   /** A folder of the host that the guest sees as /run/share. Goes away with the guest. */
   readonly share: string
-  /** Runs a bash script as root. @throws {Error} when the guest died, or after `seconds` (120) */
+  /** Runs a bash script as root. @throws {Error} when the guest died, or after `seconds` (300) */
   run(script: string, seconds?: number): Promise<Outcome>
   /** As `run`, for what has to succeed; gives standard output. */
   ok(script: string, seconds?: number): Promise<string>
@@ -52,8 +52,8 @@ export interface Guest {
 export const MODULE = 128
 
 /** How long a guest may take until it asks for work: emulated ones need 10 s on an idle machine. */
-const BOOT_SECONDS = 150
-const RUN_SECONDS = 120
+const BOOT_SECONDS = 300
+const RUN_SECONDS = 300
 /** Until QEMU itself listens. */
 const START_SECONDS = 60
 

@@ -26,5 +26,8 @@ export async function installToolkit(guest: Guest): Promise<void> {
 /** Runs a bash script on the host with this checkout's tools; its arguments are $0, $1 … @throws {Error} when it fails */
 export function onHost(script: string, ...operands: string[]): Promise<{ stdout: string; stderr: string }> {
   const env = { ...process.env, PATH: `${CHECKOUT}bin:${process.env.PATH}` }
-  return promisify(execFile)('bash', ['-c', `set -o pipefail; ${script}`, ...operands], { env })
+  return promisify(execFile)('bash', ['-c', `set -o pipefail; ${script}`, ...operands], {
+    env,
+    maxBuffer: 1 << 28,
+  })
 }

@@ -46,13 +46,16 @@ test.serial('a machine that dies while it sends leaves a volume that says where 
   const frames = join(folder, 'frames')
   const script = `ssh -F "$0" guest ${SOURCE} | tee "$1" | pmem-compress zlib | aff4-sink "$2"; ${STATUSES}`
   const sent = onHost(script, configuration, frames, join(folder, 'cut.aff4'))
-  while (
-    !(await stat(frames).then(
-      ({ size }) => size > ENOUGH,
-      () => false,
-    ))
-  )
-    await sleep(100)
+  let ended = false
+  void sent.finally(() => {
+    ended = true
+  })
+  const size = () =>
+    stat(frames).then(
+      (found) => found.size,
+      () => 0,
+    )
+  while (!ended && (await size()) <= ENOUGH) await sleep(100)
   await guest.stop()
 
   const { stdout, stderr } = await sent

@@ -28,7 +28,7 @@ export interface Decoded {
 
 /** Lays the volume's memory out flat in `image`. */
 export async function decodeMemory(volume: string, image: string): Promise<Decoded> {
-  const { stdout } = await run('/usr/bin/python3', [DECODER, volume, image])
+  const { stdout } = await run('/usr/bin/python3', [DECODER, volume, image], { maxBuffer: 1 << 28 })
   const { runs, ...told } = JSON.parse(stdout) as Omit<Decoded, 'runs'> & {
     runs: Record<string, [string, string][]>
   }
@@ -48,10 +48,14 @@ export interface Lab {
 
 export async function openLab(options: GuestOptions): Promise<Lab> {
   const folder = await mkdtemp(join(tmpdir(), 'pmem-kcore-'))
-  const guest = await bootGuest(options)
+  const remove = () => rm(folder, { recursive: true, force: true })
+  const guest = await bootGuest(options).catch(async (error) => {
+    await remove()
+    throw error
+  })
   const close = async () => {
     await guest.stop()
-    await rm(folder, { recursive: true, force: true })
+    await remove()
   }
   try {
     await installToolkit(guest)

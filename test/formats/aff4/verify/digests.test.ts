@@ -97,12 +97,12 @@ test('digests of images and files that came through the pipe hold, as an indepen
   const made: string[] = []
   execFileSync('bash', [
     '-ec',
-    `head -c 2500000 /dev/urandom > ${folder}/large; truncate -s 6M ${folder}/large; : > ${folder}/empty`,
+    `head -c 2500000 /dev/urandom > '${folder}/large'; truncate -s 6M '${folder}/large'; : > '${folder}/empty'`,
   ])
   for (const codec of ['none', 'zlib', 'snappy', 'lz4']) {
     const volume = path.join(folder, `${codec}.aff4`)
-    const script = `bin/file-cat ${folder}/large package.json ${folder}/empty | bin/pmem-hash ${algorithms} |
-      bin/pmem-compress ${codec} | bin/aff4-sink --block-hashes ${volume}`
+    const script = `bin/file-cat '${folder}/large' package.json '${folder}/empty' | bin/pmem-hash ${algorithms} |
+      bin/pmem-compress ${codec} | bin/aff4-sink --block-hashes '${volume}'`
     execFileSync('bash', ['-ec', script])
     made.push(volume)
   }
