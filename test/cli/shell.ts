@@ -6,8 +6,8 @@ import type { ExecutionContext } from 'ava'
 
 const ROOT = process.cwd()
 const SAMPLES = path.join(ROOT, 'test/cli/sample/bin')
-/** What hangs fails here, and says where; a busy machine may take its time. */
-const PATIENCE_MS = 300_000
+/** What hangs fails here, and says where; a busy machine may take its time. For `spawn`. */
+export const PATIENCE = { timeout: 300_000, killSignal: 'SIGKILL' } as const
 
 /** Prints the exit statuses of the pipeline before it. */
 export const STATUSES = `echo "\${PIPESTATUS[*]}"`
@@ -49,7 +49,7 @@ export function openShell(t: ExecutionContext): Shell {
     })
     const group = child.pid!
     const stop = () => endGroup(group)
-    const late = setTimeout(stop, PATIENCE_MS)
+    const late = setTimeout(stop, PATIENCE.timeout)
     running.add(stop)
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []

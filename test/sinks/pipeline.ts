@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises'
 import type { ExecutionContext } from 'ava'
 import { createEncoder } from '../../src/frames/encode.js'
 import type { DataFrame, FillFrame, FillKind, Frame, Status, StreamBody } from '../../src/frames/frame.js'
+import { PATIENCE } from '../cli/shell.js'
 
 export interface Result {
   status: number | null
@@ -23,7 +24,7 @@ export async function runTool(
   settings: { prefix?: readonly string[] } = {},
 ): Promise<Result> {
   const [command, ...rest] = [...(settings.prefix ?? []), process.execPath, path.join('bin', name), ...words]
-  const child = spawn(command!, rest, { stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(command!, rest, { stdio: ['pipe', 'pipe', 'pipe'], ...PATIENCE })
   const [out, err]: [Buffer[], Buffer[]] = [[], []]
   child.stdout.on('data', (piece: Buffer) => out.push(piece))
   child.stderr.on('data', (piece: Buffer) => err.push(piece))

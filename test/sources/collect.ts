@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { Log } from '../../src/cli/messages.js'
 import { decode } from '../../src/frames/decode.js'
 import type { CloseBody, EndBody, Frame, Frames, NoteBody, StreamBody } from '../../src/frames/frame.js'
+import { PATIENCE } from '../cli/shell.js'
 
 /** One stream as it came over the wire. */
 export interface Received {
@@ -37,7 +38,7 @@ export async function runSource(
   { under = [], ...options }: RunOptions = {},
 ): Promise<Transmission> {
   const [command, ...words] = [...under, process.execPath, path.join('bin', name), ...args]
-  const child = spawn(command!, words, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command!, words, { ...options, ...PATIENCE, stdio: ['ignore', 'pipe', 'pipe'] })
   let stderr = ''
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     stderr += text

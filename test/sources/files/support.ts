@@ -7,6 +7,7 @@ import { Parser } from 'n3'
 import { parseAddress } from '../../../src/frames/address.js'
 import { decode } from '../../../src/frames/decode.js'
 import type { CloseBody, Frame, NoteBody, StreamBody } from '../../../src/frames/frame.js'
+import { PATIENCE } from '../../cli/shell.js'
 import { bytesInput } from '../../frames/support.js'
 
 export const FILE_CAT = path.resolve('bin/file-cat')
@@ -64,6 +65,7 @@ export async function fileCat(operands: readonly (string | Buffer)[], given: Giv
     cwd: given.cwd,
     env: { ...process.env, ...given.env },
     stdio: ['pipe', 'pipe', 'pipe'],
+    ...PATIENCE,
   })
   child.stdin.on('error', () => {})
   child.stdin.end(given.input)
