@@ -84,9 +84,11 @@ async function boot(options: GuestOptions, accelerator: 'kvm' | 'tcg'): Promise<
   await writeFile(join(work, 'initramfs'), await initramfs(parts))
 
   const log = openSync(join(work, 'qemu'), 'w')
+  // It goes with the test that was stopped by force.
   const qemu = spawn(
-    'qemu-system-x86_64',
+    'setpriv',
     [
+      ['--pdeathsig', 'KILL', 'qemu-system-x86_64'],
       '-nodefaults -no-user-config -display none -no-reboot'.split(' '),
       ['-accel', accelerator, '-cpu', options.paging === 4 ? 'max,la57=off' : 'max'],
       ['-machine', ['pc', options.machine].filter(Boolean).join(','), '-m', memoryOf(options)],
