@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { openShell, type Shell } from './cli/shell.js'
 import { typing } from './cli/typing.js'
@@ -43,6 +44,7 @@ async function contents({ run }: Shell, volume: string): Promise<string[]> {
 test('files go into a volume, and each is told', async (t) => {
   const shell = withFiles(t)
   const { folder } = shell
+  const at = pathToFileURL(folder).href
   const { status, stdout, stderr } = await shell.run(
     `linpmem -v -i '[s]mal*' "$PWD/large" -c snappy -o out.aff4 --`,
   )
@@ -50,7 +52,7 @@ test('files go into a volume, and each is told', async (t) => {
   t.regex(
     stdout.toString(),
     new RegExp(
-      `^Adding small as file://${folder}/small\nAdding ${folder}/large as file://${folder}/large\n( Reading .*\n)* Reading 0xd00000  13MiB / 13MiB \\d+MiB/s\n$`,
+      `^Adding small as ${at}/small\nAdding ${folder}/large as ${at}/large\n( Reading .*\n)* Reading 0xd00000  13MiB / 13MiB \\d+MiB/s\n$`,
     ),
   )
   const found = await contents(shell, 'out.aff4')

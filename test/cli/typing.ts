@@ -19,7 +19,7 @@ def echoes():
     return bool(termios.tcgetattr(fd)[3] & termios.ECHO)
 def asked(question):
     until(question)
-    for _ in range(100):
+    for _ in range(1200):
         if not echoes(): return
         time.sleep(0.05)
     sys.exit('typing shows')

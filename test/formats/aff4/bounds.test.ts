@@ -248,6 +248,6 @@ test('turtle of more statements than memory holds is refused, not died of', (t) 
     const piece = '[] <b> [] .\\n'.repeat(20_000)
     for (;;) reader.write(piece)`
   const args = ['--max-old-space-size=96', '--input-type=module', '-e', script]
-  const { stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 60_000 })
+  const { stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 300_000 })
   t.regex(stderr, /FormatError: turtle: more statements than memory holds/)
 })
