@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -317,6 +318,22 @@ test('numbers of files that are those of another machine make no hard link betwe
   t.not(inode('c'), inode('a'))
   t.not(inode('d'), inode('a'))
   t.is(readFileSync(path.join(out, 'c'), 'utf8'), 'changed')
+})
+
+test('the folder itself may be shut by what is told of it, once all is in there', async (t) => {
+  const out = path.join(await scratch(t), 'out')
+  t.teardown(() => chmodSync(out, 0o700))
+  const turtle = '@prefix pmem: <https://pmem.dev/ns#> . <> pmem:mode "0000" .'
+  const input = transmission([
+    ...stream({ name: '/', kind: 'folder' }, [{ type: 'meta', stream: 1, time: 0n, turtle }]),
+    ...file('in', 'content', 2),
+  ])
+  // Root may open it all the same: this tells something to anybody else.
+  const { status, stderr } = await runTool('files-sink', ['-C', out], input)
+  t.is(status, 0, stderr)
+  t.is(statSync(out).mode & 0o777, 0)
+  chmodSync(out, 0o700)
+  t.is(readFileSync(path.join(out, 'in'), 'utf8'), 'content')
 })
 
 test('facts that are no facts are passed over; without a folder named nothing is done', async (t) => {

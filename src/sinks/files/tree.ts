@@ -225,6 +225,7 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
       links.push({ path, target, facts })
     },
     finish(onFailure) {
+      const sync = base && syncAll?.(base)
       for (const { path, target, facts } of links)
         try {
           const content = LINKS_LINK ? `to ${target.toString('latin1')}` : undefined
@@ -239,7 +240,7 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
       // What is deeper comes first: a folder's facts may shut it.
       finished.sort((a, b) => depth(b.path) - depth(a.path))
       for (const { path, facts } of finished) give(path, facts)
-      if (base) syncAll?.(base)
+      sync?.()
     },
   }
 }
