@@ -30,9 +30,10 @@ const relative = (name: string) => name.replace(/^\/+/, '')
 export async function holdsMemory(path: string): Promise<boolean> {
   try {
     const { graph } = await openVolumeFile(path)
-    return graph.statements.some(
-      ({ predicate, object }) => predicate === aff4('category') && /[#/]memory\/physical$/.test(object.value),
-    )
+    for (const subject of graph.subjects())
+      for (const { value } of graph.all(subject, aff4('category')))
+        if (/[#/]memory\/physical$/.test(value)) return true
+    return false
   } catch (error) {
     if (error instanceof LockedError) return false
     throw error

@@ -228,10 +228,10 @@ function describe(entry: StreamEntry, open: OpenStream, range: Run | undefined):
 
 /** Who handled the bytes before: the transmissions that a volume was written from. */
 function custodyOf({ graph, urn }: Volume): string {
-  const own = graph.statements.filter(({ subject }) =>
+  const own = [...graph.subjects()].filter((subject) =>
     ['Transmission', 'Program'].some((type) => graph.isA(subject, pmem(type))),
   )
-  return formatTurtle(own, urn)
+  return formatTurtle(own.flatMap(graph.about), urn)
 }
 
 /** True of the acquisition into this volume only. */

@@ -8,7 +8,7 @@ import type { Extent } from '../formats/aff4/reader.js'
 import { openVolumeFiles } from '../formats/aff4/volume-file.js'
 
 /** Lines that are printed at once. */
-const LINES = 4096
+const LINES = 256
 
 /** aff4-ls: what volumes hold, a line a stream. */
 export const tool: Tool = {
@@ -74,14 +74,20 @@ const COLUMNS = [
 ]
 /** Numbers stand below one another. */
 const TO_THE_RIGHT = ['SIZE', 'STORED']
+/** No cell has it: it is not printable. */
+const BETWEEN_CELLS = '\n'
 
 async function* tableLines(inventory: AsyncIterable<InventoryEntry>, map: boolean): AsyncGenerator<string> {
-  const entries: InventoryEntry[] = []
-  for await (const entry of inventory) entries.push(entry)
-  const rows = entries.map(cells)
-  const widths = COLUMNS.map((title, column) =>
-    rows.reduce((most, row) => Math.max(most, row[column]!.length), title.length),
-  )
+  const widths = COLUMNS.map(({ length }) => length)
+  /** Of as many entries as a volume has files: a text each. */
+  const rows: string[] = []
+  const extentsOf: InventoryEntry['extents'][] = []
+  for await (const entry of inventory) {
+    const row = cells(entry)
+    for (const [column, { length }] of row.entries()) widths[column] = Math.max(widths[column]!, length)
+    rows.push(row.join(BETWEEN_CELLS))
+    if (map) extentsOf.push(entry.extents)
+  }
   const format = (row: readonly string[]) =>
     `${row
       .map((cell, column) =>
@@ -93,8 +99,8 @@ async function* tableLines(inventory: AsyncIterable<InventoryEntry>, map: boolea
       .trimEnd()}\n`
   yield format(COLUMNS)
   for (const [index, row] of rows.entries()) {
-    yield format(row)
-    if (map) for (const extent of await entries[index]!.extents()) yield `  ${words(extent).join('  ')}\n`
+    yield format(row.split(BETWEEN_CELLS))
+    if (map) for (const extent of await extentsOf[index]!()) yield `  ${words(extent).join('  ')}\n`
   }
 }
 

@@ -2,7 +2,7 @@ import { EXIT } from '../cli/exit.js'
 import { SECRET_OPTIONS, secretsOf } from '../cli/secret.js'
 import type { Tool } from '../cli/tool.js'
 import { NAMESPACES } from '../formats/aff4/lexicon.js'
-import { createGraph, formatTurtleWith, type Graph, type Prefixes } from '../formats/aff4/turtle.js'
+import { createGraph, formatGraph, type Graph, type Prefixes } from '../formats/aff4/turtle.js'
 import type { Volume } from '../formats/aff4/volume.js'
 import { openVolumeFiles } from '../formats/aff4/volume-file.js'
 
@@ -25,42 +25,56 @@ export const tool: Tool = {
   async run({ operands, options, io, log }) {
     const volumes = await openVolumeFiles(operands, secretsOf(options), (message) => log.warn(message))
     const { graph, prefixes } = await merge(volumes)
-    await io.print(options.flag('json') ? asJson(graph) : formatTurtleWith(graph.statements, prefixes))
+    for (const piece of options.flag('json') ? asJson(graph) : formatGraph(graph, prefixes))
+      await io.print(piece)
     return EXIT.complete
   },
 }
 
 /** What the volumes say in their own words, of whatever era, with the prefixes that they use themselves. */
 async function merge(volumes: readonly Volume[]): Promise<{ graph: Graph; prefixes: Prefixes }> {
-  let merged: Graph | undefined
+  const merged = createGraph()
+  let only: Graph | undefined
   const bound = new Map<string, string>()
   for (const volume of volumes) {
     const { graph, prefixes } = await volume.asWritten()
-    if (merged)
-      for (const { subject, predicate, object } of graph.statements) merged.add(subject, predicate, object)
-    else merged = graph
+    if (volumes.length === 1) only = graph
+    else for (const { subject, predicate, object } of graph.statements) merged.add(subject, predicate, object)
     // The empty one is each volume's own name.
     for (const [prefix, namespace] of prefixes)
       if (/^[A-Za-z][A-Za-z0-9]*$/.test(prefix) && !bound.has(prefix)) bound.set(prefix, namespace)
   }
-  return { graph: merged ?? createGraph(), prefixes: { ...SUITE, ...Object.fromEntries(bound) } }
+  return { graph: only ?? merged, prefixes: { ...SUITE, ...Object.fromEntries(bound) } }
 }
 
 /** RDF 1.1 JSON: {subject: {predicate: [{type, value, datatype or lang}]}}. */
-function asJson(graph: Graph): string {
-  const subjects: Record<string, Record<string, object[]>> = {}
-  for (const { subject, predicate, object } of graph.statements) {
-    subjects[subject] ??= {}
-    subjects[subject][predicate] ??= []
-    subjects[subject][predicate].push(
-      object.termType === 'Literal'
-        ? {
-            type: 'literal',
-            value: object.value,
-            ...(object.language ? { lang: object.language } : { datatype: object.datatype.value }),
-          }
-        : { type: object.termType === 'NamedNode' ? 'uri' : 'bnode', value: object.value },
-    )
+function* asJson(graph: Graph): Generator<string> {
+  let piece = '{'
+  let comma = ''
+  for (const subject of graph.subjects()) {
+    const predicates = new Map<string, object[]>()
+    for (const { predicate, object } of graph.about(subject)) {
+      const values = predicates.get(predicate) ?? []
+      predicates.set(predicate, values)
+      values.push(
+        object.termType === 'Literal'
+          ? {
+              type: 'literal',
+              value: object.value,
+              ...(object.language ? { lang: object.language } : { datatype: object.datatype.value }),
+            }
+          : { type: object.termType === 'NamedNode' ? 'uri' : 'bnode', value: object.value },
+      )
+    }
+    const text = JSON.stringify({ [subject]: Object.fromEntries(predicates) }, null, 2)
+    piece += `${comma}${text.slice('{'.length, -'\n}'.length)}`
+    comma = ','
+    if (piece.length < PRINTED) continue
+    yield piece
+    piece = ''
   }
-  return `${JSON.stringify(subjects, null, 2)}\n`
+  yield `${piece}${comma && '\n'}}\n`
 }
+
+/** Characters that are printed at once. */
+const PRINTED = 1 << 16

@@ -25,19 +25,19 @@ const numbered = (folder: string, number: number, suffix: string) =>
 
 export function graphCheckpoints(
   graph: Graph,
-  encode: (statements: readonly Statement[]) => Bytes,
+  encode: (statements: Iterable<Statement>) => Bytes,
   settled?: Pick<SettledFacts, 'pieces'>,
 ): () => Checkpoint {
   let number = 0
   let settledFrom = 0
   // What an older end of the volume says already is not said again.
-  let from = graph.statements.length
+  let from = graph.mark()
   return () => {
-    const to = graph.statements.length
+    const to = graph.mark()
     const settledPieces = settled?.pieces() ?? []
     const settledTo = settledPieces.length
     if (to === from && settledTo === settledFrom) return NOTHING
-    const pieces = [encode(graph.statements.slice(from)), ...settledPieces.slice(settledFrom)]
+    const pieces = [encode(graph.since(from)), ...settledPieces.slice(settledFrom)]
     return {
       members: [{ name: numbered(INFORMATION_TURTLE, number, ''), pieces, listed: false }],
       commit() {

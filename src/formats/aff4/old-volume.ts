@@ -65,10 +65,10 @@ const saysNothing = (graph: Graph) =>
   )
 
 /** Statements whose blank nodes have labels that no other part of a turtle has. */
-export function relabelled(statements: readonly Statement[]): Statement[] {
+export function relabelled(statements: Iterable<Statement>): Statement[] {
   const prefix = `a${randomBytes(8).toString('hex')}_`
   const rename = (name: string) => (name.startsWith('_:') ? `_:${prefix}${name.slice(2)}` : name)
-  return statements.map(({ subject, predicate, object }) => ({
+  return Array.from(statements, ({ subject, predicate, object }) => ({
     subject: rename(subject),
     predicate,
     object: object.termType === 'BlankNode' ? DataFactory.blankNode(prefix + object.value) : object,

@@ -6,8 +6,10 @@ import type { Volume } from './volume.js'
 /**
  * Gives every file its `originalFileName`, where the writer of its volume put the name elsewhere: AFF4-L 2.1 has the
  * path in terms of its own.
+ * @returns whether there was any
  */
-export function addOriginalNames(graph: Graph): void {
+export function addOriginalNames(graph: Graph): boolean {
+  const before = graph.mark()
   for (const subject of graph.subjects()) {
     if (graph.value(subject, aff4('originalFileName')) !== undefined) continue
     const name = graph.value(subject, aff4('originalPathName')) ?? graph.value(subject, aff4('fileName'))
@@ -17,6 +19,7 @@ export function addOriginalNames(graph: Graph): void {
       graph.value(subject, aff4('originalPathNameRaw')) ?? graph.value(subject, aff4('fileNameRaw'))
     if (bytes !== undefined) graph.add(subject, pmem('nameBytes'), text(bytes))
   }
+  return graph.mark() !== before
 }
 
 /** What people call an object: the path that it had, its place below the volume that has it, or else its URN. */

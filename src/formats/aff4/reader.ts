@@ -56,7 +56,7 @@ export interface OpenStream extends AddressSpace {
 /** Lists the streams of volumes that belong together, topmost objects before those that back them. */
 export async function listStreams(volumes: readonly Volume[]): Promise<StreamEntry[]> {
   const backing = new Set<string>()
-  const found = new Map<string, StreamEntry>()
+  const found = new Map<string, Listed>()
   for (const volume of volumes) {
     const { graph } = volume
     for (const urn of graph.subjects()) {
@@ -72,10 +72,11 @@ export async function listStreams(volumes: readonly Volume[]): Promise<StreamEnt
         found.set(urn, { urn, form, volume, backing: false })
     }
   }
-  return [...found.values()]
-    .map((entry) => ({ ...entry, backing: backing.has(entry.urn) && !isFile(entry) }))
-    .sort((a, b) => FORMS.indexOf(a.form) - FORMS.indexOf(b.form))
+  for (const entry of found.values()) entry.backing = backing.has(entry.urn) && !isFile(entry)
+  return FORMS.flatMap((form) => [...found.values()].filter((entry) => entry.form === form))
 }
+
+type Listed = { -readonly [Key in keyof StreamEntry]: StreamEntry[Key] }
 
 /** A file stays one of its own though copies of it point to its bytes. */
 const isFile = ({ urn, volume }: StreamEntry) => volume.graph.isA(urn, aff4('FileImage'))

@@ -1,8 +1,10 @@
 import { EventEmitter } from 'node:events'
 import { getHeapStatistics } from 'node:v8'
 import { FormatError } from '../format-error.js'
-import { NAMESPACES, RDF_TYPE } from './lexicon.js'
+import { createInternedNames } from './interned-names.js'
+import { iri, NAMESPACES, RDF_TYPE } from './lexicon.js'
 import { type BlankNode, type Literal, type NamedNode, Parser, type Quad } from './n3.js'
+import { createPackedFacts } from './packed-facts.js'
 
 export type Node = NamedNode | BlankNode | Literal
 /** A subject or predicate is its IRI, or `_:label`. */
@@ -15,12 +17,20 @@ export interface Statement {
 /** The facts about the objects of a volume. A fact that is there already is not added again. */
 export interface Graph {
   /** In the order of arrival. */
-  readonly statements: readonly Statement[]
+  readonly statements: Iterable<Statement>
   /** How long `formatTurtle` of all statements is at most, in bytes. */
   readonly turtleBytes: number
+  /** What it takes in memory, about. */
+  readonly byteLength: number
   add(subject: string, predicate: string, ...objects: Node[]): void
+  /** Where statements that come from now on begin. */
+  mark(): number
+  /** Statements that came behind a mark, in the order of arrival. */
+  since(mark: number): Iterable<Statement>
   /** Subjects, in the order of arrival. */
   subjects(): Iterable<string>
+  /** The statements about a subject. */
+  about(subject: string): Statement[]
   predicates(subject: string): Iterable<string>
   all(subject: string, predicate: string): Node[]
   /** The value of the first object. */
@@ -30,86 +40,56 @@ export interface Graph {
   isA(subject: string, type: string): boolean
 }
 
-/** Up to so many statements a subject is searched from end to end: volumes have many subjects, each with a few. */
-const SEARCHED = 32
-
 export function createGraph(): Graph {
-  const statements: Statement[] = []
-  const bySubject = new Map<string, Statement[]>()
-  /** Of subjects with more statements. */
-  const large = new Map<string, Map<string, Map<string, Node>>>()
-  const predicateNames = new Map<string, string>()
-  /** Of so many statements: whoever only reads does not ask. */
+  const subjects = createInternedNames()
+  const facts = createPackedFacts()
+  /** Of what came before `measured`: whoever only reads does not ask. */
   let turtleBytes = byteLength(prefixLines({ '': '', ...NAMESPACES })) + 2
   let measured = 0
 
-  function indexed(subject: string, facts: readonly Statement[]): Map<string, Map<string, Node>> {
-    let index = large.get(subject)
-    if (index) return index
-    index = new Map()
-    large.set(subject, index)
-    for (const fact of facts) enter(index, fact)
-    return index
+  function places(subject: string, predicate?: string): readonly number[] {
+    const number = subjects.find(subject)
+    return number === undefined ? [] : facts.places(number, predicate)
   }
 
-  function enter(index: Map<string, Map<string, Node>>, { predicate, object }: Statement): void {
-    const values = index.get(predicate)
-    if (values) values.set(object.id, object)
-    else index.set(predicate, new Map([[object.id, object]]))
-  }
-
-  function find(subject: string, predicate: string): Iterable<Node> {
-    const facts = bySubject.get(subject) ?? []
-    if (facts.length > SEARCHED) return indexed(subject, facts).get(predicate)?.values() ?? []
-    return facts.filter((fact) => fact.predicate === predicate).map(({ object }) => object)
-  }
-
-  function has(subject: string, predicate: string, id: string): boolean {
-    const facts = bySubject.get(subject) ?? []
-    if (facts.length > SEARCHED) return indexed(subject, facts).get(predicate)?.has(id) ?? false
-    return facts.some((fact) => fact.predicate === predicate && fact.object.id === id)
-  }
-
-  function nameOf(predicate: string): string {
-    const known = predicateNames.get(predicate)
-    if (known === undefined) predicateNames.set(predicate, predicate)
-    return known ?? predicate
+  function* since(mark: number): Generator<Statement> {
+    for (const block of facts.blocks(mark)) {
+      const subject = subjects.name(block.subject)
+      for (const place of block.places) yield { subject, ...facts.fact(place) }
+    }
   }
 
   const graph: Graph = {
-    statements,
+    statements: { [Symbol.iterator]: () => since(0) },
     get turtleBytes() {
-      for (; measured < statements.length; measured++) {
-        const statement = statements[measured]!
-        const { subject, predicate, object } = statement
-        if (bySubject.get(subject)?.[0] === statement)
-          turtleBytes += byteLength(formatName(subject, NAMESPACES)) + 8
-        turtleBytes +=
-          byteLength(formatName(predicate, NAMESPACES)) + byteLength(formatNode(object, NAMESPACES)) + 16
+      const mark = facts.mark()
+      if (mark === measured) return turtleBytes
+      for (const block of facts.blocks(measured)) {
+        if (block.first) turtleBytes += byteLength(formatName(subjects.name(block.subject), NAMESPACES)) + 8
+        for (const place of block.places) {
+          const { predicate, object } = facts.fact(place)
+          turtleBytes +=
+            byteLength(formatName(predicate, NAMESPACES)) + byteLength(formatNode(object, NAMESPACES)) + 16
+        }
       }
+      measured = mark
       return turtleBytes
     },
-    add(subject, predicate, ...objects) {
-      for (const object of objects) {
-        if (has(subject, predicate, object.id)) continue
-        let facts = bySubject.get(subject)
-        if (!facts) {
-          facts = []
-          bySubject.set(subject, facts)
-        }
-        const statement = { subject, predicate: nameOf(predicate), object }
-        facts.push(statement)
-        statements.push(statement)
-        const index = large.get(subject)
-        if (index) enter(index, statement)
-      }
+    get byteLength() {
+      return subjects.byteLength + facts.byteLength
     },
-    subjects: () => bySubject.keys(),
-    predicates: (subject) => new Set((bySubject.get(subject) ?? []).map(({ predicate }) => predicate)),
-    all: (subject, predicate) => [...find(subject, predicate)],
+    add(subject, predicate, ...objects) {
+      for (const object of objects) facts.add(subjects.number(subject), predicate, object)
+    },
+    mark: facts.mark,
+    since,
+    subjects: subjects.all,
+    about: (subject) => places(subject).map((place) => ({ subject, ...facts.fact(place) })),
+    predicates: (subject) => new Set(places(subject).map((place) => facts.fact(place).predicate)),
+    all: (subject, predicate) => places(subject, predicate).map((place) => facts.fact(place).object),
     value(subject, predicate) {
-      for (const { value } of find(subject, predicate)) return value
-      return undefined
+      const [first] = places(subject, predicate)
+      return first === undefined ? undefined : facts.value(first)
     },
     integer(subject, predicate) {
       const value = graph.value(subject, predicate)
@@ -117,7 +97,10 @@ export function createGraph(): Graph {
         ? BigInt(value.trim())
         : undefined
     },
-    isA: (subject, type) => has(subject, RDF_TYPE, type),
+    isA(subject, type) {
+      const number = subjects.find(subject)
+      return number !== undefined && facts.has(number, RDF_TYPE, iri(type))
+    },
   }
   return graph
 }
@@ -125,7 +108,7 @@ export function createGraph(): Graph {
 /** Turtle that may come without a statement being complete: literals and nesting are held in memory until then. */
 const LONGEST_STATEMENT = 4 << 20
 
-/** What a statement takes in memory, besides its text. */
+/** What a statement takes in memory as an object. */
 const STATEMENT_BYTES = 512
 /** What all statements may take: beyond, Node would die of it without a word. */
 const MOST_BYTES = (getHeapStatistics().heap_size_limit * 3) / 4
@@ -140,26 +123,28 @@ export interface TurtleReader {
 
 /**
  * @param base what `<>` means
- * @param onPrefix told of each prefix that is bound
+ * @param about.onPrefix told of each prefix that is bound
+ * @param about.held what the statements take where they are kept otherwise than as objects
  */
 export function createTurtleReader(
   base: string | undefined,
   each: (statement: Statement) => void,
-  onPrefix?: (prefix: string, namespace: string) => void,
+  about: { onPrefix?: (prefix: string, namespace: string) => void; held?: () => number } = {},
 ): TurtleReader {
   const input = new EventEmitter()
   let failure: Error | undefined
   let pending = 0
-  let held = 0
+  let statements = 0
+  const held = about.held ?? (() => statements * STATEMENT_BYTES)
   const parser = new Parser({ format: 'text/turtle', ...(base === undefined ? {} : { baseIRI: base }) })
   const take = (error: Error | null, quad: Quad | null) => {
     failure ??= error ?? undefined
     if (!quad || failure) return
     pending = 0
-    held += STATEMENT_BYTES
+    statements++
     each({ subject: quad.subject.id, predicate: quad.predicate.id, object: quad.object as Node })
   }
-  parser.parse(input, take, (prefix, namespace) => onPrefix?.(prefix, namespace.value))
+  parser.parse(input, take, (prefix, namespace) => about.onPrefix?.(prefix, namespace.value))
   /** What is wrong comes to the callback, or is thrown where the parser did not expect it. */
   const feed = (event: 'data' | 'end', piece?: string) => {
     try {
@@ -172,9 +157,8 @@ export function createTurtleReader(
   return {
     write(piece) {
       pending += piece.length
-      held += piece.length
       feed('data', piece)
-      if (held > MOST_BYTES)
+      if (held() > MOST_BYTES)
         throw new FormatError(
           'turtle: more statements than memory holds (NODE_OPTIONS=--max-old-space-size=N gives N MiB)',
         )
@@ -201,6 +185,8 @@ export function parseTurtle(turtle: string, base?: string): Statement[] {
 }
 
 const PIECE = 1 << 20
+/** Characters that are written at once. */
+const WRITTEN = 1 << 16
 
 /**
  * Adds what Turtle says to a graph.
@@ -219,9 +205,17 @@ export type Prefixes = Readonly<Record<string, string>>
 export const formatTurtle = (statements: Iterable<Statement>, volume: string): string =>
   prefixLines({ '': volume, ...NAMESPACES }) + formatSubjects(statements, NAMESPACES)
 
-/** The same with other prefixes. */
-export const formatTurtleWith = (statements: Iterable<Statement>, prefixes: Prefixes): string =>
-  prefixLines(prefixes) + formatSubjects(statements, prefixes)
+/** All that a graph says, with other prefixes, in pieces. */
+export function* formatGraph(graph: Graph, prefixes: Prefixes): Generator<string> {
+  let piece = prefixLines(prefixes)
+  for (const subject of graph.subjects()) {
+    piece += formatSubjects(graph.about(subject), prefixes)
+    if (piece.length < WRITTEN) continue
+    yield piece
+    piece = ''
+  }
+  yield piece
+}
 
 /** The statements alone, to stand behind such Turtle. */
 export const formatMoreTurtle = (statements: Iterable<Statement>, volume: string): string =>

@@ -12,14 +12,14 @@ import {
   VERSION_TXT,
 } from './names.js'
 import { addOriginalNames, unwrapPythonBytes } from './original-names.js'
-import { createGraph, createTurtleReader, type Graph, type TurtleReader } from './turtle.js'
+import { createGraph, createTurtleReader, type Graph, type Statement, type TurtleReader } from './turtle.js'
 import { openZip } from './zip/reader.js'
 
 /** Bounds for what is held in memory. */
 const LARGEST_TURTLE = 512n << 20n
 const LARGEST_LABEL = 4096n
 /** Turtle that is read at a time. */
-const BLOCK = 1 << 20
+const BLOCK = 64 << 10
 
 export interface VolumeVersion {
   readonly major: number
@@ -96,8 +96,8 @@ async function readVolume(container: Container): Promise<Volume> {
   if (version && !KNOWN_VERSIONS.has(`${version.major}.${version.minor}`))
     warnings.push(`version ${version.major}.${version.minor} is not known, and read as one before it`)
   const written = members.get(INFORMATION_TURTLE) ?? refuse(`no ${INFORMATION_TURTLE}`)
-  const { graph, dialect } = await readFacts(container, written, urn, version)
-  addOriginalNames(graph)
+  const { graph, dialect, prefixes, translated } = await readFacts(container, written, urn, version)
+  const named = addOriginalNames(graph)
 
   const lookup = memberLookup(members, urn, version !== undefined && (version.major > 1 || version.minor > 0))
   const partOf = isByPyaff4(version) ? createPartFinder(() => objectsWithParts(graph)) : () => undefined
@@ -108,12 +108,12 @@ async function readVolume(container: Container): Promise<Volume> {
     dialect,
     graph,
     async asWritten() {
+      if (!translated && !named) return { graph, prefixes }
       const plain = createGraph()
-      const prefixes = new Map<string, string>()
       const reader = createTurtleReader(
         urn,
         ({ subject, predicate, object }) => plain.add(subject, predicate, object),
-        (prefix, namespace) => prefixes.set(prefix, namespace),
+        { held: () => plain.byteLength },
       )
       await readTurtle(container, written, reader)
       return { graph: plain, prefixes }
@@ -150,26 +150,45 @@ async function readFacts(
   member: Member,
   urn: string,
   version: VolumeVersion | undefined,
-): Promise<{ graph: Graph; dialect: Dialect }> {
+): Promise<Facts> {
   const graph = createGraph()
+  const prefixes = new Map<string, string>()
   const wrapped = isByPyaff4(version)
-  const reader = createTurtleReader(urn, (statement) => {
+  let translated = false
+  const take = (statement: Statement) => {
     const { subject, predicate, object } = translate(statement, STANDARD)
     const value = wrapped && object.termType === 'Literal' ? unwrapPythonBytes(object.value) : undefined
+    translated ||= predicate !== statement.predicate || object !== statement.object || value !== undefined
     graph.add(subject, predicate, value === undefined ? object : text(value))
+  }
+  const reader = createTurtleReader(urn, take, {
+    onPrefix: (prefix, namespace) => prefixes.set(prefix, namespace),
+    held: () => graph.byteLength,
   })
   await readTurtle(container, member, reader)
   const dialect = dialectOf(graph.statements)
-  return { graph: dialect === STANDARD ? graph : translateGraph(graph, dialect), dialect }
+  if (dialect === STANDARD) return { graph, dialect, prefixes, translated }
+  return { graph: translateGraph(graph, dialect), dialect, prefixes, translated: true }
+}
+
+interface Facts {
+  readonly graph: Graph
+  readonly dialect: Dialect
+  readonly prefixes: ReadonlyMap<string, string>
+  /** The terms of the graph are not all as they are written. */
+  readonly translated: boolean
 }
 
 /** The same facts in the terms of the Standard. */
 export function translateGraph(graph: Graph, dialect: Dialect): Graph {
-  const statements = graph.statements.map((statement) => translate(statement, dialect))
   const standard = createGraph()
   const maps = new Set<string>()
-  for (const { subject, object } of statements) if (object.value === aff4('Map')) maps.add(subject)
-  for (const statement of statements) {
+  for (const written of graph.statements) {
+    const { subject, object } = translate(written, dialect)
+    if (object.value === aff4('Map')) maps.add(subject)
+  }
+  for (const written of graph.statements) {
+    const statement = translate(written, dialect)
     const { subject, predicate, object } = maps.has(statement.subject) ? translateOnMap(statement) : statement
     standard.add(subject, predicate, object)
   }
@@ -182,9 +201,10 @@ async function readTurtle(container: Container, member: Member, reader: TurtleRe
     throw new FormatError(`${member.name}: ${member.size} bytes are too many`, member.headerOffset)
   const source = await container.open(member)
   const decoder = new TextDecoder()
+  const room = Buffer.allocUnsafe(BLOCK)
   let crc = 0
   for (let done = 0n; done < source.size; done += BigInt(BLOCK)) {
-    const block = await source.read(done, BLOCK)
+    const block = await source.read(done, BLOCK, room)
     crc = crc32(block, crc)
     reader.write(decoder.decode(block, { stream: true }))
   }

@@ -114,7 +114,7 @@ type Beginning = Pick<OldVolume, 'urn' | 'minor' | 'dialect' | 'comment' | 'has'
 
 function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeWriter {
   const { urn, minor, dialect, comment, has, turtle: oldTurtle = Buffer.alloc(0), multiple = 1 } = beginning
-  const oldStatements = graph.statements.length
+  const oldEnd = graph.mark()
   const maps = new Map<MapWriter, OpenMap>()
   let streams: OpenImageStream[] = []
   /** Streams come one after another: one bevy is filled, one written, and most have the same size. */
@@ -177,7 +177,7 @@ function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeW
       zip.has(parts.memberName(object)) || has(object) || described(object) || settled.has(object),
     declare: parts.declare,
     settle({ statements }) {
-      settled.add(statements.map((statement) => spell(statement, dialect)))
+      settled.add(Array.from(statements, (statement) => spell(statement, dialect)))
     },
     async segment(object, bytes) {
       const deflated = deflateSync(bytes)
@@ -220,15 +220,15 @@ function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeW
     return first !== undefined
   }
 
-  function encodeStatements(statements: readonly Statement[]): Bytes {
-    const spelt = statements.map((statement) => spell(statement, dialect))
+  function encodeStatements(statements: Iterable<Statement>): Bytes {
+    const spelt = Array.from(statements, (statement) => spell(statement, dialect))
     return Buffer.from(formatTurtle(spelt, urn), 'utf8')
   }
 
   /** The old text as it is: what a parser of ours would make of it is not what others would. */
   function encodeGraph(): Bytes[] {
-    if (oldStatements === 0) return [encodeStatements(graph.statements), ...settled.pieces()]
-    const more = encodeStatements(relabelled(graph.statements.slice(oldStatements)))
+    if (oldEnd === 0) return [encodeStatements(graph.statements), ...settled.pieces()]
+    const more = encodeStatements(relabelled(graph.since(oldEnd)))
     return [oldTurtle, Buffer.from('\n'), more, ...settled.pieces()]
   }
 

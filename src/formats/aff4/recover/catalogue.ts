@@ -217,7 +217,7 @@ async function readGraph(
   const described =
     whole && !cut && !behind && checkpoints.length === 0
       ? 'whole'
-      : graph.statements.length > 0
+      : graph.mark() > 0
         ? 'in part'
         : 'not at all'
   return { graph, described, base, end: final?.headerOffset }
