@@ -41,6 +41,9 @@ export async function recoverSegment(job: Job, urn: string): Promise<void> {
   if (beside) return
   const kinds = kindsOf(job, urn)
   volume.declare(urn, ...(kinds.length > 0 ? kinds : ['FileImage']), 'ZipSegment')
+  // pyaff4 lists no file of a volume in which one has no name.
+  if (found.graph.value(urn, aff4('originalFileName')) === undefined)
+    volume.graph.add(urn, aff4('originalFileName'), text(nameOf(job, urn)))
   const size = BigInt(bytes.length)
   volume.graph.add(urn, aff4('size'), long(size))
   intact.add(urn)

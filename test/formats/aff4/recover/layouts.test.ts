@@ -201,7 +201,7 @@ test('an encrypted stream stays one', async (t) => {
   t.deepEqual(volume.graph.all(object!.urn, aff4('chunkSize'))[0]!.id, int(512).id)
 })
 
-test('an empty file of pyaff4 is empty, though its header looks like one without sizes', async (t) => {
+test('files of pyaff4 without their description keep their names, and an empty one is not taken for one without sizes', async (t) => {
   const header = (name: string, content: Buffer) => {
     const fixed = Buffer.alloc(30)
     fixed.write('PK\x03\x04', 'latin1')
@@ -227,6 +227,9 @@ test('an empty file of pyaff4 is empty, though its header looks like one without
       [3000n, 0],
     ],
   )
+  // Its own program stops at a file without a name.
+  for (const name of ['/cases/empty', '/cases/full'])
+    t.is(volume.graph.value(`${VOLUME}/${name}`, aff4('originalFileName')), name)
   t.is((await readStream(volume, `${VOLUME}//cases/empty`)).length, 0)
   t.true((await readStream(volume, `${VOLUME}//cases/full`)).equals(content))
 })
