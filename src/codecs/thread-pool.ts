@@ -99,7 +99,13 @@ export function openThreadPool<Job, Result>(
       const id = begun++
       if (doneHere >= BYTES_BEFORE_THREADS)
         while (threads.length < options.threads) threads.push(startThread())
-      const thread = freeThread()
+      let thread = freeThread()
+      if (!thread && threads.length > 0) {
+        // What threads have done is known only when the event loop turns.
+        await setImmediate()
+        if (failure) throw failure
+        thread = freeThread()
+      }
       if (thread)
         return new Promise((resolve, reject) => {
           thread.jobs.set(id, { resolve, reject })
