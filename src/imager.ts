@@ -1,15 +1,15 @@
-import fs from 'node:fs'
-import { isatty } from 'node:tty'
-import type { Options } from './cli/arguments.js'
+import fs, { type BigIntStats } from 'node:fs'
 import { EXIT, type ExitCode, ToolError } from './cli/exit.js'
 import { parseWords } from './cli/launch.js'
-import { printable } from './cli/messages.js'
+import { partialName } from './cli/output.js'
 import { SECRET_OPTIONS, secretsOf } from './cli/secret.js'
 import type { Context, Tool } from './cli/tool.js'
 import { VERSION } from './cli/version.js'
+import { guardName } from './formats/aff4/append-guard.js'
 import { runChain } from './imager/chain.js'
-import { type Console, fileUrl, narrate } from './imager/narrate.js'
-import { type Plan, planOf } from './imager/plan.js'
+import { besideConsole, createConsole, SILENT } from './imager/console.js'
+import { extraction, introduction, narrate } from './imager/narrate.js'
+import { planOf } from './imager/plan.js'
 import { shellLine } from './imager/shell.js'
 import { holdsMemory, streamCalled } from './imager/volumes.js'
 
@@ -37,7 +37,13 @@ export const imager = (name: string): { tool: Tool } => ({
     options: {
       elf: { help: 'write an ELF core of the memory, or with -e of that stream' },
       'acquire-memory': { short: 'm', help: 'acquire memory, too, where files are asked for' },
-      pagefile: { short: 'p', value: 'FILE…', repeat: true, greedy: true, help: 'page files' },
+      pagefile: {
+        short: 'p',
+        value: 'FILE…',
+        repeat: true,
+        greedy: true,
+        help: 'page files, which are acquired with the memory',
+      },
       view: { short: 'V', help: 'show the metadata of the volumes' },
       input: { short: 'i', value: 'FILE…', repeat: true, greedy: true, help: 'files to acquire' },
       export: { short: 'e', value: 'STREAM', help: 'write this stream of the volumes to the output' },
@@ -53,10 +59,11 @@ export const imager = (name: string): { tool: Tool } => ({
 
 async function run(name: string, context: Context): Promise<ExitCode> {
   const { options, operands, io, log } = context
-  const exported = options.value('export')
   const secrets = secretsOf(options)
-  const urn = exported === undefined ? undefined : await streamCalled(exported, operands, secrets)
-  const plan = planOf({ options, operands }, urn)
+  const plan = await planOf(context, {
+    streamCalled: (stream, volumes) => streamCalled(stream, volumes, secrets),
+    holdsMemory,
+  })
   if (options.flag('plan')) {
     await io.print(`${shellLine(plan)}\n`)
     return EXIT.complete
@@ -67,58 +74,33 @@ async function run(name: string, context: Context): Promise<ExitCode> {
   }
   const output = options.value('output')!
   for (const input of [...operands, ...options.values('input'), ...options.values('pagefile')])
-    if (isOneFile(input, output)) throw new ToolError(EXIT.usage, `${output}: input and output are one file`)
-  if (urn === undefined) await refuseSecondMemory(options, plan, output)
-  const told = createConsole(options, output)
-  if (urn !== undefined) told.line(`Extracting ${urn} into ${fileUrl(output)}`)
+    if (isSameFile(statOf(input), statOf(output)))
+      throw new ToolError(EXIT.usage, `${output}: input and output are one file`)
+  // Where the volume goes to standard output, nothing else does.
+  const told = options.flag('quiet') || options.flag('log') ? SILENT : createConsole(output === '-' ? 2 : 1)
+  const written = [output, partialName(output), guardName(output)]
   return runChain(plan, {
-    io,
+    io: {
+      ...io,
+      isOutput: (file) => io.isOutput(file) || written.some((name) => isSameFile(file, statOf(name))),
+    },
     secrets,
-    log: options.value('log') === undefined ? { ...log, progress() {} } : log,
+    log: options.flag('log') ? log : besideConsole(log, told),
     program: { name, version: VERSION, arguments: process.argv.slice(2) },
     load,
-    watch: (frames) => narrate(frames, told, urn === undefined),
+    watch: (frames) =>
+      narrate(frames, told, plan.stream === undefined ? introduction : extraction(plan.stream, output)),
   })
 }
 
-function isOneFile(input: string, output: string): boolean {
+/** What is not there, or cannot be had, is no file here: who reads or writes it will say so. */
+function statOf(name: string): BigIntStats | undefined {
   try {
-    const [a, b] = [input, output].map((name) => fs.statSync(name, { bigint: true }))
-    return a!.dev === b!.dev && a!.ino === b!.ino
+    return fs.statSync(name, { bigint: true, throwIfNoEntry: false })
   } catch {
-    // One of them is not there, or cannot be had: who reads it will say so.
-    return false
+    return undefined
   }
 }
 
-/** The suite acquires a memory once, and again only when told to. */
-async function refuseSecondMemory(options: Options, { sources }: Plan, output: string): Promise<void> {
-  const unasked = sources[0]!.tool === 'pmem-read' && !options.flag('acquire-memory') && !options.flag('elf')
-  if (!unasked || options.flag('truncate') || !fs.statSync(output, { throwIfNoEntry: false })?.isFile())
-    return
-  if (await holdsMemory(output))
-    throw new ToolError(EXIT.cannotCreate, `${output}: holds a memory already`, {
-      hint: '-m adds another one, -t replaces the volume',
-    })
-}
-
-/** Lines for people on standard output, where no volume goes there; quiet for those who want none. */
-function createConsole(options: Options, output: string): Console {
-  if (options.flag('quiet') || options.flag('log')) return { line() {}, state() {} }
-  const fd = output === '-' ? 2 : 1
-  const terminal = isatty(fd)
-  let shown = 0
-  const put = (text: string, end: string) => {
-    const whole = printable(text)
-    try {
-      fs.writeSync(fd, `${whole.padEnd(shown)}${end}`)
-    } catch {
-      // Nobody reads it; the volume is what counts.
-    }
-    shown = end === '\r' ? whole.length : 0
-  }
-  return {
-    line: (text) => put(text, '\n'),
-    state: (text) => put(text, terminal ? '\r' : '\n'),
-  }
-}
+const isSameFile = (a: BigIntStats | undefined, b: BigIntStats | undefined): boolean =>
+  a !== undefined && a.dev === b?.dev && a.ino === b.ino

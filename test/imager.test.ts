@@ -198,6 +198,96 @@ test('a volume goes to standard output, and what is told does not', async (t) =>
   t.is((await shell.run('unzip -tqq out.aff4')).status, 0)
 })
 
+test('what is written is not read, however it is found', async (t) => {
+  const shell = withFiles(t)
+  for (const words of ['-i . -o out.aff4', "-t -i './[lot]*' -o out.aff4", '-i large . -o out.aff4']) {
+    const { status, stderr } = await shell.run(`pmem ${words}`)
+    t.deepEqual([status, stderr], [0, ''], words)
+    const found = await contents(shell, 'out.aff4')
+    t.deepEqual(
+      found.filter((line) => line.includes('out.')),
+      [],
+      words,
+    )
+    t.true(found.length >= 2)
+  }
+  t.is((await shell.run('aff4-verify -q out.aff4')).status, 0)
+})
+
+test('a stream is taken by a name that is its own alone, or by its URN', async (t) => {
+  const { run } = withFiles(t)
+  await run('file-cat small large $PWD/large | aff4-sink case.aff4')
+  await run('echo other >small; pmem -q -i small -o case.aff4')
+  const twice = await run('pmem -e small -o out case.aff4; s=$?; ls out*; exit $s')
+  t.deepEqual([twice.status, twice.stdout.toString()], [65, ''])
+  const [, first, second] =
+    /^pmem: case\.aff4: 2 streams are called small\nhint: -e takes a URN as well: (\S+), (\S+)\n/.exec(
+      twice.stderr,
+    ) ?? []
+  const { stdout } = await run(`for urn in ${first} ${second}; do pmem -q -e $urn -o - case.aff4; done`)
+  t.is(stdout.toString(), 'a few words\nother\n')
+  for (const name of ['large', '/large', '$PWD/large'])
+    t.is((await run(`pmem -q -e ${name} -o - case.aff4 | cmp - large`)).status, 0, name)
+})
+
+test('what has no bytes is not taken out as if it had', async (t) => {
+  const { run } = withFiles(t)
+  await run(
+    'mkdir folder; ln -s small link; file-cat folder | aff4-sink case.aff4; pmem -q -i . -o case.aff4',
+  )
+  for (const words of ['-e folder', '--elf -e folder', '-e link']) {
+    const { status, stdout, stderr } = await run(`pmem -q ${words} -o out case.aff4; s=$?; ls out*; exit $s`)
+    t.is(status, 65, words)
+    t.is(stdout.toString(), '', words)
+    t.regex(stderr, /^pmem: no stream with bytes came: nothing was written\n/, words)
+  }
+})
+
+test('what is told of an export is told once it begins, and where it goes', async (t) => {
+  const { run } = withFiles(t)
+  await run('file-cat small large | aff4-sink case.aff4')
+  const there = await run('pmem -e small -o large case.aff4')
+  t.deepEqual([there.status, there.stdout.toString()], [73, ''])
+  const unknown = await run('pmem -e nothing -o out case.aff4')
+  t.deepEqual([unknown.status, unknown.stdout.toString()], [66, ''])
+  const piped = await run('pmem -e small -o - case.aff4')
+  t.is(piped.stdout.toString(), 'a few words\n')
+  t.regex(piped.stderr, /^Extracting aff4:\S+ into standard output\n$/)
+})
+
+test('on a terminal the state of the reading is one line, and messages do not stand in it', async (t) => {
+  const { run } = withFiles(t)
+  const { stdout } = await run(
+    `mkfifo slow; (cat large; sleep 1; head -c 64k large) >slow & script -qec 'pmem -i slow nowhere -o out.aff4' /dev/null`,
+  )
+  // What a carriage return takes back is not seen.
+  const seen = stdout
+    .toString()
+    .split('\r\n')
+    .map((line) => line.split('\r').reduce((shown, text) => text + shown.slice(text.length), ''))
+  t.is(seen.length, 4, stdout.toString())
+  t.regex(seen[0]!, /^Adding slow as /)
+  t.deepEqual(
+    seen
+      .slice(1, 3)
+      .map((line) => line.replace(/\d+MiB\/s/, '0MiB/s').trimEnd())
+      .toSorted(),
+    [' Reading 0xd10000  13MiB / 13MiB 0MiB/s', 'pmem: nowhere: no such file or directory'],
+  )
+})
+
+test('names that are no text, alike to whom reads text, are told apart', async (t) => {
+  const { run } = withFiles(t)
+  const names = `"$(printf 'r\\351')" "$(printf 'r\\350')"`
+  const made = await run(`for name in ${names}; do echo "$name" >"$name"; done; pmem -i ${names} -o out.aff4`)
+  t.deepEqual([made.status, made.stderr], [0, ''])
+  await run(`pmem --plan -i ${names} -o same.aff4 >plan; sh -c "$(cat plan)"`)
+  for (const volume of ['out', 'same']) {
+    const { stdout } = await run(`for name in r%E9 r%E8; do pmem -q -e "$name" -o - ${volume}.aff4; done`)
+    t.is(stdout.toString('latin1'), 'r\xe9\nr\xe8\n', volume)
+  }
+})
+
 ;(refused ? test : test.skip)(
   'a memory that cannot be read is refused as by pmem-read, and leaves no file',
   async (t) => {
@@ -221,6 +311,12 @@ test('a volume goes to standard output, and what is told does not', async (t) =>
   t.true(stderr.startsWith(asked.stderr.toString().split('\n')[0]!.replace(/^\S+:/, 'pmem:')), stderr)
   t.regex(stderr, /12 B kept in out\.partial\.aff4\nhint: /)
   t.regex((await shell.run('aff4-view out.partial.aff4')).stdout.toString(), /pmem:status "failed"/)
+})
+
+;(refused ? test : test.skip)('page files come with the memory, or the volume is not whole', async (t) => {
+  const shell = withFiles(t)
+  const { stdout } = await shell.run('pmem -p small -o out.aff4; echo $?; ls *.aff4')
+  t.regex(stdout.toString(), /^Adding small .*\n3\nout\.partial\.aff4\n$/)
 })
 
 test('a file that is not there is named, and the others come', async (t) => {

@@ -1,3 +1,4 @@
+import fs from 'node:fs'
 import { isatty } from 'node:tty'
 import { BATCHES_ALIVE, decode } from '../frames/decode.js'
 import { createEncoder } from '../frames/encode.js'
@@ -14,6 +15,7 @@ import type { Io, Tool } from './tool.js'
 /** Standard input and output of one run of a tool, as frames. */
 export function createIo(tool: Tool, program: Program, interrupted: AbortSignal, log: Log, crc: boolean): Io {
   let print: WritePieces | undefined
+  const stdout = fs.fstatSync(1, { bigint: true })
 
   async function* frames(batchesAlive = BATCHES_ALIVE): Frames {
     if (isatty(0))
@@ -69,6 +71,7 @@ export function createIo(tool: Tool, program: Program, interrupted: AbortSignal,
     frames,
     send: (outgoing) => write(relay(outgoing)),
     transmit: (evidence) => write(transmission(evidence, program, interrupted)),
+    isOutput: ({ dev, ino }) => stdout.isFile() && stdout.dev === dev && stdout.ino === ino,
     print(text) {
       print ??= standardOutput()
       return print([Buffer.from(text, 'utf8')])

@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs'
 import type { Secrets } from '../formats/aff4/encryption/unlock.js'
 import type { Frames } from '../frames/frame.js'
 import type { Options, OptionTable } from './arguments.js'
@@ -48,6 +49,8 @@ export interface Io {
    * unreadable or a stream closed as failed.
    */
   transmit(evidence: Frames): Promise<ExitCode>
+  /** Sources: whether a file is what becomes of their frames, and so is not to be read. */
+  isOutput(file: BigIntStats): boolean
   /** Reports: writes text to standard output, whole. */
   print(text: string): Promise<void>
 }

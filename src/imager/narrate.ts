@@ -2,12 +2,7 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Frames, StreamBody } from '../frames/frame.js'
 import { announcedBytes } from '../frames/streams.js'
-
-/** Where the imager tells what it does: lines that stay, and one that is taken back by the next. */
-export interface Console {
-  line(text: string): void
-  state(text: string): void
-}
+import type { Console } from './console.js'
 
 const EVERY_MS = 250
 /** Of a stream that is smaller no progress is told. */
@@ -15,31 +10,39 @@ const LEAST_TOLD = 10n << 20n
 
 /**
  * Passes frames through and tells what they are of, in the words that the pmem suite had.
- * @param introduces tell the name of each stream, too
+ * @param introduce what is told of a stream as it begins
  */
-export async function* narrate(frames: Frames, told: Console, introduces: boolean): Frames {
+export async function* narrate(
+  frames: Frames,
+  told: Console,
+  introduce: (stream: StreamBody) => string,
+): Frames {
   let stream = createProgress({ name: '', kind: 'image' })
   for await (const batch of frames) {
     for (const frame of batch)
       if (frame.type === 'data' || frame.type === 'fill')
         stream.reached(frame.offset + frame.length, frame.length)
       else if (frame.type === 'stream') {
-        if (introduces) told.line(introduction(frame.body))
+        told.line(introduce(frame.body))
         stream = createProgress(frame.body)
       } else if (frame.type === 'close') {
-        if (stream.done >= LEAST_TOLD) told.line(stream.line())
+        if (stream.done >= LEAST_TOLD && stream.moved()) told.state(stream.line())
+        told.settle()
       }
     if (stream.done >= LEAST_TOLD && stream.due()) told.state(stream.line())
     yield batch
   }
 }
 
-function introduction({ name, category }: StreamBody): string {
+export function introduction({ name, category }: StreamBody): string {
   if (category === 'memory:physical') return 'Imaging memory'
   return `Adding ${name} as ${fileUrl(name)}`
 }
 
-export const fileUrl = (name: string) => pathToFileURL(path.resolve(name)).href
+export const extraction = (urn: string, output: string) => () =>
+  `Extracting ${urn} into ${output === '-' ? 'standard output' : fileUrl(output)}`
+
+const fileUrl = (name: string) => pathToFileURL(path.resolve(name)).href
 
 /** Where in a stream the reading is: ` Reading 0xa00000  10MiB / 512MiB 266MiB/s`. */
 function createProgress(body: StreamBody) {
@@ -56,7 +59,8 @@ function createProgress(body: StreamBody) {
       at = address
       done += length
     },
-    due: () => performance.now() - toldAt >= EVERY_MS,
+    moved: () => done > toldDone,
+    due: () => done > toldDone && performance.now() - toldAt >= EVERY_MS,
     line(): string {
       const now = performance.now()
       const seconds = Math.max(now - toldAt, 1) / 1000

@@ -15,24 +15,34 @@ export interface Plan {
   readonly sources: readonly Stage[]
   readonly transforms: readonly Stage[]
   readonly sink: Stage
+  /** The URN of the stream that is taken out of volumes. */
+  readonly stream?: string
 }
 
 const DEFAULT_CODEC = 'zlib'
 const WRITTEN = CODECS.filter((codec) => codec !== 'deflate')
 
+/** What a plan depends on beside the options: what volumes hold. Asked once the options are found to be sound. */
+export interface Inquiry {
+  /** The URN of the stream of the volumes that is meant by a name. */
+  streamCalled(name: string, volumes: readonly string[]): Promise<string>
+  /** Whether a memory is in the volume already to which is appended. */
+  holdsMemory(volume: string): Promise<boolean>
+}
+
 /**
  * The tools that do what the options ask for.
- * @param stream the stream that is exported, where one is
- * @throws {ToolError} usage, when they contradict each other or something is missing
+ * @throws {ToolError} usage, when they contradict each other or something is missing; what the inquiry throws; or
+ * that the volume holds a memory and another one is not asked for
  */
-export function planOf({ options, operands }: Arguments, stream?: string): Plan | Stage {
+export async function planOf({ options, operands }: Arguments, inquiry: Inquiry): Promise<Plan | Stage> {
   if (options.flag('view')) return planView(options, operands)
-  if (stream !== undefined) return planExport(options, operands, stream)
+  if (options.flag('export')) return planExport(options, operands, inquiry)
   if (operands[0] !== undefined)
     throw new ToolError(EXIT.usage, `${operands[0]}: a volume is given, and neither -V nor -e`, {
       hint: '-i takes files into the volume of -o',
     })
-  return planAcquisition(options)
+  return planAcquisition(options, inquiry)
 }
 
 function planView(options: Options, operands: readonly string[]): Stage {
@@ -41,25 +51,29 @@ function planView(options: Options, operands: readonly string[]): Stage {
   return { tool: 'aff4-view', words: [...secretWords(options), '--', ...operands] }
 }
 
-function planExport(options: Options, operands: readonly string[], stream: string): Plan {
+async function planExport(options: Options, operands: readonly string[], inquiry: Inquiry): Promise<Plan> {
+  const name = options.value('export')!
   refuseWith(options, '-e', ['acquire-memory', 'pagefile', 'input', 'compression'])
-  if (operands.length === 0) throw new ToolError(EXIT.usage, `-e ${stream}: no volume is given`)
+  if (operands.length === 0) throw new ToolError(EXIT.usage, `-e ${name}: no volume is given`)
   const words = [...replacing(options), '--', outputOf(options)]
+  const stream = await inquiry.streamCalled(name, operands)
   return {
-    sources: [{ tool: 'aff4-cat', words: ['--stream', stream, ...secretWords(options), '--', ...operands] }],
+    sources: [
+      { tool: 'aff4-cat', words: [`--stream=${stream}`, ...secretWords(options), '--', ...operands] },
+    ],
     transforms: [],
     sink: { tool: options.flag('elf') ? 'elf-sink' : 'raw-sink', words },
+    stream,
   }
 }
 
-function planAcquisition(options: Options): Plan {
+async function planAcquisition(options: Options, inquiry: Inquiry): Promise<Plan> {
   const secret = SECRETS.find((name) => options.flag(name))
   if (secret !== undefined) throw new ToolError(EXIT.usage, `--${secret}: only with -V and -e`)
   const pageFiles = options.values('pagefile')
   const inputs = options.values('input')
-  const others = pageFiles.length + inputs.length > 0
   if (options.flag('elf')) {
-    if (others)
+    if (pageFiles.length + inputs.length > 0)
       throw new ToolError(
         EXIT.usage,
         '--elf does not go with --input and --pagefile: an ELF file cannot hold several streams',
@@ -79,7 +93,7 @@ function planAcquisition(options: Options): Plan {
     }
   // What changes fastest comes first.
   const sources: Stage[] = []
-  if (options.flag('acquire-memory') || !others) sources.push({ tool: 'pmem-read', words: [] })
+  if (await takesMemory(options, output, inquiry)) sources.push({ tool: 'pmem-read', words: [] })
   if (pageFiles.length > 0)
     sources.push({ tool: 'file-cat', words: ['--category', 'memory:pagefile', '--', ...pageFiles] })
   if (inputs.length > 0) sources.push({ tool: 'file-cat', words: ['--', ...inputs] })
@@ -89,6 +103,17 @@ function planAcquisition(options: Options): Plan {
     transforms: [{ tool: 'pmem-compress', words: [codec] }],
     sink: { tool: 'aff4-sink', words: [...replacing(options), ...expect, '--', output] },
   }
+}
+
+/** As the suite did: page files come with the memory, files in its place; and it acquires a memory once. */
+async function takesMemory(options: Options, output: string, inquiry: Inquiry): Promise<boolean> {
+  if (options.flag('acquire-memory')) return true
+  if (options.flag('input')) return false
+  if (options.flag('truncate') || !(await inquiry.holdsMemory(output))) return true
+  if (options.flag('pagefile')) return false
+  throw new ToolError(EXIT.cannotCreate, `${output}: holds a memory already`, {
+    hint: '-m adds another one, -t replaces the volume',
+  })
 }
 
 function outputOf(options: Options): string {

@@ -8,7 +8,7 @@ import { createCoverage, wholeMap, within } from './coverage.js'
 import { beginCore, type CoreWriter } from './elf-core.js'
 import { gatherFacts } from './elf-facts.js'
 import { mapBeside } from './map-beside.js'
-import { onlyStream } from './one-stream.js'
+import { onlyStream, refuseNone } from './one-stream.js'
 import { type Receiver, receive } from './receive.js'
 
 export const tool: Tool = {
@@ -73,6 +73,7 @@ function elfCore({ options, log }: Context, output: Output): Receiver {
       }
     },
     async finish(outcome) {
+      if (!stream) refuseNone(outcome)
       if (stream && core) {
         const complete = outcome.status === 'complete'
         const ranges = mergeRuns(coverage.blocks())

@@ -57,6 +57,9 @@ function writeDurably(name: string, bytes: Uint8Array): void {
   try {
     fs.writeFileSync(fd, bytes)
     fs.fsyncSync(fd)
+  } catch (error) {
+    fs.rmSync(name, { force: true })
+    throw error
   } finally {
     fs.closeSync(fd)
   }

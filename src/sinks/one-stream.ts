@@ -1,5 +1,14 @@
 import { EXIT, ToolError } from '../cli/exit.js'
+import type { Outcome } from '../cli/output.js'
 import type { StreamFrame } from '../frames/frame.js'
+
+/**
+ * For sinks that hold one stream, in the end: none of what came had bytes.
+ * @throws {ToolError} unless something else has gone wrong, which is told by itself
+ */
+export function refuseNone({ status }: Outcome): void {
+  if (status === 'complete') throw new ToolError(EXIT.data, 'no stream with bytes came: nothing was written')
+}
 
 /**
  * For sinks that hold one stream: says of each STREAM whether it is the one. Helper files that come after a

@@ -9,7 +9,7 @@ import { announcedRuns, announcedSize } from '../frames/streams.js'
 import { createCoverage, statusOf, wholeMap, within } from './coverage.js'
 import { MOST_SIZE, refuseUnlessHeld, tooLarge } from './file-size.js'
 import { mapBeside } from './map-beside.js'
-import { onlyStream } from './one-stream.js'
+import { onlyStream, refuseNone } from './one-stream.js'
 import { joined, MOST_PADDING, type Placement, padded, sparse, tooMuchPadding } from './raw-placement.js'
 import { type Receiver, receive, type StreamReceiver } from './receive.js'
 
@@ -70,6 +70,7 @@ function rawImage({ options, log }: Context, output: Output, settings: Settings)
       return image
     },
     async finish(outcome) {
+      if (!image) refuseNone(outcome)
       const complete = outcome.status === 'complete'
       const blocks = await image?.finish()
       const told =

@@ -71,12 +71,7 @@ export async function* catVolumes(
   for (const name of wanted)
     if (![...all, ...tree].some((entry) => entry.urn === name || nameOf(entry) === name))
       throw new ToolError(EXIT.noInput, `${paths.join(', ')}: no stream is called ${name}`, {
-        hint: `there are: ${
-          all
-            .filter(({ backing }) => !backing)
-            .map(nameOf)
-            .join(', ') || 'none'
-        }`,
+        hint: `there are: ${someOf(all.filter(({ backing }) => !backing).map(nameOf)) || 'none'}`,
       })
   if (chosen.length + tree.length === 0)
     throw new ToolError(EXIT.data, `${paths.join(', ')}: no stream in there`, {
@@ -105,6 +100,12 @@ export async function* catVolumes(
   }
   yield* treeOf('link')
 }
+
+const MOST_NAMED = 20
+
+const someOf = (names: readonly string[]) =>
+  names.slice(0, MOST_NAMED).join(', ') +
+  (names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '')
 
 /** A folder or a link. */
 function withoutBytes(entry: TreeObject, stream: number, notes: readonly NoteBody[]): Frame[] {

@@ -9,7 +9,7 @@ import type { BlockDevice } from '../platform/linux/block-device.js'
 import { openExtendedAttributes } from '../platform/linux/extended-attributes.js'
 import { withinReach } from '../platform/linux/long-path.js'
 import { pseudoFileSystem } from '../platform/linux/mounts.js'
-import { rawArgument } from '../platform/linux/raw-arguments.js'
+import { rawArguments } from '../platform/linux/raw-arguments.js'
 import { describeFolder, describeLink } from './files/file-facts.js'
 import { expand, isAbsent, isPattern } from './files/glob.js'
 import { displayPath, streamName } from './files/name.js'
@@ -45,6 +45,7 @@ export const tool: Tool = {
         interrupted: io.interrupted,
         batchesAlive: io.batchesAlive,
         category: options.value('category'),
+        isOutput: io.isOutput,
         onMissing: () => (missing = true),
       }),
     )
@@ -62,6 +63,8 @@ export interface CatFiles {
   readonly batchesAlive?: number
   /** Of every stream with bytes. */
   readonly category?: string | undefined
+  /** Whether a file is being written with what is sent: it is passed over. */
+  isOutput(file: BigIntStats): boolean
   /** Told when something asked for has no stream, or lost its tail: the transmission is complete all the same. */
   onMissing(): void
 }
@@ -73,11 +76,11 @@ export interface CatFiles {
 export async function* catFiles({ operands, ...given }: CatFiles): AsyncGenerator<Batch> {
   const session = createSession(given)
   if (!session.attributes) noteNoAttributes(session)
-  const [only] = operands
-  if (operands.length === 1 && only !== undefined) probe(only)
-  for (const operand of operands) {
+  const raw = rawArguments(operands)
+  if (operands.length === 1) probe(operands[0]!, raw[0])
+  for (const [index, operand] of operands.entries()) {
     if (given.interrupted.aborted) break
-    yield* catOperand(session, operand)
+    yield* catOperand(session, operand, raw[index])
   }
   yield session.outbox.take()
   if (session.streams === 0 && !given.interrupted.aborted)
@@ -92,7 +95,6 @@ function createSession(given: Omit<CatFiles, 'operands'>): Session {
   return {
     ...given,
     outbox: createOutbox(given.batchesAlive),
-    output: outputFile(),
     stopped: new Promise((resolve) => given.interrupted.addEventListener('abort', () => resolve(undefined))),
     streams: 0,
     attributes: openExtendedAttributes(),
@@ -110,12 +112,12 @@ function noteNoAttributes(session: Session): void {
   session.log.verbose(message)
 }
 
-async function* catOperand(session: Session, operand: string): AsyncGenerator<Batch> {
+async function* catOperand(session: Session, operand: string, raw?: Buffer): AsyncGenerator<Batch> {
   if (operand === '-') {
     yield* readPipe(session, Buffer.from('stdin'), 0)
     return
   }
-  const named = find(operand)
+  const named = find(operand, raw)
   if (named.stat || !isPattern(operand) || !isAbsent(named.error)) {
     yield* catNamed(session, named)
     return
@@ -157,10 +159,8 @@ async function* catFile(
   stat: BigIntStats,
   origin: Origin,
 ): AsyncGenerator<Batch> {
-  const { output } = session
   if (stat.isSymbolicLink()) sendLink(session, path, stat)
-  else if (output && output.dev === stat.dev && output.ino === stat.ino)
-    skip(session, path, 'the output of this command')
+  else if (session.isOutput(stat)) skip(session, path, 'the output of this command')
   else yield* readFile(session, path, stat, origin)
 }
 
@@ -213,9 +213,9 @@ function unreadableKind(stat: BigIntStats): ToolError {
  * Fails before the first frame where a single operand can give none.
  * @throws {ToolError}
  */
-function probe(operand: string): void {
+function probe(operand: string, raw?: Buffer): void {
   if (operand === '-') return
-  const named = find(operand)
+  const named = find(operand, raw)
   if (named.stat === undefined) {
     if (isPattern(operand) && isAbsent(named.error)) return
     throw unusable(named)
@@ -240,11 +240,7 @@ function unusable({ path, error }: Found): ToolError {
 }
 
 /** What an operand names, a link followed; a link that leads nowhere is itself. */
-function find(operand: string): Found {
-  const asGiven = look(Buffer.from(operand))
-  const raw = asGiven.error !== undefined && operand.includes('\ufffd') ? rawArgument(operand) : undefined
-  return raw ? look(raw) : asGiven
-}
+const find = (operand: string, raw?: Buffer): Found => look(raw ?? Buffer.from(operand))
 
 function look(path: Buffer): Found {
   try {
@@ -256,10 +252,4 @@ function look(path: Buffer): Found {
       return { path, error }
     }
   }
-}
-
-/** Standard output, where it is a file. */
-function outputFile(): BigIntStats | undefined {
-  const stat = fs.fstatSync(1, { bigint: true })
-  return stat.isFile() ? stat : undefined
 }

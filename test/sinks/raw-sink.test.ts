@@ -316,6 +316,24 @@ test('a full disk ends it with what was written before', async (t) => {
   t.regex(stderr, /\/dev\/full: no space left on device/)
 })
 
+test('no map is left beside an image where the disk has no room for one', async (t) => {
+  const folder = await scratch(t)
+  const blocks = Array.from({ length: 20 }, (_, i) => data(BigInt(i) << 16n, Buffer.alloc(1 << 16, i + 1)))
+  const { status } = await runTool(
+    'raw-sink',
+    [path.join(folder, 'image.raw')],
+    transmission(stream(memory(), blocks)),
+    {
+      prefix: [
+        ...['unshare', '--map-root-user', '--mount', 'bash', '-c'],
+        'at=$1; shift; mount -t tmpfs -o size=1M tmpfs "$at"; "$@"; s=$?; exit $((s * $(ls "$at" | wc -l)))',
+        ...['full', folder],
+      ],
+    },
+  )
+  t.is(status, 74)
+})
+
 for (const holes of ['write', 'seek', 'skip'])
   test(`--holes ${holes}: where a file can't grow on, its map claims only what is in it`, async (t) => {
     const folder = await scratch(t)

@@ -255,7 +255,7 @@ async function readOld(target: string, onto: boolean, kind: VolumeKind): Promise
     const reason = error.message.replace(`${target}: `, '')
     if (zip || LOCAL_HEADER.equals(await source.read(0n, LOCAL_HEADER.length)))
       refuse(`it cannot be appended to: ${reason}; -t replaces it`)
-    if (!onto) refuse('it is no volume: -t replaces it, --onto puts a volume behind it')
+    if (!onto) refuse('it is no volume: -t replaces it, aff4-sink --onto puts a volume behind it')
     return undefined
   } finally {
     await source.close()

@@ -25,8 +25,8 @@ export interface Session {
   isPseudo(device: bigint): boolean
   /** Undefined where they can't be read on this system. */
   readonly attributes: ExtendedAttributes | undefined
-  /** Standard output, where that is a file: what is being written is not read. */
-  readonly output: BigIntStats | undefined
+  /** Whether a file is being written with what is sent: that is not read. */
+  isOutput(file: BigIntStats): boolean
   /** Streams begun so far; the next one's id is one more. */
   streams: number
   /** Told when something that was asked for has no stream, or lost its tail. */
