@@ -48,7 +48,7 @@ export async function readOldVolume(source: ByteSource): Promise<OldVolume> {
   const turtle = volume.members.get(INFORMATION_TURTLE)!
   return {
     urn,
-    comment: directory.comment.replace(/[\0\s]+$/, '') || urn,
+    comment: commentOf(directory.comment) || urn,
     minor: version?.minor ?? 0,
     dialect: version || !saysNothing(graph) ? volume.dialect : PMEM2015,
     turtle: await volume.read(turtle, turtle.size),
@@ -56,6 +56,15 @@ export async function readOldVolume(source: ByteSource): Promise<OldVolume> {
     directory: await readOldDirectory(source, directory, INFORMATION_TURTLE),
     has: (object) => volume.find(object) !== undefined,
   }
+}
+
+/** A longer one is nobody's URN. */
+const LONGEST_COMMENT = 255
+
+/** What the new end repeats; nothing where the comment is something else than readers look for in it. */
+function commentOf(comment: string): string {
+  const trimmed = comment.replace(/[\0\s]+$/, '')
+  return Buffer.byteLength(trimmed, 'utf8') > LONGEST_COMMENT ? '' : trimmed
 }
 
 /** Nothing in it is spelt in different ways by the generations: then it is old that says no version. */

@@ -18,6 +18,8 @@ import { openZip } from './zip/reader.js'
 /** Bounds for what is held in memory. */
 const LARGEST_TURTLE = 512n << 20n
 const LARGEST_LABEL = 4096n
+/** A comment has room for 64 KiB of anything. */
+const LONGEST_SHOWN = 100
 /** Turtle that is read at a time. */
 const BLOCK = 64 << 10
 
@@ -89,7 +91,9 @@ async function readVolume(container: Container): Promise<Volume> {
   const label = trimmed(comment)
   const described = trimmed(await load(CONTAINER_DESCRIPTION))
   if (label && described && label !== described)
-    warnings.push(`the zip comment says ${label}, ${CONTAINER_DESCRIPTION} ${described}`)
+    warnings.push(
+      `the zip comment says ${label.slice(0, LONGEST_SHOWN)}, ${CONTAINER_DESCRIPTION} ${described}`,
+    )
   const urn = described || label || refuse('not an AFF4 volume: nothing in it says its URN')
   const version = parseVersion(await load(VERSION_TXT))
   if (version && version.major > 2) refuse(`AFF4 version ${version.major}.${version.minor} is not known`)

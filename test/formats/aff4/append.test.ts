@@ -257,3 +257,21 @@ test('an append to a full disk can be finished with what came, in the room that 
   }
   t.true(full > 10)
 })
+
+test('a comment of any length that is no URN keeps nobody from appending', async (t) => {
+  const sink = bufferSink()
+  const volume = await createVolume(sink, { tool: 'test' })
+  await volume.segment(`${volume.urn}/file`, Buffer.from('content'))
+  await volume.finish()
+  const plain = sink.bytes()
+  const length = plain.lastIndexOf('PK\x05\x06') + 20
+  const old = Buffer.concat([plain.subarray(0, length), Buffer.alloc(2 + 0xffff, 0xff)])
+  const next = await behind(old)
+  const more = await continued(next, old)()
+  await more.segment(`${more.urn}/another`, Buffer.from('content'))
+  await more.finish()
+  const after = await openVolume(bufferSource(next.bytes()))
+  t.is(after.urn, volume.urn)
+  t.deepEqual(after.warnings, [])
+  t.truthy(after.find(`${volume.urn}/file`) && after.find(`${volume.urn}/another`))
+})
