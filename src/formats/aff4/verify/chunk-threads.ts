@@ -4,8 +4,13 @@ import type { Bytes } from '../../byte-source.js'
 import type { ImageStream } from '../image-stream-reader.js'
 import { type ChunkJob, type ChunkSums, checkChunks } from './chunk-job.js'
 
-/** Most bytes of chunks that go in one job. */
-export const MOST_DECODED = JOB_BYTES
+/** Most bytes of chunks that go in one job, and most chunks: each costs memory, however small it is. */
+const MOST_DECODED = JOB_BYTES
+const MOST_CHUNKS = 2048
+/** Most chunks of so many bytes that go in one job: none where they are too large for one. */
+export const chunksInJob = (chunkSize: number): number =>
+  Math.min(Math.floor(MOST_DECODED / chunkSize), MOST_CHUNKS)
+
 /** A linear SHA-256 of what more of them give would take longer than they do. */
 const MOST_THREADS = 4
 
@@ -26,7 +31,7 @@ export interface Decoding {
 export interface ChunkThreads {
   /**
    * Begins to decode chunks that lie back to back.
-   * @param most of them, MOST_DECODED bytes or fewer
+   * @param most of them, `chunksInJob` or fewer
    * @param digests that are wanted of each, as Node calls them
    * @returns undefined while all memory is in use: there is enough to keep the threads busy
    * @throws {FormatError} when one is not in the volume, or outside its bevy
@@ -56,7 +61,7 @@ export function openChunkThreads(): ChunkThreads {
       const { source, offset, lengths, bytes } = await stream.whereIs(first, most)
       const stored = source.place
         ? { fd: source.place.fd, position: Number(source.place.offset + offset) }
-        : Uint8Array.from(await source.read(offset, bytes))
+        : new Uint8Array(await source.read(offset, bytes))
       const content = slabs.pop() ?? new SharedArrayBuffer(MOST_DECODED)
       const job: ChunkJob = { stored, lengths, format: stream.format, digests, content }
       const sums = pool.run(job, bytes, 'fd' in stored ? [] : [stored.buffer])

@@ -1,7 +1,7 @@
 import { FormatError } from '../../format-error.js'
 import type { ImageStream } from '../image-stream-reader.js'
 import type { ChunkSums } from './chunk-job.js'
-import { type ChunkThreads, type Decoding, MOST_DECODED } from './chunk-threads.js'
+import { type ChunkThreads, chunksInJob, type Decoding } from './chunk-threads.js'
 
 /** Chunks of one bevy that decode, with their sums. */
 export interface SoundChunks extends Omit<Decoding, 'sums'>, ChunkSums {
@@ -30,7 +30,7 @@ export function openReadAhead(
   count: bigint,
   digestsIn: (bevy: number) => readonly string[],
 ): ReadAhead {
-  const most = Math.floor(MOST_DECODED / stream.chunkSize)
+  const most = chunksInJob(stream.chunkSize)
   const perBevy = stream.bevyBytes / BigInt(stream.chunkSize)
   const waiting: (Decoding & { first: bigint })[] = []
   let next = 0n

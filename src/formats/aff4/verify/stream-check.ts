@@ -14,6 +14,8 @@ import { openReadAhead } from './read-ahead.js'
 
 /** Findings of one kind about the chunks of a stream, after which they are only counted. */
 const MOST_TOLD = 20
+/** Chunks that are read at once to be looked at one by one. */
+const MOST_READ = 1024
 /** Bevies that are missing, after which the rest of the stream is given up. */
 const MOST_MISSING = 10
 
@@ -203,9 +205,9 @@ export function openStreamCheck(
   /** The neighbours of a damaged entry of the index are read without it. */
   async function storedChunks(): Promise<StoredChunk[]> {
     const left = chunksPerBevy - (cursor % chunksPerBevy)
-    const most = count - cursor < left ? count - cursor : left
+    const most = Number(count - cursor < left ? count - cursor : left)
     try {
-      return await stream!.chunks(cursor, Number(most))
+      return await stream!.chunks(cursor, Math.min(most, MOST_READ))
     } catch (error) {
       damageOf(error)
       return stream!.chunks(cursor, 1)

@@ -123,3 +123,23 @@ test('streams that a map takes pieces of in turn are checked, however many share
   )
   t.true(lines.includes(`matched | hash SHA256 | ${image}`))
 })
+
+test('chunks of one byte, more than go in one job, and of more bytes than one job has are checked', async (t) => {
+  for (const [chunkSize, chunksPerBevy, length] of [
+    [1, 4999, 5000],
+    [3 * MiB, 2, 7 * MiB],
+  ] as const) {
+    const sink = bufferSink()
+    const recipe = { codec: 'zlib', chunkSize, chunksPerBevy, appended: true } as const
+    const range = { offset: 0, length, content: 'bytes', seed: 3 } as const
+    const { volume } = await writeRecipe(sink, { ...recipe, ranges: [range] })
+    await volume.finish()
+    const lines = await found(t, sink.bytes())
+    t.deepEqual(
+      lines.filter((line) => line.startsWith('mismatched')),
+      [],
+    )
+    const count = Math.ceil(length / chunkSize)
+    t.true(lines.some((line) => line.endsWith(`| ${count} decode`)))
+  }
+})
