@@ -220,6 +220,16 @@ test('a disk that fails at the end: 74, and the file stays partial', async (t) =
   t.deepEqual(fs.readdirSync(folder), ['out.partial.raw'])
 })
 
+test('a disk that fails on the way tells it once, and is believed', async (t) => {
+  const { run, folder } = openShell(t)
+  const { status, stderr } = await run(
+    `sample-source --size 40M | strace -f -o /dev/null -e trace=fdatasync -e inject=fdatasync:error=EIO:when=1 sample-sink out.raw`,
+  )
+  t.is(status, 74)
+  t.regex(stderr, /^sample-sink: out.partial.raw: input\/output error\n/)
+  t.deepEqual(fs.readdirSync(folder), ['out.partial.raw'])
+})
+
 test('an empty image is an empty file', async (t) => {
   const { run, folder } = openShell(t)
   t.is((await run('sample-source --size 0 | sample-sink out.raw')).status, 0)
