@@ -47,7 +47,7 @@ export function formOfChunk(format: ChunkFormat, stored: Bytes, rest?: number): 
  * What c-aff4 calls deflate, and takes where nobody tells it another method, is zlib, in as many bytes as that might
  * have needed.
  */
-function zlibOf(stored: Bytes, chunkSize: number): Bytes | undefined {
+export function zlibOf(stored: Bytes, chunkSize: number): Bytes | undefined {
   const [first = 0, second = 0] = stored
   // RFC 1950 §2.2: method 8, and check bits.
   if ((first & 0x0f) !== 8 || (first * 256 + second) % 31 !== 0) return undefined

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type CodecName, decompressUpTo } from '../../../codecs/codec.js'
 import type { ByteSource, Bytes } from '../../byte-source.js'
+import { zlibOf } from '../chunk-form.js'
 import { DIGESTS, type DigestName } from '../lexicon.js'
 import { contentOf, type FoundBevy, type FoundStream } from './catalogue.js'
 import type { ChunkTable } from './index-table.js'
@@ -97,11 +98,20 @@ async function* bevyChunks(
         yield { number, stored, codec: raw ? 'none' : shape.codec, sure: true }
         continue
       }
-      const judged = judge(stored, raw ? 'none' : shape.codec, chunkSize, hashes?.(slot), doubtful)
+      const zlib = shape.codec === 'deflate' && !raw ? zlibOf(stored, chunkSize) : undefined
+      const codec = zlib ? 'zlib' : raw ? 'none' : shape.codec
+      const judged = judge(zlib ?? stored, codec, chunkSize, hashes?.(slot), doubtful)
+      // c-aff4 does not pad the last chunk before it stores that raw.
+      const rest = shape.rawChunks && !doubtful && number + 1n === chunks && BigInt(length) === restOf(shape)
       if (judged) yield { number, ...judged }
+      else if (rest)
+        yield { number, stored: decodeChunk('none', stored, chunkSize), codec: 'none', sure: true }
     }
   }
 }
+
+/** Bytes of the last chunk that are the stream's. */
+const restOf = ({ size = 0n, chunkSize }: StreamShape) => size % BigInt(chunkSize)
 
 function isRaw(stored: Bytes, { codec, chunkSize, rawChunks, ambiguous }: StreamShape): boolean {
   if (codec === 'none') return true

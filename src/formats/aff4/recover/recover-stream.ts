@@ -1,4 +1,4 @@
-import { aff4, iri, pmem, RDF_TYPE, text } from '../lexicon.js'
+import { aff4, iri, long, pmem, RDF_TYPE, text } from '../lexicon.js'
 import { freshUrn } from '../names.js'
 import { copyStream, looksWhole } from './copy-stream.js'
 import { isStream, streamFacts, typesOf } from './facts.js'
@@ -29,6 +29,8 @@ async function recoverAsItIs(job: Job, urn: string): Promise<void> {
     else places.kept += piece.length
     if (piece.at !== undefined && !piece.sure) places.unsure.push(run)
   }
+  // Without chunks nothing was written of it.
+  if (size === 0n) volume.graph.add(urn, aff4('size'), long(0n))
   for (const type of typesOf(found.graph, urn)) volume.graph.add(urn, RDF_TYPE, iri(aff4(type)))
   const moved = places.lost.some(({ start }) => start < placement.end)
   settle(job, urn, urn, places, moved ? ['its chunks have other places, so that it cannot be decrypted'] : [])

@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { crc32 } from 'node:zlib'
+import { crc32, deflateSync } from 'node:zlib'
 import test from 'ava'
 import { compress } from '../../../../src/codecs/codec.js'
 import { aff4, digestLiteral, int, iri, long, RDF_TYPE } from '../../../../src/formats/aff4/lexicon.js'
@@ -199,6 +200,43 @@ test('an encrypted stream stays one', async (t) => {
   t.true(volume.graph.isA(object!.urn, aff4('EncryptedStream')))
   t.is(volume.graph.all(object!.urn, aff4('keyBag')).length > 0, true)
   t.deepEqual(volume.graph.all(object!.urn, aff4('chunkSize'))[0]!.id, int(512).id)
+})
+
+test('files of c-aff4 are whole: its own deflate, last chunks that are raw and not padded, and none at all', async (t) => {
+  const sink = bufferSink()
+  const zip = createZipWriter(sink)
+  const noise = randomBytes(CHUNK)
+  const word = Buffer.from('the rest of it')
+  const streams = [
+    { name: 'deflate', method: 'https://tools.ietf.org/html/rfc1951', rest: word },
+    { name: 'raw', method: 'https://code.google.com/p/lz4/', rest: noise.subarray(0, CHUNK - 3) },
+    { name: 'empty', method: 'https://tools.ietf.org/html/rfc1951', rest: undefined },
+  ]
+  const facts = []
+  await zip.write({ name: 'container.description', pieces: [Buffer.from(VOLUME)] })
+  for (const { name, method, rest } of streams) {
+    const last = rest === word ? Buffer.concat([deflateSync(word), Buffer.alloc(13)]) : rest
+    const chunks = last ? [noise, last] : []
+    const index = Buffer.alloc(12 * chunks.length)
+    for (const [slot, chunk] of chunks.entries()) {
+      index.writeBigUInt64LE(BigInt(slot * CHUNK), 12 * slot)
+      index.writeUInt32LE(chunk.length, 12 * slot + 8)
+    }
+    await zip.write({ name: `${name}/00000000`, pieces: chunks })
+    await zip.write({ name: `${name}/00000000.index`, pieces: [index] })
+    facts.push(
+      `</${name}> a aff4:Image, aff4:ImageStream ; aff4:chunkSize ${CHUNK} ; aff4:chunksInSegment 1024 ;`,
+      `  aff4:size ${rest ? CHUNK + rest.length : 0} ; aff4:compressionMethod <${method}> .`,
+    )
+  }
+  const turtle = `@base <${VOLUME}> .\n@prefix aff4: <http://aff4.org/Schema#> .\n${facts.join('\n')}`
+  await zip.write({ name: 'information.turtle', pieces: [Buffer.from(turtle)] })
+  const { volume, recovery } = (await recoverBytes(sink.bytes()))!
+  t.true(recovery.complete)
+  for (const { name, rest } of streams) {
+    const content = rest ? Buffer.concat([noise, rest]) : Buffer.alloc(0)
+    t.true((await readStream(volume, `${VOLUME}/${name}`)).equals(content), name)
+  }
 })
 
 test('files of pyaff4 without their description keep their names, and an empty one is not taken for one without sizes', async (t) => {
