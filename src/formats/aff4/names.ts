@@ -61,6 +61,7 @@ export function memberLookup<T>(
   volume: string,
   raw = false,
 ): (urn: string) => T | undefined {
+  /** Of the names that have escapes. */
   let decoded: Map<string, T> | undefined
   return (urn) => {
     const tail = tailOf(urn, volume)
@@ -70,13 +71,23 @@ export function memberLookup<T>(
       const member = members.get(name)
       if (member !== undefined) return member
     }
-    decoded ??= new Map([...members].map(([name, member]) => [decodeName(name), member]))
+    decoded ??= decodedNames(members)
     for (const name of candidates) {
-      const member = decoded.get(decodeName(name))
+      const plain = decodeName(name)
+      const member = decoded.get(plain) ?? members.get(plain)
       if (member !== undefined) return member
     }
     return undefined
   }
+}
+
+function decodedNames<T>(members: ReadonlyMap<string, T>): Map<string, T> {
+  const decoded = new Map<string, T>()
+  for (const [name, member] of members) {
+    const plain = decodeName(name)
+    if (plain !== name) decoded.set(plain, member)
+  }
+  return decoded
 }
 
 /**

@@ -173,8 +173,11 @@ function homeOf(volumes: readonly Volume[], urn: string): { volume: Volume; form
   // Of a stream that goes on from volume to volume, c-aff4 says the size in the last one only.
   const largest = homes.reduce((most, { volume }) => max(most, sizeIn(volume, urn)), 0n)
   const whole = homes.filter(({ volume }) => sizeIn(volume, urn) === largest)
-  const home =
-    whole.find(({ volume }) => volume.find(bevyUrn(urn, 0)) ?? volume.find(mapUrn(urn))) ?? whole[0]
+  const fullest =
+    whole.length > 1
+      ? whole.find(({ volume }) => volume.find(bevyUrn(urn, 0)) ?? volume.find(mapUrn(urn)))
+      : undefined
+  const home = fullest ?? whole[0]
   // A stub may say all of a stream but have none of it.
   if (
     home?.form === 'image-stream' &&
