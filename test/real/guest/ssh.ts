@@ -40,7 +40,7 @@ export async function startSsh(guest: Guest, port: number, folder: string): Prom
     /run/ssh/dropbear -r /run/hostkey -s -P /run/dropbear.pid`)
   await writeFile(
     configuration,
-    `Host guest\n  HostName 127.0.0.1\n  Port ${port}\n  User root\n  IdentityFile ${key}\n` +
+    `Host guest\n  HostName 127.0.0.1\n  Port ${port}\n  User root\n  IdentityFile "${key}"\n` +
       '  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  LogLevel ERROR\n  BatchMode yes\n',
   )
   return configuration
