@@ -320,6 +320,26 @@ test('numbers of files that are those of another machine make no hard link betwe
   t.is(readFileSync(path.join(out, 'c'), 'utf8'), 'changed')
 })
 
+test('a path longer than any is one name, for every sink of files', async (t) => {
+  const folder = await scratch(t)
+  const names = [`${'a/'.repeat(1 << 20)}end`, `${'../'.repeat(1 << 16)}end`, 'b'.repeat(1 << 20)]
+  const input = transmission(names.flatMap((name, index) => file(name, `${index}`, index + 1)))
+  for (const words of [
+    ['files-sink', '-q', '-C', 'files'],
+    ['zip-sink', '-q', 'out.zip'],
+    ['aff4-sink', '-q', '--logical', 'l.aff4'],
+    ['aff4-sink', '-q', 's.aff4'],
+  ]) {
+    const target = path.join(folder, words.pop()!)
+    const { status, stderr } = await runTool(words[0]!, [...words.slice(1), target], input)
+    t.is(status, 0, `${words}: ${stderr}`)
+  }
+  const made = readdirSync(path.join(folder, 'files'))
+  t.is(made.length, 3)
+  t.is(made.filter((name) => /^end~[0-9a-f]{16}$/.test(name)).length, 2)
+  t.is(shell(folder, 'unzip -tq out.zip && unzip -tqq l.aff4 && unzip -tqq s.aff4').status, 0)
+})
+
 test('the folder itself may be shut by what is told of it, once all is in there', async (t) => {
   const out = path.join(await scratch(t), 'out')
   t.teardown(() => chmodSync(out, 0o700))

@@ -17,6 +17,7 @@ const LONGEST = 32 << 10
  * @returns undefined for a path that would be nothing, one of the volume's own members, or too long
  */
 export function logicalUrn(path: string, volume: string): string | undefined {
+  if (path.length > LONGEST) return undefined
   const windows = /^([A-Za-z]:|\\\\)/.test(path)
   const share = path.startsWith('\\\\')
   const parts = (windows ? path.replaceAll('\\', '/') : path)

@@ -117,13 +117,18 @@ export function createPartFinder(objects: () => Iterable<string>): (urn: string)
  * @returns undefined for a path that would be nothing, or one of the volume's own members
  */
 export function pathUrn(path: string, volume: string): string | undefined {
+  if (path.length > LONGEST_PATH) return undefined
   const slashed = /^([A-Za-z]:|\\\\)/.test(path) ? path.replaceAll('\\', '/') : path
   const parts = slashed.split('/').filter((part) => part !== '' && part !== '.' && part !== '..')
   if (parts.length === 0) return undefined
   const own = [CONTAINER_DESCRIPTION, VERSION_TXT, INFORMATION_TURTLE]
   if (own.includes(parts[0]!) || parts[0]!.startsWith('aff4:')) return undefined
-  return `${volume}/${parts.map(escapePart).join('/')}`
+  const urn = `${volume}/${parts.map(escapePart).join('/')}`
+  return Buffer.byteLength(urn, 'utf8') > LONGEST_PATH ? undefined : urn
 }
+
+/** A member's name has 16 bits for its length, and others are made from it. */
+const LONGEST_PATH = 32 << 10
 
 /** What an IRI, or somebody's code that takes it apart, cannot bear. Letters of any script stay. */
 function escapePart(part: string): string {

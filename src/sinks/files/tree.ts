@@ -49,6 +49,7 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
   let base: Buffer | undefined
   /** Folders that are known to be none but folders, by the path that was asked for. */
   const folders = new Map<string, Buffer>()
+  let remembered = 0
   /** What was created here, by device and inode: names may be the same without being equal. */
   const made = new Set<string>()
   const names = new Map<string, { path: Buffer; content: string }>()
@@ -82,6 +83,12 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
       asked += `/${component.toString('latin1')}`
       const known = folders.get(asked)
       path = known ?? makeFolder(path, component)
+      if (known) continue
+      remembered += 2 * path.length
+      if (remembered > MOST_REMEMBERED) {
+        folders.clear()
+        remembered = 0
+      }
       folders.set(asked, path)
     }
     return path
@@ -244,6 +251,9 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
     },
   }
 }
+
+/** Bytes of paths. What is forgotten is found again. */
+const MOST_REMEMBERED = 64 << 20
 
 const identityOf = ({ dev, ino }: BigIntStats) => `${dev} ${ino}`
 

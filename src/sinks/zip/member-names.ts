@@ -77,6 +77,7 @@ const folded = (path: string) => path.normalize('NFC').toLowerCase()
 
 /** A component may be unpacked on any system. */
 function safeParts(stream: string): { parts: string[]; changed: boolean } {
+  if (stream.length > LONGEST) return { parts: [oneName(stream, stream.slice(-100))], changed: true }
   const windows = /^([A-Za-z]:\\|\\\\)/.test(stream)
   const wanted = (windows ? stream.replaceAll('\\', '/') : stream)
     .split('/')
@@ -84,11 +85,15 @@ function safeParts(stream: string): { parts: string[]; changed: boolean } {
   const parts = wanted.map((part) =>
     shortened(Buffer.from(portableName(part === '..' ? '%2E%2E' : part))).toString(),
   )
-  if (Buffer.byteLength(parts.join('/'), 'utf8') > LONGEST) {
-    const digest = createHash('sha256').update(stream).digest('hex').slice(0, 16)
-    return { parts: [`${parts.at(-1)!.slice(0, 100)}~${digest}`], changed: true }
-  }
+  if (Buffer.byteLength(parts.join('/'), 'utf8') > LONGEST)
+    return { parts: [oneName(stream, parts.at(-1)!)], changed: true }
   return { parts, changed: parts.some((part, index) => part !== wanted[index]) }
+}
+
+/** For a path that is too long: something of its end. */
+function oneName(stream: string, end: string): string {
+  const digest = createHash('sha256').update(stream).digest('hex').slice(0, 16)
+  return portableName(`${end.split('/').at(-1)!.slice(0, 100)}~${digest}`)
 }
 
 const numbered = (name: string, attempt: number) =>
