@@ -1,9 +1,8 @@
 import { availableParallelism } from 'node:os'
-import { setImmediate } from 'node:timers/promises'
-import { Worker } from 'node:worker_threads'
-import { type ChunkJob, type ChunkReply, type ChunkSettings, runChunkJob } from './chunk-job.js'
+import { type ChunkJob, type ChunkSettings, runChunkJob } from './chunk-job.js'
 import type { CodecName } from './codec.js'
 import { copyBytes } from './copy-bytes.js'
+import { openThreadPool } from './thread-pool.js'
 
 /** A chunk as it is stored. */
 export type StoredChunk =
@@ -44,91 +43,24 @@ export function defaultThreads(): number {
 
 /** What a job should hold: enough to outweigh the messages, little enough to keep all threads busy. */
 export const JOB_BYTES = 1 << 20
-/** Starting threads takes longer than this many jobs, so short input never pays for it. */
-const JOBS_BEFORE_THREADS = 2
 /** Announced bytes that are worth threads. */
 const WORTH_THREADS = 8n << 20n
-/** One job running and one waiting keep a thread busy. */
-const JOBS_PER_THREAD = 2
 /** Jobs in flight beyond one for each thread: those that wait, or that are done and wait for their turn. */
 const SPARE_JOBS = 2
 
-interface Pending {
-  resolve(lengths: readonly number[]): void
-  reject(error: Error): void
-}
-interface Thread {
-  readonly worker: Worker
-  readonly jobs: Map<number, Pending>
-  online: boolean
-}
-
 /** Opens a compressor. Threads start once there is work for them. */
 export function openChunkCompressor(options: ChunkCompressorOptions): ChunkCompressor {
-  const { codec, level } = options
-  const settings: ChunkSettings = { codec, ...(level !== undefined && { level }) }
-  const depth = options.threads > 1 ? options.threads + SPARE_JOBS : 1
-  const slabs: SharedArrayBuffer[] = Array(depth + options.keep)
-  const threads: Thread[] = []
+  const { threads, keep, ...settings } = options
+  const pool = openThreadPool<ChunkJob, readonly number[]>({
+    module: new URL('./chunk-worker.js', import.meta.url),
+    work: runChunkJob,
+    threads: threads > 1 ? threads : 0,
+  })
+  const depth = threads > 1 ? threads + SPARE_JOBS : 1
+  const slabs: SharedArrayBuffer[] = Array(depth + keep)
   let submitted = 0
   let settled = 0
   let previous: Promise<unknown> = Promise.resolve()
-  let failure: Error | undefined
-
-  function startThreads() {
-    if (options.threads === 1 || threads.length > 0) return
-    for (let i = 0; i < options.threads; i++) threads.push(startThread())
-  }
-
-  function startThread(): Thread {
-    const worker = new Worker(new URL('./chunk-worker.js', import.meta.url), { workerData: settings })
-    const thread: Thread = { worker, jobs: new Map(), online: false }
-    worker.on('online', () => {
-      thread.online = true
-    })
-    worker.on('message', (reply: ChunkReply) => {
-      const pending = thread.jobs.get(reply.id)!
-      thread.jobs.delete(reply.id)
-      if ('error' in reply) pending.reject(new Error(reply.error))
-      else pending.resolve(reply.lengths)
-    })
-    worker.on('error', fail)
-    worker.on('exit', () => fail(new Error('a compression thread ended before its work was done')))
-    return thread
-  }
-
-  function fail(error: Error) {
-    failure ??= error
-    for (const thread of threads) {
-      for (const pending of thread.jobs.values()) pending.reject(failure)
-      thread.jobs.clear()
-    }
-  }
-
-  /** The thread with the least to do, if one is up and has not enough yet. */
-  function freeThread(): Thread | undefined {
-    let best: Thread | undefined
-    for (const thread of threads)
-      if (thread.online && thread.jobs.size < (best?.jobs.size ?? JOBS_PER_THREAD)) best = thread
-    return best
-  }
-
-  async function runHere(job: ChunkJob): Promise<readonly number[]> {
-    const lengths = runChunkJob(settings, job)
-    // Threads come up, signals arrive and lz4's buffers are freed only when the event loop turns.
-    await setImmediate()
-    return lengths
-  }
-
-  async function lengthsOf(job: ChunkJob): Promise<readonly number[]> {
-    if (job.id === JOBS_BEFORE_THREADS) startThreads()
-    const thread = freeThread()
-    if (thread === undefined) return runHere(job)
-    return new Promise((resolve, reject) => {
-      thread.jobs.set(job.id, { resolve, reject })
-      thread.worker.postMessage(job)
-    })
-  }
 
   function slabOf(id: number, bytes: number): SharedArrayBuffer {
     const turn = id % slabs.length
@@ -149,25 +81,24 @@ export function openChunkCompressor(options: ChunkCompressorOptions): ChunkCompr
   }
 
   async function run(chunks: readonly Uint8Array[], job: ChunkJob): Promise<StoredChunk[]> {
-    const lengths = await lengthsOf(job)
+    // Counted as a full one: however short jobs are, from the third on they are worth threads.
+    const lengths = await pool.run(job, JOB_BYTES)
     let slot = 0
     return chunks.map((chunk, i) => {
       const at = slot
       slot += chunk.length
       if (lengths[i] === 0) return { zero: true }
       if (lengths[i] === chunk.length) return { zero: false, codec: 'none', bytes: chunk }
-      return { zero: false, codec, bytes: Buffer.from(job.slab, at, lengths[i]) }
+      return { zero: false, codec: job.codec, bytes: Buffer.from(job.slab, at, lengths[i]) }
     })
   }
 
   return {
     depth,
     submit(chunks) {
-      if (failure) return Promise.reject(failure)
       if (submitted - settled >= depth) throw new RangeError(`more than ${depth} jobs in flight`)
       const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
-      const job = layOut(submitted, slabOf(submitted, bytes), chunks)
-      submitted++
+      const job = layOut(settings, slabOf(submitted++, bytes), chunks)
       const result = inTurn(previous, () => run(chunks, job))
       previous = result
       // Whoever stops early leaves jobs behind; closing then rejects promises that nobody waits for.
@@ -175,17 +106,14 @@ export function openChunkCompressor(options: ChunkCompressorOptions): ChunkCompr
       return result
     },
     expect(bytes) {
-      if (bytes >= WORTH_THREADS && !failure) startThreads()
+      if (bytes >= WORTH_THREADS) pool.start()
     },
-    async close() {
-      failure ??= new Error('the compressor is closed')
-      await Promise.all(threads.map(({ worker }) => worker.terminate()))
-    },
+    close: pool.close,
   }
 }
 
 /** Names the place of each chunk for a thread; what no thread can see is copied into the job's slab. */
-function layOut(id: number, slab: SharedArrayBuffer, chunks: readonly Uint8Array[]): ChunkJob {
+function layOut(settings: ChunkSettings, slab: SharedArrayBuffer, chunks: readonly Uint8Array[]): ChunkJob {
   const inputs: SharedArrayBuffer[] = []
   const places: number[] = []
   let slot = 0
@@ -201,5 +129,5 @@ function layOut(id: number, slab: SharedArrayBuffer, chunks: readonly Uint8Array
     places.push(input, byteOffset, chunk.length)
     slot += chunk.length
   }
-  return { id, slab, inputs, places }
+  return { ...settings, slab, inputs, places }
 }

@@ -10,9 +10,8 @@ export interface ChunkSettings {
   readonly level?: number
 }
 
-/** Chunks to compress, as one message to a worker: about a megabyte, so that the message costs nothing. */
-export interface ChunkJob {
-  readonly id: number
+/** Chunks to compress, as one message to a thread: about a megabyte, so that the message costs nothing. */
+export interface ChunkJob extends ChunkSettings {
   /** Receives the compressed forms, each where its chunk would lie if all were laid end to end. */
   readonly slab: SharedArrayBuffer
   readonly inputs: readonly SharedArrayBuffer[]
@@ -20,15 +19,11 @@ export interface ChunkJob {
   readonly places: readonly number[]
 }
 
-export type ChunkReply =
-  | { readonly id: number; readonly lengths: readonly number[] }
-  | { readonly id: number; readonly error: string }
-
 /**
  * Compresses the chunks of one job into its slab.
  * @returns the stored length of each: 0 for zeros, the chunk's own where it stays as it is
  */
-export function runChunkJob({ codec, level }: ChunkSettings, job: ChunkJob): number[] {
+export function runChunkJob(job: ChunkJob): number[] {
   const slab = Buffer.from(job.slab)
   const lengths: number[] = []
   let slot = 0
@@ -37,7 +32,7 @@ export function runChunkJob({ codec, level }: ChunkSettings, job: ChunkJob): num
     const chunk = Buffer.from(job.inputs[job.places[i]!]!, job.places[i + 1], job.places[i + 2])
     if (isZero(chunk)) lengths.push(0)
     else {
-      const stored = compress(codec, chunk, level)
+      const stored = compress(job.codec, chunk, job.level)
       given += chunk.length
       // A stored length equal to the chunk's means raw bytes to every AFF4 reader, so it must be.
       if (stored.length < chunk.length) copyBytes(slab, slot, stored)

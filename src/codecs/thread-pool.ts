@@ -13,6 +13,8 @@ export interface ThreadPool<Job, Result> {
    * @throws what the job threw, as an Error with its message where a thread did it
    */
   run(job: Job, bytes: number, transfer?: readonly TransferListItem[]): Promise<Result>
+  /** Starts the threads before the first job, for work that is known to be worth them. */
+  start(): void
   /** Ends the threads; jobs in flight are rejected. */
   close(): Promise<void>
 }
@@ -59,6 +61,10 @@ export function openThreadPool<Job, Result>(
   let doneHere = 0
   let failure: Error | undefined
 
+  function start() {
+    while (!failure && threads.length < options.threads) threads.push(startThread())
+  }
+
   function startThread(): Thread<Result> {
     const worker = new Worker(options.module)
     const thread: Thread<Result> = { worker, jobs: new Map(), online: false }
@@ -94,11 +100,11 @@ export function openThreadPool<Job, Result>(
 
   return {
     depth: options.threads * JOBS_PER_THREAD + 1,
+    start,
     async run(job, bytes, transfer = []) {
       if (failure) throw failure
       const id = begun++
-      if (doneHere >= BYTES_BEFORE_THREADS)
-        while (threads.length < options.threads) threads.push(startThread())
+      if (doneHere >= BYTES_BEFORE_THREADS) start()
       let thread = freeThread()
       if (!thread && threads.length > 0) {
         // What threads have done is known only when the event loop turns.

@@ -52,3 +52,21 @@ test('a job that fails leaves the others alone; a pool that is closed takes none
   await pool.close()
   await t.throwsAsync(pool.run(1, 1), { message: 'the threads are closed' })
 })
+
+test('a thread that dies rejects the jobs it has, and those that come after', async (t) => {
+  const dies = `import { parentPort } from 'node:worker_threads'
+    parentPort.once('message', () => process.exit())`
+  const pool = openThreadPool<number, number>({
+    module: new URL(`data:text/javascript,${encodeURIComponent(dies)}`),
+    work: (number) => number,
+    threads: 1,
+  })
+  pool.start()
+  const message = 'a thread ended before its work was done'
+  const manyJobs = async () => {
+    for (;;) await Promise.all(Array.from({ length: pool.depth }, () => pool.run(1, 0)))
+  }
+  await t.throwsAsync(manyJobs(), { message })
+  await t.throwsAsync(pool.run(1, 0), { message })
+  await pool.close()
+})
