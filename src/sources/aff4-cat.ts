@@ -40,29 +40,35 @@ export const tool: Tool = {
   run({ operands, options, io, log, secrets = secretsOf(options) }) {
     const range = options.value('range')
     return io.transmit(
-      catVolumes(
+      catVolumes({
         log,
-        operands,
-        options.values('stream'),
-        range === undefined ? undefined : parseRange(range),
+        paths: operands,
+        wanted: options.values('stream'),
+        range: range === undefined ? undefined : parseRange(range),
         secrets,
-      ),
+        batchesAlive: io.batchesAlive,
+      }),
     )
   },
 }
 
+interface CatVolumes {
+  readonly log: Log
+  readonly paths: readonly string[]
+  /** Names or URNs; none of them means all that nothing else rests on. */
+  readonly wanted: readonly string[]
+  readonly range: Run | undefined
+  readonly secrets: Secrets
+  /** For how many further batches the views of a batch stay valid. */
+  readonly batchesAlive: number
+}
+
 /**
  * The streams of volumes that belong together, in the order of their kinds: folders, images before files, links.
- * @param wanted names or URNs; none of them means all that nothing else rests on
  * @throws {ToolError} when a stream that was asked for is not there
  */
-export async function* catVolumes(
-  log: Log,
-  paths: readonly string[],
-  wanted: readonly string[],
-  range: Run | undefined,
-  secrets?: Secrets,
-): AsyncGenerator<Batch> {
+async function* catVolumes(given: CatVolumes): AsyncGenerator<Batch> {
+  const { log, paths, wanted, range, secrets, batchesAlive } = given
   const volumes = await openVolumeFiles(paths, secrets, (message) => log.warn(message))
   const all = await listStreams(volumes)
   const isNamed = (entry: Named) => wanted.some((name) => name === entry.urn || name === nameOf(entry))
@@ -79,7 +85,7 @@ export async function* catVolumes(
     })
   for (const volume of volumes) yield [{ type: 'meta', stream: 0, time: 0n, turtle: custodyOf(volume) }]
   const notes = notesOf(volumes)
-  const outbox = createOutbox()
+  const outbox = createOutbox(batchesAlive)
   let stream = 0
   function* treeOf(kind: TreeObject['kind']): Generator<Batch> {
     for (const entry of tree)

@@ -2,10 +2,14 @@ import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import test from 'ava'
+import { parseWords } from '../../src/cli/launch.js'
+import { createLog } from '../../src/cli/messages.js'
+import type { Io } from '../../src/cli/tool.js'
 import { openVolumeFile } from '../../src/formats/aff4/volume-file.js'
 import { createZipWriter } from '../../src/formats/aff4/zip/writer.js'
 import { decode } from '../../src/frames/decode.js'
-import type { Frame } from '../../src/frames/frame.js'
+import type { DataFrame, Frame } from '../../src/frames/frame.js'
+import { tool } from '../../src/sources/aff4-cat.js'
 import { contentOf } from '../formats/aff4/recipe.js'
 import { bufferSink } from '../formats/buffer-sink.js'
 import { bytesInput } from '../frames/support.js'
@@ -424,4 +428,41 @@ test('a volume is sent in the same few megabytes, whatever its size and codec', 
   // Memory of its own for each read took 120 and 140 MB.
   for (const peak of readFileSync(path.join(folder, 'peaks'), 'utf8').trim().split('\n'))
     t.true(Number(peak) < 100_000, peak)
+})
+
+test('what is sent stays as it is for as many batches as were asked for', async (t) => {
+  const folder = await scratch(t)
+  const { status, stderr } = shell(
+    folder,
+    'head -c 24M /dev/urandom > disk; file-cat disk | aff4-sink out.aff4',
+  )
+  t.is(status, 0, stderr)
+  const disk = readFileSync(path.join(folder, 'disk'))
+  const sent: DataFrame[] = []
+  const io: Io = {
+    interrupted: new AbortController().signal,
+    batchesAlive: 1000,
+    async transmit(evidence) {
+      for await (const batch of evidence) sent.push(...batch.filter((frame) => frame.type === 'data'))
+      return 0
+    },
+    frames: () => t.fail() as never,
+    send: () => t.fail() as never,
+    print: () => t.fail() as never,
+    isOutput: () => false,
+  }
+  t.is(
+    await tool.run({
+      ...parseWords(tool, [path.join(folder, 'out.aff4')]),
+      log: createLog('aff4-cat', { quiet: true }),
+      io,
+    }),
+    0,
+  )
+  for (const { offset, payload } of sent)
+    t.true(disk.subarray(Number(offset), Number(offset) + payload.length).equals(payload), `at ${offset}`)
+  t.is(
+    sent.reduce((sum, { payload }) => sum + payload.length, 0),
+    disk.length,
+  )
 })
