@@ -12,7 +12,8 @@ const BLOCK = 1 << 20
 
 /**
  * What is done to each thread's share of the file, chunk by chunk, with nothing passed on:
- * `compress` reads and compresses it; `store` also writes the chunks that are not zeros, to a file of the thread's own;
+ * `compress` reads and compresses it; `store` also writes the chunks that are not zeros, to a file of the thread's own,
+ * and waits until they are on the disk;
  * `load` reads that file, decompresses it and feeds a SHA-256.
  */
 type Work = 'compress' | 'store' | 'load'
@@ -106,7 +107,10 @@ if (!isMainThread) {
   parentPort!.once('message', async () => {
     if (job.work === 'load') await loadShare(job, lengths)
     else await compressShare(job, out)
-    if (job.work === 'store') fs.renameSync(fresh, shareOf(job))
+    if (job.work === 'store') {
+      fs.fsyncSync(out!)
+      fs.renameSync(fresh, shareOf(job))
+    }
     parentPort!.postMessage('done')
   })
   parentPort!.postMessage('ready')

@@ -84,9 +84,9 @@ for (const [codec, piped, imaged] of [
       `${bin('file-cat')} ${file} | ${bin('pmem-compress')} ${codec} | ${bin('aff4-sink')} -t ${volume}`,
     ),
   })
-  const beside = `the codec alone ${rate(times.alone)}; the codec, writing ${rate(times.stored)}`
+  const beside = `the codec alone ${rate(times.alone)}; the codec, storing ${rate(times.stored)}`
   row(`pmem -c ${codec} -i / the codec alone`, times.alone, times.imager, imaged, rate(times.imager))
-  row(`pmem -c ${codec} -i / the codec, writing`, times.stored, times.imager, imaged, beside)
+  row(`pmem -c ${codec} -i / the codec, storing`, times.stored, times.imager, imaged, beside)
   row(
     `file-cat | pmem-compress ${codec} | aff4-sink`,
     times.alone,
