@@ -16,6 +16,9 @@ const MOST_NAMED = 100
 /** Properties whose making nobody has described, and no reader has found out. */
 const UNDOCUMENTED = ['imageStreamHash', 'linearBlockHash'].map(aff4)
 
+/** What is shown of a comment: it may have 64 KiB. */
+const LONGEST_COMMENT = 100
+
 /** What a volume says that is no digest of ours to check, and what is wrong about itself. */
 export async function tellOddities(context: Context, volume: Volume): Promise<void> {
   const { report, judged } = context
@@ -27,7 +30,7 @@ export async function tellOddities(context: Context, volume: Volume): Promise<vo
       outcome: 'mismatched',
       property: 'URN',
       subject: name,
-      detail: `the zip comment says ${comment}, ${CONTAINER_DESCRIPTION} ${urn}`,
+      detail: `the zip comment says ${comment.slice(0, LONGEST_COMMENT)}, ${CONTAINER_DESCRIPTION} ${urn}`,
       offset: structure.commentStart,
     })
   for (const warning of volume.warnings)
