@@ -3,6 +3,7 @@ import path from 'node:path'
 import { isatty } from 'node:tty'
 import { promisify } from 'node:util'
 import type { ByteSink, Bytes } from '../formats/byte-source.js'
+import { removeFile } from '../formats/remove-file.js'
 import { syncFolder } from '../formats/sync-folder.js'
 import type { Status } from '../frames/frame.js'
 import { openPipeOutput, type WritePieces, writeWhole } from '../frames/pipe-output.js'
@@ -66,7 +67,7 @@ function openFile(target: string, replace: boolean): Output {
   }
   return openFileOutput(target, partial, {
     open() {
-      if (replace) fs.rmSync(partial, { force: true })
+      if (replace) removeFile(partial)
       return fs.openSync(partial, 'wx+', 0o600)
     },
     settle({ status }) {
@@ -181,7 +182,7 @@ export function openFileOutput(target: string, where: string, course: FileCourse
 /** An output that was refused before its first byte leaves no file. */
 function keepUnlessEmpty(name: string): string | undefined {
   if (fs.statSync(name).size > 0) return name
-  fs.rmSync(name)
+  fs.unlinkSync(name)
   return undefined
 }
 

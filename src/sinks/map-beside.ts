@@ -4,6 +4,7 @@ import { asToolError } from '../cli/failure.js'
 import type { Output } from '../cli/output.js'
 import { VERSION } from '../cli/version.js'
 import { encodeMapfile, type MapBlock } from '../formats/mapfile.js'
+import { removeFile } from '../formats/remove-file.js'
 
 export interface MapOfImage {
   /** Blocks from 0 to the end of the image. */
@@ -36,7 +37,7 @@ export function mapBeside(output: Output, tool: string, replace: boolean): MapBe
       throw new ToolError(EXIT.cannotCreate, `${name}: file exists`, { hint: '-t replaces it' })
   return {
     write(map) {
-      for (const name of names) if (replace) fs.rmSync(name, { force: true })
+      for (const name of names) if (replace) removeFile(name)
       if (!map) return undefined
       const name = `${map.complete ? output.name : output.path}.map`
       const position = map.blocks.find(({ status }) => status === '?')?.start ?? 0n
@@ -58,7 +59,7 @@ function writeDurably(name: string, bytes: Uint8Array): void {
     fs.writeFileSync(fd, bytes)
     fs.fsyncSync(fd)
   } catch (error) {
-    fs.rmSync(name, { force: true })
+    removeFile(name)
     throw error
   } finally {
     fs.closeSync(fd)

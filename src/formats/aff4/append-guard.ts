@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { ByteSource } from '../byte-source.js'
 import { openFileSource } from '../file-source.js'
 import { FormatError } from '../format-error.js'
+import { removeFile } from '../remove-file.js'
 import { syncFolder } from '../sync-folder.js'
 
 /**
@@ -136,7 +137,7 @@ export async function setGuard(volume: string): Promise<HeldGuard> {
       },
     }
   } catch (error) {
-    fs.rmSync(name, { force: true })
+    removeFile(name)
     throw error
   }
 }
@@ -166,7 +167,7 @@ const markOf = (name: string): string | undefined => `${fileOf(name)} ${statOf(n
 
 /** Takes the guard away: what was appended is on the disk, or what was there is restored. */
 export function dropGuard({ name }: AppendGuard): void {
-  fs.rmSync(name)
+  fs.unlinkSync(name)
   syncFolder(path.dirname(name))
 }
 

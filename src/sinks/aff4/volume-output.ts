@@ -88,7 +88,7 @@ function openNew(target: string, replace: boolean, kind: VolumeKind): VolumeOutp
     begin: (sink, options) => createVolume(sink, { ...options, ...newKind(kind) }),
     async finish(outcome) {
       const kept = await output.finish(outcome)
-      if (guard !== undefined && kept === target) fs.rmSync(guard)
+      if (guard !== undefined && kept === target) fs.unlinkSync(guard)
       return kept
     },
     undo: async () => false,
