@@ -22,9 +22,12 @@ const escaped = (character: string) =>
 /** A name of at most 255 bytes. */
 export function shortened(name: Buffer): Buffer {
   if (name.length <= LONGEST_NAME) return name
-  const digest = createHash('sha256').update(name).digest('hex').slice(0, 16)
   let end = KEPT
   // No character is cut in two.
   while (end > KEPT - 4 && (name[end]! & 0xc0) === 0x80) end--
-  return Buffer.concat([name.subarray(0, end), Buffer.from(`~${digest}`)])
+  return Buffer.concat([name.subarray(0, end), Buffer.from(`~${nameDigest(name)}`)])
 }
+
+/** Digits that tell a name that was shortened from others. */
+export const nameDigest = (name: Buffer | string): string =>
+  createHash('sha256').update(name).digest('hex').slice(0, 16)

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { StreamBody } from '../../frames/frame.js'
-import { LONGEST_NAME, portableName, shortened } from '../portable-name.js'
+import { LONGEST_NAME, nameDigest, portableName, shortened } from '../portable-name.js'
 
 /** A path of as many bytes is one name, of its end. */
 const LONGEST_PATH = 8 << 10
@@ -23,9 +22,8 @@ export function safePath({ name, nameBytes, kind }: StreamBody): SafePath {
   // A character for each byte.
   const path = bytes.toString('latin1')
   if (path.length > LONGEST_PATH) {
-    const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 16)
     const end = path.slice(-KEPT_OF_PATH).split(/[/\\]/).at(-1)!
-    return { components: [Buffer.from(safeName(`${end}~${digest}`), 'latin1')], changed: true }
+    return { components: [Buffer.from(safeName(`${end}~${nameDigest(bytes)}`), 'latin1')], changed: true }
   }
   const windows = /^([A-Za-z]:\\|\\\\)/.test(path)
   const parts = (windows ? path.replaceAll('\\', '/') : path)

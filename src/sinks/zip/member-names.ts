@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { portableName, shortened } from '../portable-name.js'
+import { nameDigest, portableName, shortened } from '../portable-name.js'
 
 /** A member's name has 16 bits for its length. */
 const LONGEST = 4096
@@ -92,8 +91,7 @@ function safeParts(stream: string): { parts: string[]; changed: boolean } {
 
 /** For a path that is too long: something of its end. */
 function oneName(stream: string, end: string): string {
-  const digest = createHash('sha256').update(stream).digest('hex').slice(0, 16)
-  return portableName(`${end.split('/').at(-1)!.slice(0, 100)}~${digest}`)
+  return portableName(`${end.split('/').at(-1)!.slice(0, 100)}~${nameDigest(stream)}`)
 }
 
 const numbered = (name: string, attempt: number) =>
