@@ -1,5 +1,7 @@
 import fs from 'node:fs'
+import { devNull } from 'node:os'
 import path from 'node:path'
+import { isatty } from 'node:tty'
 import { inspect } from 'node:util'
 import { openPipeOutput } from '../frames/pipe-output.js'
 import { type Arguments, type OptionTable, parseArguments } from './arguments.js'
@@ -51,8 +53,23 @@ export async function launch(module: Promise<{ tool: Tool }>): Promise<never> {
   process.on('uncaughtException', defect)
   // A promise that nobody settles would end the process as if all were well.
   process.on('beforeExit', () => defect(new Error('nothing left to wait for')))
+  process.on('exit', leaveTerminal)
   const { tool } = await module
   process.exit(await runTool(tool, process.argv.slice(2)))
+}
+
+/**
+ * On Unix, Node ends by setting its terminals to what they were at its start: typing would show again while another
+ * tool of the pipeline asks for a password. It leaves alone what is another file by then.
+ */
+function leaveTerminal(): void {
+  if (process.platform === 'win32') return
+  for (const fd of [0, 1, 2]) {
+    if (!isatty(fd)) continue
+    fs.closeSync(fd)
+    // Takes the number that has just become free: koffi still uses it, and hangs where it is closed.
+    fs.openSync(devNull, 'r+')
+  }
 }
 
 async function runTool(tool: Tool, words: readonly string[]): Promise<ExitCode> {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import test from 'ava'
-import { openShell } from '../cli/shell.js'
+import { hearsSignals, openShell } from '../cli/shell.js'
 import { typing } from '../cli/typing.js'
 import { decryptWithPython } from '../formats/aff4/encryption/decrypt.js'
 import { unzipComplaints } from '../formats/aff4/python.js'
@@ -77,6 +77,27 @@ seen = seen.replace(b'new password', b'asked').replace(b'the same again', b'aske
   )
   t.is(never.status, 64)
   t.true(never.stdout.includes('differed 3 times'))
+})
+
+test('typing stays hidden when another tool on the terminal ends meanwhile', async (t) => {
+  const { run } = openShell(t)
+  const command = `mkfifo go; cat go | pmem-hash md5 > hashed & echo $! > other; ${hearsSignals('$!')}
+    file-cat /etc/passwd | ${SINK} out.aff4`
+  const { status, stdout, stderr } = await run(
+    typing(
+      command,
+      `
+asked(b'new password for out.aff4: ')
+open('go', 'w').close()
+while os.path.exists('/proc/' + open('other').read().strip()): time.sleep(0.01)
+assert not echoes()
+os.write(fd, b'password\\r')
+asked(b'the same again: ')
+os.write(fd, b'password\\r')`,
+    ),
+  )
+  t.is(status, 0, stderr)
+  t.false(stdout.includes('password\r'))
 })
 
 test('Ctrl-C at the question leaves nothing', async (t) => {
