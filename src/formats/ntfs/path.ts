@@ -1,0 +1,101 @@
+import { ATTRIBUTE, attributeTypeName } from './attribute-type.js'
+
+/** Where files hang whose directory is no more. */
+export const ORPHANS = '$Orphan'
+
+/** What a user names on a volume, taken apart; whether there is such a thing is another matter. */
+export type Target = PathTarget | RecordTarget
+
+/** A file by its record, and what of it. */
+export interface RecordTarget {
+  readonly kind: 'record'
+  readonly record: number
+  /** undefined: whichever it has. */
+  readonly sequence: number | undefined
+  readonly attribute: AttributeSelector | undefined
+}
+
+/** A file by its path from the root, and what of it. */
+export interface PathTarget {
+  readonly kind: 'path'
+  /** Whether it begins below what has lost its directory. */
+  readonly orphan: boolean
+  /** Names of directories. */
+  readonly directories: readonly string[]
+  /**
+   * What the last part can mean, the likeliest first: a colon may belong to the name of a file or part it from that of
+   * a stream. Empty: the root, or all orphans.
+   */
+  readonly readings: readonly Reading[]
+}
+
+export interface Reading {
+  readonly name: string
+  readonly attribute: AttributeSelector | undefined
+}
+
+/** An attribute by its type, and its id or its name. */
+export type AttributeSelector =
+  | { readonly type: number; readonly name: string }
+  | { readonly type: number; readonly id: number }
+
+const TYPES = new Map<string, number>(
+  Object.values(ATTRIBUTE).map((type) => [attributeTypeName(type).toUpperCase(), type]),
+)
+
+/**
+ * Takes apart what a user typed. Without a slash, what looks like a record is one:
+ *
+ *     RECORD   RECORD-SEQUENCE   RECORD-TYPE-ID   RECORD-SEQUENCE-TYPE-ID   RECORD[-SEQUENCE]:TYPE[:NAME]
+ *
+ * TYPE is a number or a name: 128, 0x80, $DATA. All else is a path, its parts between `/` or `\`, with `FILE:STREAM`,
+ * `FILE:STREAM:$TYPE` or `FILE::$TYPE` at its end; `$Orphan/…` is below no directory.
+ */
+export const parseTarget = (text: string): Target => parseRecord(text) ?? parsePath(text)
+
+const RECORD_FORM = /^(\d+)(?:-(\d+)\??)?$/
+const IDENTIFIER_FORM = /^(\d+)(?:-(\d+))?-(\d+)-(\d+)$/
+const SELECTOR_FORM = /^(\d+)(?:-(\d+))?:(\d+|0x[0-9a-f]+|\$\w+)(?::(.*))?$/is
+
+function parseRecord(text: string): RecordTarget | undefined {
+  const record = (number: string, sequence?: string, attribute?: AttributeSelector): RecordTarget => ({
+    kind: 'record',
+    record: Number(number),
+    sequence: sequence === undefined ? undefined : Number(sequence),
+    attribute,
+  })
+  const [, plain, ofPlain] = RECORD_FORM.exec(text) ?? []
+  if (plain !== undefined) return record(plain, ofPlain)
+  const [, number, sequence, type, id] = IDENTIFIER_FORM.exec(text) ?? []
+  if (number !== undefined) return record(number, sequence, { type: Number(type), id: Number(id) })
+  const [, selected, ofSelected, typeText, name = ''] = SELECTOR_FORM.exec(text) ?? []
+  const wanted = typeText && (TYPES.get(typeText.toUpperCase()) ?? Number(typeText))
+  if (selected === undefined || typeof wanted !== 'number' || Number.isNaN(wanted)) return undefined
+  return record(selected, ofSelected, { type: wanted, name })
+}
+
+function parsePath(text: string): PathTarget {
+  const parts = text.split(/[/\\]/).filter((part) => part !== '' && part !== '.')
+  const orphan = parts[0]?.toLowerCase() === ORPHANS.toLowerCase()
+  if (orphan) parts.shift()
+  const last = parts.pop()
+  return { kind: 'path', orphan, directories: parts, readings: last === undefined ? [] : readingsOf(last) }
+}
+
+function readingsOf(text: string): Reading[] {
+  const readings: Reading[] = [{ name: text, attribute: undefined }]
+  const [name, rest] = splitLast(text)
+  if (name === undefined) return readings
+  const type = TYPES.get(rest.toUpperCase())
+  const [file, stream] = splitLast(name)
+  if (type !== undefined && file !== undefined)
+    readings.push({ name: file, attribute: { type, name: stream } })
+  readings.push({ name, attribute: { type: ATTRIBUTE.DATA, name: rest } })
+  return readings
+}
+
+/** Before and behind the last colon; no name begins with one. */
+function splitLast(text: string): [string, string] | [undefined, string] {
+  const at = text.lastIndexOf(':')
+  return at <= 0 ? [undefined, text] : [text.slice(0, at), text.slice(at + 1)]
+}
