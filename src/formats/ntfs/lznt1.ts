@@ -1,4 +1,5 @@
 import type { Bytes } from '../byte-source.js'
+import { copyMatch, viewOf } from './copy-match.js'
 
 /**
  * LZNT1 ([MS-XCA] 2.5). A chunk is a u16 header and its payload: bits 0-11 of the header are the length of both, less
@@ -149,25 +150,4 @@ function decompressChunk(
   return out
 }
 
-/** Repeats what begins at `from` up to `end`; bytes behind it, below `room`, may be overwritten. */
-function copyMatch(target: DataView, from: number, out: number, end: number, room: number): void {
-  if (end + 4 > room) {
-    while (out < end) target.setUint8(out++, target.getUint8(from++))
-    return
-  }
-  if (out - from < 4) {
-    // What repeats after 1, 2 or 3 bytes does after 4, 4 or 6 as well.
-    const first = from
-    const ahead = out - from === 2 ? out + 2 : out + 3
-    while (out < ahead) target.setUint8(out++, target.getUint8(from++))
-    from = first
-  }
-  while (out < end) {
-    target.setInt32(out, target.getInt32(from))
-    out += 4
-    from += 4
-  }
-}
-
-const viewOf = ({ buffer, byteOffset, byteLength }: Bytes) => new DataView(buffer, byteOffset, byteLength)
 const hex = (value: number) => `0x${value.toString(16).padStart(4, '0')}`
