@@ -12,8 +12,8 @@ export interface BitReader {
   count: number
 }
 
-const UNIT_SIZE = 2
-const UNIT_BITS = 16
+export const UNIT_SIZE = 2
+export const UNIT_BITS = 16
 
 export const createBitReader = (bytes: Bytes): BitReader => ({
   source: viewOf(bytes),
@@ -23,7 +23,7 @@ export const createBitReader = (bytes: Bytes): BitReader => ({
 })
 
 /** Loads bits until there are 16 at least. */
-export function ensureBits(reader: BitReader): void {
+function ensureBits(reader: BitReader): void {
   if (reader.count >= UNIT_BITS) return
   const { source, at } = reader
   if (at + UNIT_SIZE <= source.byteLength)

@@ -4,10 +4,11 @@ import { NtfsError } from '../finding.js'
 import {
   type BitReader,
   createBitReader,
-  ensureBits,
   skipToUnit,
   takeBits,
   takeSymbol,
+  UNIT_BITS,
+  UNIT_SIZE,
 } from './bit-reader.js'
 import { undoCallTranslation } from './call-translation.js'
 import { buildDecoder, codeLengthOf, createDecoder, decodeSymbol, symbolOf } from './huffman.js'
@@ -137,17 +138,28 @@ function decodeBlock(
   isAligned: boolean,
 ): void {
   let [recent0, recent1, recent2] = recent as unknown as [number, number, number]
+  // Most symbols are bytes: their bits are taken in variables, which the reader gets back for everything else.
+  const { source } = reader
+  let { at, bits, count } = reader
+  const lastUnit = source.byteLength - UNIT_SIZE
   while (out < end) {
-    ensureBits(reader)
-    const decoded = decodeSymbol(main, reader.bits >>> 16)
+    if (count < UNIT_BITS) {
+      if (at <= lastUnit) bits |= source.getUint16(at, true) << (UNIT_BITS - count)
+      at += UNIT_SIZE
+      count += UNIT_BITS
+    }
+    const decoded = decodeSymbol(main, bits >>> 16)
     const codeLength = codeLengthOf(decoded)
-    reader.bits <<= codeLength
-    reader.count -= codeLength
+    bits <<= codeLength
+    count -= codeLength
     const symbol = symbolOf(decoded)
     if (symbol < FIRST_MATCH) {
       target.setUint8(out++, symbol)
       continue
     }
+    reader.at = at
+    reader.bits = bits
+    reader.count = count
     const slot = (symbol - FIRST_MATCH) >>> 3
     let matchLength = symbol & LENGTH_FOLLOWS
     if (matchLength === LENGTH_FOLLOWS) matchLength += takeSymbol(reader, length)
@@ -175,7 +187,11 @@ function decodeBlock(
     if (matchEnd > end) throw new NtfsError('a match goes beyond its block')
     copyMatch(target, out - distance, out, matchEnd, target.byteLength)
     out = matchEnd
+    ;({ at, bits, count } = reader)
   }
+  reader.at = at
+  reader.bits = bits
+  reader.count = count
   recent[0] = recent0
   recent[1] = recent1
   recent[2] = recent2

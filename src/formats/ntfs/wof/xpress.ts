@@ -14,6 +14,8 @@ const LENGTH_MASK = 15
 const LENGTH_FOLLOWS = 15
 const BYTE_FULL = 255
 const SHORTEST_MATCH = 3
+const UNIT_SIZE = 2
+const UNIT_BITS = 16
 
 const decoder = createDecoder(SYMBOLS, 11)
 const lengths = new Uint8Array(SYMBOLS)
@@ -34,23 +36,17 @@ export function decompressXpress(input: Bytes, output: Bytes): void {
   const source = viewOf(input)
   const target = viewOf(output)
   const room = output.length
-  const lastUnit = input.length - 2
-  const unit = () => {
-    if (at > lastUnit) return 0
-    at += 2
-    return source.getUint16(at - 2, true)
-  }
-  const raw = (size: number) => {
-    if (at + size > input.length) throw new NtfsError('the length of a match is cut off')
-    at += size
-    return at - size
-  }
-  let at = LENGTHS_SIZE
+  const lastUnit = input.length - UNIT_SIZE
   // Bits are taken from the left. Never fewer than 16 are there, and a unit more is loaded as soon as they would be:
-  // lengths that stand among the units as bytes do so behind what is loaded.
-  let bits = unit() << 16
-  bits |= unit()
-  let spare = 16
+  // lengths that stand among the units as bytes do so behind what is loaded. Zeros follow the last unit.
+  let at = LENGTHS_SIZE
+  let bits = 0
+  let spare = -UNIT_BITS
+  for (; spare < UNIT_BITS; spare += UNIT_BITS)
+    if (at <= lastUnit) {
+      bits |= source.getUint16(at, true) << -spare
+      at += UNIT_SIZE
+    }
   let out = 0
   while (out < room) {
     const decoded = decodeSymbol(decoder, bits >>> 16)
@@ -58,8 +54,11 @@ export function decompressXpress(input: Bytes, output: Bytes): void {
     bits <<= codeLength
     spare -= codeLength
     if (spare < 0) {
-      bits |= unit() << -spare
-      spare += 16
+      if (at <= lastUnit) {
+        bits |= source.getUint16(at, true) << -spare
+        at += UNIT_SIZE
+      }
+      spare += UNIT_BITS
     }
     const symbol = symbolOf(decoded)
     if (symbol < FIRST_MATCH) {
@@ -69,19 +68,19 @@ export function decompressXpress(input: Bytes, output: Bytes): void {
     let length = symbol & LENGTH_MASK
     const distanceBits = (symbol - FIRST_MATCH) >>> 4
     if (length === LENGTH_FOLLOWS) {
-      const byte = source.getUint8(raw(1))
-      if (byte === BYTE_FULL) {
-        length = source.getUint16(raw(2), true)
-        if (length === 0) length = source.getUint32(raw(4), true)
-        if (length < LENGTH_FOLLOWS) throw new NtfsError('the length of a match is written too long')
-      } else length += byte
+      const size = longLengthSize(source, at)
+      length = longLength(source, at, size)
+      at += size
     }
     const distance = (1 << distanceBits) | ((bits >>> 1) >>> (31 - distanceBits))
     bits <<= distanceBits
     spare -= distanceBits
     if (spare < 0) {
-      bits |= unit() << -spare
-      spare += 16
+      if (at <= lastUnit) {
+        bits |= source.getUint16(at, true) << -spare
+        at += UNIT_SIZE
+      }
+      spare += UNIT_BITS
     }
     const end = out + length + SHORTEST_MATCH
     if (distance > out) throw new NtfsError('a match begins before the chunk')
@@ -89,4 +88,21 @@ export function decompressXpress(input: Bytes, output: Bytes): void {
     copyMatch(target, out - distance, out, end, room)
     out = end
   }
+}
+
+/** A long length is a byte; behind a full one a u16, and behind one of 0 a u32. All of it must be there. */
+function longLengthSize(source: DataView, at: number): number {
+  const left = source.byteLength - at
+  let size = 1
+  if (left >= 1 && source.getUint8(at) === BYTE_FULL) size = 3
+  if (left >= 3 && size === 3 && source.getUint16(at + 1, true) === 0) size = 7
+  if (left < size) throw new NtfsError('the length of a match is cut off')
+  return size
+}
+
+function longLength(source: DataView, at: number, size: number): number {
+  if (size === 1) return LENGTH_FOLLOWS + source.getUint8(at)
+  const length = size === 3 ? source.getUint16(at + 1, true) : source.getUint32(at + 3, true)
+  if (length < LENGTH_FOLLOWS) throw new NtfsError('the length of a match is written too long')
+  return length
 }
