@@ -7,9 +7,21 @@ import type { ByteSource, Bytes } from './byte-source.js'
  */
 export function openFileSource(path: string): ByteSource {
   const fd = fs.openSync(path, 'r')
-  const size = fs.fstatSync(fd, { bigint: true }).size
+  return descriptorSource(fd, path, fs.fstatSync(fd, { bigint: true }).size)
+}
+
+/** Reads from `offset` on until `into` is full or no more comes at once, and says how many bytes came. */
+export type ReadAt = (offset: bigint, into: Bytes) => number
+
+/** What a descriptor is open on as a ByteSource, which owns the descriptor from now on. */
+export function descriptorSource(
+  fd: number,
+  name: string,
+  size: bigint,
+  readAt: ReadAt = (offset, into) => fs.readSync(fd, into, 0, into.length, offset),
+): ByteSource {
   return {
-    name: path,
+    name,
     size,
     place: { fd, offset: 0n },
     async read(offset, length, into): Promise<Bytes> {
@@ -17,7 +29,7 @@ export function openFileSource(path: string): ByteSource {
       const bytes = into?.subarray(0, wanted) ?? Buffer.allocUnsafe(wanted)
       let filled = 0
       while (filled < bytes.length) {
-        const count = fs.readSync(fd, bytes, filled, bytes.length - filled, offset + BigInt(filled))
+        const count = readAt(offset + BigInt(filled), bytes.subarray(filled))
         if (count === 0) break
         filled += count
       }

@@ -1,0 +1,110 @@
+import fs, { type BigIntStats } from 'node:fs'
+import { blockDevice } from '../../platform/linux/block-device.js'
+import { deviceNumber } from '../../platform/linux/mounts.js'
+import type { Secrets } from '../aff4/encryption/unlock.js'
+import type { ByteSource } from '../byte-source.js'
+import { descriptorSource, openFileSource, type ReadAt } from '../file-source.js'
+import { FormatError } from '../format-error.js'
+import { openAff4Image } from './aff4-image.js'
+import { alignedSource } from './aligned-source.js'
+import { findDeviceSize } from './device-size.js'
+
+/** `\\.\C:`, `\\.\PhysicalDrive0`, `\\?\GLOBALROOT\Device\HarddiskVolumeShadowCopy1`. */
+const WINDOWS_DEVICE = /^\\\\[.?]\\[^\\]/
+const ZIP_MEMBER = Buffer.from('PK\x03\x04', 'latin1')
+
+export interface OpenImage {
+  /** Asked only when an AFF4 volume is encrypted. */
+  readonly secrets?: Secrets
+  /** Told what is odd about an AFF4 volume. */
+  readonly warn?: (message: string) => void
+}
+
+/**
+ * Opens a disk, a volume, or an image of one, for reading only: a file, a block device, a device of Windows by its
+ * name, an AFF4 volume with one stream, or `VOLUME.aff4:STREAM`.
+ * @throws the operating system's error; {FormatError} when it cannot be read at any place, or is a damaged AFF4 volume
+ */
+export async function openImage(
+  path: string,
+  { secrets, warn = () => {} }: OpenImage = {},
+): Promise<ByteSource> {
+  if (WINDOWS_DEVICE.test(path)) return openWindowsDevice(path)
+  const stat = fs.statSync(path, { bigint: true, throwIfNoEntry: false })
+  if (!stat) {
+    const stream = namedStream(path)
+    if (stream) return openAff4Image(stream.volume, stream.name, secrets, warn)
+    // For the operating system's words.
+    return openFileSource(path)
+  }
+  if (stat.isDirectory() || (stat.isFile() && beginsAsZip(path)))
+    return openAff4Image(path, undefined, secrets, warn)
+  if (stat.isFile()) return openFileSource(path)
+  if (stat.isBlockDevice()) return openBlockDevice(path, stat)
+  throw new FormatError(
+    `${path}: not a file or a block device, and cannot be read at any place`,
+    undefined,
+    'write it to a file first',
+  )
+}
+
+/** A volume that is there, and the rest of the name behind a colon. */
+function namedStream(path: string): { volume: string; name: string } | undefined {
+  for (let at = path.indexOf(':'); at >= 0; at = path.indexOf(':', at + 1)) {
+    const volume = path.slice(0, at)
+    if (fs.existsSync(volume)) return { volume, name: path.slice(at + 1) }
+  }
+  return undefined
+}
+
+function beginsAsZip(path: string): boolean {
+  const fd = fs.openSync(path, 'r')
+  try {
+    const head = Buffer.alloc(ZIP_MEMBER.length)
+    return fs.readSync(fd, head, 0, head.length, 0) === head.length && head.equals(ZIP_MEMBER)
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+function openBlockDevice(path: string, stat: BigIntStats): ByteSource {
+  const fd = fs.openSync(path, 'r')
+  const read = deviceReader(fd, path)
+  return descriptorSource(fd, path, sizeBySysfs(stat) ?? findDeviceSize(read), read)
+}
+
+function sizeBySysfs(stat: BigIntStats): bigint | undefined {
+  try {
+    return blockDevice(deviceNumber(stat.rdev)).size
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * A device by the name that Windows has for it.
+ * @param system where it is opened: the tests have devices of their own
+ */
+export function openWindowsDevice(
+  path: string,
+  system: Pick<typeof fs, 'openSync' | 'readSync' | 'closeSync'> = fs,
+): ByteSource {
+  const fd = system.openSync(path, 'r')
+  const read = deviceReader(fd, path, system)
+  return alignedSource(path, findDeviceSize(read), read, () => system.closeSync(fd))
+}
+
+/** Reads of a device: what fails says where. */
+const deviceReader =
+  (fd: number, name: string, system: Pick<typeof fs, 'readSync'> = fs): ReadAt =>
+  (offset, into) => {
+    try {
+      return system.readSync(fd, into, 0, into.length, offset)
+    } catch (error) {
+      const place = `at 0x${offset.toString(16)}`
+      const failure = error as NodeJS.ErrnoException
+      failure.message += ` ${place}`
+      failure.path = `${name} ${place}`
+      throw failure
+    }
+  }
