@@ -1,4 +1,4 @@
-import type { Filetime } from './filetime.js'
+import type { FileTimes } from './file-name.js'
 import { NtfsError } from './finding.js'
 
 /**
@@ -18,11 +18,7 @@ const CASE_SENSITIVE = 1
 
 /** What a shorter value has no room for is absent. */
 export interface StandardInformation {
-  readonly created: Filetime
-  readonly modified: Filetime
-  /** The MFT record, that is. */
-  readonly changed: Filetime
-  readonly accessed: Filetime
+  readonly times: FileTimes
   /** FILE_FLAG bits. */
   readonly flags: number
   readonly maximumVersions?: number
@@ -43,10 +39,12 @@ export function decodeStandardInformation(value: Buffer): StandardInformation {
     throw new NtfsError(`$STANDARD_INFORMATION of ${value.length} bytes is cut off`)
   const holds = (end: number) => value.length >= end
   return {
-    created: value.readBigInt64LE(0),
-    modified: value.readBigInt64LE(8),
-    changed: value.readBigInt64LE(16),
-    accessed: value.readBigInt64LE(24),
+    times: {
+      created: value.readBigInt64LE(0),
+      modified: value.readBigInt64LE(8),
+      changed: value.readBigInt64LE(16),
+      accessed: value.readBigInt64LE(24),
+    },
     flags: value.readUInt32LE(32),
     ...(holds(40) && { maximumVersions: value.readUInt32LE(36) }),
     ...(holds(44) && { version: value.readUInt32LE(40) }),

@@ -27,13 +27,14 @@ const STANDARD_INFORMATION = hex(
 )
 
 test('the times of a Windows file are those that istat shows, to the last tick', (t) => {
-  const { created, modified, changed, accessed, flags, securityId } =
-    decodeStandardInformation(STANDARD_INFORMATION)
-  t.deepEqual(
-    [created, modified, changed, accessed],
-    [131960901064811892n, 131960901172003305n, 131960901172003305n, 131960902752936738n],
-  )
-  t.is(formatFiletime(accessed), '2019-03-03T12:37:55.2936738Z')
+  const { times, flags, securityId } = decodeStandardInformation(STANDARD_INFORMATION)
+  t.deepEqual(times, {
+    created: 131960901064811892n,
+    modified: 131960901172003305n,
+    changed: 131960901172003305n,
+    accessed: 131960902752936738n,
+  })
+  t.is(formatFiletime(times.accessed), '2019-03-03T12:37:55.2936738Z')
   t.deepEqual(fileFlagNames(flags), ['archive'])
   t.is(securityId, 268)
 })
