@@ -1,5 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
+import { FormatError } from '../../../src/formats/format-error.js'
 import type { FileReference } from '../../../src/formats/ntfs/file-reference.js'
 import { type Finding, NtfsError } from '../../../src/formats/ntfs/finding.js'
 import { carveUsnRecords } from '../../../src/formats/ntfs/usn-journal/carve.js'
@@ -204,7 +205,7 @@ test('pages that cannot be read cost themselves alone', async (t) => {
     ...source,
     async read(offset: bigint, length: number) {
       if (offset < 8192n && offset + BigInt(length) > 4096n)
-        throw new NtfsError('clusters are missing', 4096n)
+        throw new FormatError('clusters are missing', 4096n)
       return bytes.subarray(Number(offset), Number(offset) + length)
     },
   }

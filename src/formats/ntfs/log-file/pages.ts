@@ -1,6 +1,7 @@
 import type { ByteSource } from '../../byte-source.js'
-import { NtfsError, type Report } from '../finding.js'
+import type { Report } from '../finding.js'
 import { undoFixups } from '../fixups.js'
+import { readAround } from '../read-around.js'
 import { PAGE_HEADER, type RestartPage } from './restart-page.js'
 
 /**
@@ -102,20 +103,7 @@ export async function readRecordPage(
   return bytes
 }
 
-async function readPages(
-  log: ByteSource,
-  first: number,
-  count: number,
-  pageSize: number,
-  report: Report,
-): Promise<Buffer> {
-  const offset = BigInt(first) * BigInt(pageSize)
-  try {
-    const bytes = await log.read(offset, count * pageSize)
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-  } catch (error) {
-    if (!(error instanceof NtfsError)) throw error
-    report({ message: `$LogFile: ${count} pages are left out: ${error.message}`, offset })
-    return Buffer.alloc(0)
-  }
-}
+const readPages = (log: ByteSource, first: number, count: number, pageSize: number, report: Report) =>
+  readAround(log, BigInt(first) * BigInt(pageSize), count * pageSize, (offset, reason) =>
+    report({ message: `$LogFile: a page is left out: ${reason}`, offset }),
+  )

@@ -1,6 +1,7 @@
 import type { ByteSource } from '../../byte-source.js'
 import { NtfsError, type Report } from '../finding.js'
 import { undoFixups } from '../fixups.js'
+import { readAround } from '../read-around.js'
 import { findRecordPages, type RecordPage, readRecordPage } from './pages.js'
 import { completeLogRecord, decodeLogRecordHeader, type LogRecord, type LogRecordHeader } from './record.js'
 import { decodeRestartPage, isRestartPage, RECORD_HEADER, type RestartPage } from './restart-page.js'
@@ -23,7 +24,9 @@ export interface LogFile {
  * @throws {NtfsError} when it is neither a log nor one that was reset
  */
 export async function openLogFile(log: ByteSource, report: Report): Promise<LogFile> {
-  const start = await readBuffer(log, 0n, 2 * LARGEST_PAGE)
+  const start = await readAround(log, 0n, 2 * LARGEST_PAGE, (offset, reason) =>
+    report({ message: `$LogFile: a restart page cannot be read: ${reason}`, offset }),
+  )
   const restart = findRestartPage(start, report)
   if (!restart && !start.every((byte) => byte === UNUSED))
     throw new NtfsError('$LogFile has no restart page that can be read', 0n)
@@ -139,8 +142,3 @@ function lsnCheck({ lap, index }: RecordPage, pageSize: number, offsetBits: numb
 }
 
 const align = (at: number) => Math.ceil(at / 8) * 8
-
-async function readBuffer(source: ByteSource, offset: bigint, length: number): Promise<Buffer> {
-  const bytes = await source.read(offset, length)
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-}

@@ -1,5 +1,6 @@
 import type { ByteSource } from '../../byte-source.js'
 import { NtfsError, type Report } from '../finding.js'
+import { readAround } from '../read-around.js'
 
 /**
  * $Secure:$SDS: pairs of areas, the second a copy of the first. Entries are 16-aligned and cross no border of areas;
@@ -60,8 +61,11 @@ export async function readSecurityEntry(
     throw new NtfsError(`$SII leads security id ${id} to ${length} bytes outside $SDS`, offset)
   let wrong = ''
   for (const copy of [offset, offset + BigInt(AREA)]) {
-    const bytes = await readBuffer(sds, copy, length)
-    const complaint = bytes.length < length ? 'it is cut off' : complaintAbout(bytes, offset, id)
+    let complaint: string | undefined
+    const bytes = await readAround(sds, copy, length, (_, reason) => {
+      complaint = reason
+    })
+    complaint ??= bytes.length < length ? 'it is cut off' : complaintAbout(bytes, offset, id)
     if (complaint === undefined) {
       if (wrong) report({ message: `$SDS: security id ${id} is read from its copy: ${wrong}`, offset })
       return entryOf(bytes, 0, length)
@@ -77,7 +81,9 @@ export async function readSecurityEntry(
  */
 export async function* scanSecurityEntries(sds: ByteSource, report: Report): AsyncGenerator<SecurityEntry> {
   for (let pair = 0n; pair < sds.size; pair += PAIR) {
-    const bytes = await readBuffer(sds, pair, 2 * AREA)
+    const bytes = await readAround(sds, pair, 2 * AREA, (offset, reason) =>
+      report({ message: `$SDS: ${reason}`, offset }),
+    )
     const first = bytes.subarray(0, AREA)
     const second = bytes.subarray(AREA)
     let at = 0
@@ -142,9 +148,3 @@ const entryOf = (bytes: Buffer, at: number, length: number): SecurityEntry => ({
 })
 
 const align = (at: number) => Math.ceil(at / ALIGNMENT) * ALIGNMENT
-
-async function readBuffer(source: ByteSource, offset: bigint, length: number): Promise<Buffer> {
-  if (offset >= source.size) return Buffer.alloc(0)
-  const bytes = await source.read(offset, length)
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-}

@@ -1,5 +1,6 @@
 import type { ByteSource } from '../../byte-source.js'
-import { NtfsError, type Report } from '../finding.js'
+import type { Report } from '../finding.js'
+import { readAround } from '../read-around.js'
 import { decodeUsnRecord, JOURNAL_PAGE, RECORD_ALIGNMENT, type UsnRecord } from './record.js'
 
 const BLOCK = 1 << 20
@@ -26,7 +27,7 @@ export async function* readUsnJournal(
   const damage = damageReport(report)
   for (let index = 0n; index < blocks; index++) {
     const base = start + BigInt(BLOCK) * (newestFirst ? blocks - 1n - index : index)
-    const bytes = await readBlock(journal, base, damage)
+    const bytes = await readAround(journal, base, BLOCK, damage.at)
     const records = decodeBlock(bytes, base, damage)
     damage.end()
     if (newestFirst) records.reverse()
@@ -60,25 +61,6 @@ function damageReport(report: Report): Damage {
   }
 }
 
-/** Of pages that cannot be read, zeros. */
-async function readBlock(journal: ByteSource, base: bigint, damage: Damage): Promise<Buffer> {
-  const size = Math.min(BLOCK, Number(journal.size - base))
-  try {
-    return asBuffer(await journal.read(base, size))
-  } catch (error) {
-    if (!(error instanceof NtfsError)) throw error
-  }
-  const block = Buffer.alloc(size)
-  for (let at = 0; at < size; at += JOURNAL_PAGE)
-    try {
-      block.set(await journal.read(base + BigInt(at), Math.min(JOURNAL_PAGE, size - at)), at)
-    } catch (error) {
-      if (!(error instanceof NtfsError)) throw error
-      damage.at(base + BigInt(at), error.message)
-    }
-  return block
-}
-
 function decodeBlock(bytes: Buffer, base: bigint, damage: Damage): UsnRecord[] {
   const records: UsnRecord[] = []
   for (let page = 0; page < bytes.length; page += JOURNAL_PAGE) {
@@ -107,5 +89,3 @@ function decodeBlock(bytes: Buffer, base: bigint, damage: Damage): UsnRecord[] {
   }
   return records
 }
-
-const asBuffer = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)

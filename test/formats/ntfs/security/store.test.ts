@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import test from 'ava'
+import { FormatError } from '../../../../src/formats/format-error.js'
 import { type Finding, NtfsError } from '../../../../src/formats/ntfs/finding.js'
 import {
   hashDescriptor,
@@ -118,6 +119,23 @@ test('case 28: places outside $SDS and lengths that none can have are refused', 
       ),
       { instanceOf: NtfsError },
     )
+})
+
+test('clusters that cannot be read are made up for by the copy', async (t) => {
+  const source = {
+    ...bufferSource(SDS),
+    async read(offset: bigint, length: number) {
+      if (offset < 4096n) throw new FormatError('clusters are missing')
+      return SDS.subarray(Number(offset), Number(offset) + length)
+    },
+  }
+  const findings: Finding[] = []
+  const entry = await readSecurityEntry(source, 259, place, (finding) => findings.push(finding))
+  t.deepEqual(row(entry!), TRUTH[3])
+  t.regex(findings[0]!.message, /from its copy: clusters are missing/)
+  const rows: string[][] = []
+  for await (const one of scanSecurityEntries(source, () => {})) rows.push(row(one))
+  t.deepEqual(rows, TRUTH)
 })
 
 test('an empty $SDS, one cut off and one of junk are read to their end', async (t) => {
