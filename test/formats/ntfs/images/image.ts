@@ -1,0 +1,98 @@
+import { execFile, spawn } from 'node:child_process'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+
+/** Volumes that make.py knows: by their cluster size, or by what they hold. */
+export type ImageName = '512' | '4k' | '64k' | '2m' | 'sectors' | 'crowded' | 'wof' | 'small'
+
+export const IMAGE_NAMES: readonly ImageName[] = [
+  '512',
+  '4k',
+  '64k',
+  '2m',
+  'sectors',
+  'crowded',
+  'wof',
+  'small',
+]
+
+/** A stream of a volume as it was read through a mount, or, where it was deleted since, before that. */
+export interface ManifestStream {
+  readonly state: 'live' | 'deleted'
+  readonly record: number
+  /** From the root, with slashes; lone surrogates as they are. */
+  readonly path: string
+  /** Empty for the unnamed one. */
+  readonly stream: string
+  readonly size: number
+  readonly sha256?: string
+  /** Where all of it is too large to hash: SHA-256 of its last 64 KiB. */
+  readonly tail?: string
+}
+
+/** A name of a file, and what ntfs-3g tells of the file; what it cannot read of one is missing. */
+export interface ManifestFile {
+  readonly record: number
+  readonly path: string
+  readonly directory: boolean
+  readonly links?: number
+  readonly attributes?: number
+  /** FILETIMEs of $STANDARD_INFORMATION, in decimal. */
+  readonly times?: Record<'created' | 'modified' | 'changed' | 'accessed', string>
+  readonly shortName?: string
+  /** Whole values in hexadecimal. */
+  readonly reparse?: string
+  readonly eas?: string
+  readonly objectId?: string
+}
+
+export interface Manifest {
+  /** Bytes. */
+  readonly cluster: number
+  readonly sector: number
+  readonly files: readonly ManifestFile[]
+  readonly streams: readonly ManifestStream[]
+}
+
+export interface Image {
+  /** Shared by the test files of a run: to be read only. */
+  readonly file: string
+  readonly manifest: Manifest
+}
+
+/**
+ * One of the volumes, made by the first test of a run that asks for it.
+ * @throws {Error} with what the program said that failed: mkntfs, ntfs-3g (no root, no /dev/fuse), ntfsfallocate
+ */
+export async function image(name: ImageName): Promise<Image> {
+  const file = path.join(runFolder(), name)
+  const script = path.resolve('test/formats/ntfs/images/make.py')
+  // What is mounted goes with the namespace, however the maker ends.
+  const [program, ...words] = [
+    ...(process.getuid?.() === 0 ? [] : ['sudo']),
+    ...['unshare', '--mount', '/usr/bin/python3', script, name, file],
+  ]
+  await run(program!, words, { timeout: 300_000, killSignal: 'SIGKILL' })
+  return { file, manifest: JSON.parse(await readFile(`${file}.json`, 'utf8')) as Manifest }
+}
+
+/** A folder that the processes of this run share; it is removed when ava, their parent, has ended. */
+function runFolder(): string {
+  const parent = String(process.ppid)
+  const started = readFileSync(`/proc/${parent}/stat`, 'latin1').split(') ')[1]!.split(' ')[19]
+  const folder = path.join(tmpdir(), `pmem-ntfs-${parent}-${started}`)
+  try {
+    mkdirSync(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return folder
+    throw error
+  }
+  const remove = 'tail --pid="$1" -f /dev/null; rm -rf "$2"'
+  spawn('sh', ['-c', remove, 'sh', parent, folder], { detached: true, stdio: 'ignore' }).unref()
+  return folder
+}
