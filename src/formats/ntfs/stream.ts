@@ -1,0 +1,253 @@
+import type { ByteSource, Bytes } from '../byte-source.js'
+import { FormatError } from '../format-error.js'
+import type { FileAttribute } from './file-attribute.js'
+import { decompressLznt1 } from './lznt1.js'
+import {
+  type ClusterSpace,
+  planStream,
+  type Segment,
+  type UnitSegment,
+  type ZeroReason,
+} from './stream-plan.js'
+
+/** Bytes of a stream in ascending order, or why there are none; offsets are those of the stream. */
+export type Piece =
+  | { readonly kind: 'bytes'; readonly offset: bigint; readonly bytes: Buffer }
+  | { readonly kind: 'zero'; readonly offset: bigint; readonly length: bigint; readonly why: ZeroReason }
+  | { readonly kind: 'unreadable'; readonly offset: bigint; readonly length: bigint; readonly reason: string }
+
+/** Gives room for bytes of a stream from `offset` on. */
+export type Room = (offset: bigint, length: number) => Buffer
+
+/** An attribute as bytes. `read` throws where a byte of the range cannot be read. */
+export interface NtfsStream extends ByteSource {
+  readonly attribute: FileAttribute
+  /**
+   * All of a range, however damaged; clipped to the size of the stream.
+   * @param room where its bytes go: asked for at most a MiB at once; its own memory for each piece unless given
+   */
+  pieces(start?: bigint, end?: bigint, room?: Room): AsyncGenerator<Piece>
+}
+
+/** Most bytes of a piece. */
+const PIECE_SIZE = 1 << 20
+/** What is tried again at a place that cannot be read. */
+const SECTOR_SIZE = 512
+
+/** @param source the volume */
+export function openStream(
+  source: ByteSource,
+  space: ClusterSpace,
+  attribute: FileAttribute,
+  name: string,
+): NtfsStream {
+  const size = attribute.sizes.data
+  const pieces = (start = 0n, end = size, room: Room = (_, length) => Buffer.allocUnsafe(length)) =>
+    attribute.value
+      ? valuePieces(attribute.value, start, end)
+      : clusterPieces(source, space, planStream(attribute, space, start, minimum(end, size)), room)
+  return {
+    name,
+    size,
+    attribute,
+    pieces,
+    async read(offset, length, into): Promise<Bytes> {
+      const wanted = offset >= size ? 0 : Number(minimum(BigInt(length), size - offset))
+      const target = into ? viewOf(into, wanted) : Buffer.allocUnsafe(wanted)
+      const room: Room = (at, count) => target.subarray(Number(at - offset), Number(at - offset) + count)
+      for await (const piece of pieces(offset, offset + BigInt(wanted), room)) {
+        const at = Number(piece.offset - offset)
+        if (piece.kind === 'unreadable') throw new FormatError(`${name}: ${piece.reason}`, piece.offset)
+        if (piece.kind === 'zero') target.fill(0, at, at + Number(piece.length))
+        else if (piece.bytes.byteOffset !== target.byteOffset + at || piece.bytes.buffer !== target.buffer)
+          target.set(piece.bytes, at)
+      }
+      return target
+    },
+    close: async () => {},
+  }
+}
+
+async function* valuePieces(value: Buffer, start: bigint, end: bigint): AsyncGenerator<Piece> {
+  const bytes = value.subarray(Number(start), Number(end))
+  if (bytes.length > 0) yield { kind: 'bytes', offset: start, bytes }
+}
+
+/** A part of a batch that becomes bytes: clusters, or a compression unit. */
+type Part = Exclude<Segment, { kind: 'zero' | 'gap' }>
+
+/** Parts that follow one another are gathered in one piece. */
+async function* clusterPieces(
+  source: ByteSource,
+  space: ClusterSpace,
+  plan: Iterable<Segment>,
+  room: Room,
+): AsyncGenerator<Piece> {
+  let batch: Part[] = []
+  let gathered = 0
+  const reader = createPartReader(source, space)
+  for (const segment of plan) {
+    if (segment.kind === 'zero' || segment.kind === 'gap') {
+      yield* readBatch(batch, gathered, room, reader)
+      batch = []
+      gathered = 0
+      yield segment.kind === 'zero' ? segment : { ...segment, kind: 'unreadable' }
+      continue
+    }
+    for (const part of partsOf(segment)) {
+      const length = Number(part.length)
+      if (gathered + length > PIECE_SIZE) {
+        yield* readBatch(batch, gathered, room, reader)
+        batch = []
+        gathered = 0
+      }
+      batch.push(part)
+      gathered += length
+    }
+  }
+  yield* readBatch(batch, gathered, room, reader)
+}
+
+/** Pieces of a run; a unit, which is smaller than one, as it is. */
+function* partsOf(segment: Part): Generator<Part> {
+  if (segment.kind === 'unit') {
+    yield segment
+    return
+  }
+  const { length } = segment
+  for (let done = 0n; done < length; done += BigInt(PIECE_SIZE))
+    yield {
+      kind: 'clusters',
+      offset: segment.offset + done,
+      length: minimum(BigInt(PIECE_SIZE), length - done),
+      place: segment.place + done,
+    }
+}
+
+async function* readBatch(
+  batch: readonly Part[],
+  length: number,
+  room: Room,
+  reader: PartReader,
+): AsyncGenerator<Piece> {
+  const [first] = batch
+  if (!first) return
+  const start = first.offset
+  const buffer = room(start, length)
+  const piece = (from: number, to: number): Piece => ({
+    kind: 'bytes',
+    offset: start + BigInt(from),
+    bytes: buffer.subarray(from, to),
+  })
+  let from = 0
+  let at = 0
+  for (const part of batch) {
+    const target = buffer.subarray(at, at + Number(part.length))
+    for (const lost of await reader(part, target)) {
+      const offset = at + lost.from
+      if (offset > from) yield piece(from, offset)
+      from = at + lost.to
+      yield {
+        kind: 'unreadable',
+        offset: start + BigInt(offset),
+        length: BigInt(lost.to - lost.from),
+        reason: lost.reason,
+      }
+    }
+    at += target.length
+  }
+  if (at > from) yield piece(from, at)
+}
+
+/** Bytes of a part that could not be had, counted from its beginning. */
+interface Lost {
+  readonly from: number
+  readonly to: number
+  readonly reason: string
+}
+
+/** Fills the target, and gives in ascending order what of it is not filled. */
+type PartReader = (part: Part, target: Buffer) => Promise<readonly Lost[]>
+
+function createPartReader(source: ByteSource, space: ClusterSpace): PartReader {
+  /** Of a compression unit: the clusters in use, and what they decompress to. */
+  let compressed = Buffer.alloc(0)
+  let plain = Buffer.alloc(0)
+
+  async function readUnit(unit: UnitSegment, target: Buffer): Promise<readonly Lost[]> {
+    if (plain.length < unit.size) {
+      compressed = Buffer.allocUnsafe(unit.size)
+      plain = Buffer.allocUnsafe(unit.size)
+    }
+    let length = 0
+    for (const run of unit.runs) {
+      const bytes = run.length * space.clusterSize
+      const [lost] =
+        run.lcn! + run.length <= space.clusterCount
+          ? await readClusters(
+              source,
+              BigInt(run.lcn!) * BigInt(space.clusterSize),
+              compressed.subarray(length, length + bytes),
+            )
+          : [{ reason: `its run at cluster ${run.lcn} leaves the volume` }]
+      if (lost) return [{ from: 0, to: target.length, reason: `a compression unit: ${lost.reason}` }]
+      length += bytes
+    }
+    const skipped = Number(unit.offset - unit.begin)
+    const whole = skipped === 0 && target.length === unit.size
+    const output = whole ? target : plain.subarray(0, unit.size)
+    const { length: sound, complaint } = decompressLznt1(compressed.subarray(0, length), output)
+    if (!whole) output.copy(target, 0, skipped, skipped + target.length)
+    const from = Math.max(0, sound - skipped)
+    return complaint === undefined || from >= target.length
+      ? []
+      : [{ from, to: target.length, reason: complaint }]
+  }
+
+  return (part, target) =>
+    part.kind === 'unit' ? readUnit(part, target) : readClusters(source, part.place, target)
+}
+
+/** Reads around what cannot be read, down to the sector. */
+async function readClusters(source: ByteSource, place: bigint, target: Buffer): Promise<readonly Lost[]> {
+  const lost: Lost[] = []
+  const left: [from: number, to: number][] = [[0, target.length]]
+  for (let range = left.pop(); range; range = left.pop()) {
+    const [from, to] = range
+    const failure = await tryRead(source, place + BigInt(from), target.subarray(from, to))
+    if (failure === undefined) continue
+    const { reason, sound } = failure
+    if (sound > 0) left.push([from + sound, to])
+    else if (to - from <= SECTOR_SIZE || failure.final) lose(lost, from, to, reason)
+    else {
+      const middle = from + Math.ceil((to - from) / 2 / SECTOR_SIZE) * SECTOR_SIZE
+      left.push([middle, to], [from, middle])
+    }
+  }
+  return lost
+}
+
+/** @returns undefined where all was read; otherwise why not, how much was, and whether less cannot be had either */
+async function tryRead(
+  source: ByteSource,
+  place: bigint,
+  target: Buffer,
+): Promise<{ reason: string; sound: number; final: boolean } | undefined> {
+  try {
+    const bytes = await source.read(place, target.length, target)
+    if (bytes.byteOffset !== target.byteOffset || bytes.buffer !== target.buffer) target.set(bytes)
+    if (bytes.length === target.length) return undefined
+    return { reason: 'the image ends before it', sound: bytes.length, final: true }
+  } catch (error) {
+    return { reason: (error as Error).message, sound: 0, final: false }
+  }
+}
+
+function lose(lost: Lost[], from: number, to: number, reason: string): void {
+  const last = lost.at(-1)
+  if (last && last.to === from && last.reason === reason) lost[lost.length - 1] = { ...last, to }
+  else lost.push({ from, to, reason })
+}
+
+const viewOf = (bytes: Bytes, length: number): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, length)
+const minimum = (a: bigint, b: bigint): bigint => (a < b ? a : b)
