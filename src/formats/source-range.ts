@@ -1,0 +1,26 @@
+import type { ByteSource } from './byte-source.js'
+
+/**
+ * Some bytes of a source, as a source: from `start` on, `length` of them, fewer where the source ends before. Closing
+ * it closes the source.
+ * @param name what a message calls it; the name of the source where absent
+ */
+export function sourceRange(
+  source: ByteSource,
+  start: bigint,
+  length: bigint,
+  name = source.name,
+): ByteSource {
+  const left = source.size > start ? source.size - start : 0n
+  const size = length < left ? length : left
+  return {
+    name,
+    size,
+    ...(source.place && { place: { fd: source.place.fd, offset: source.place.offset + start } }),
+    async read(offset, count, into) {
+      const here = offset < size ? size - offset : 0n
+      return source.read(start + offset, here < BigInt(count) ? Number(here) : count, into)
+    },
+    close: () => source.close(),
+  }
+}
