@@ -41,7 +41,7 @@ export function decodeAttributes(record: Buffer, first: number): Attributes {
     return { attributes, complaints }
   }
   let at = first
-  if (at % 8 !== 0 || at < 42) return end(`its first attribute would stand at ${at}`)
+  if (at % 8 !== 0 || at < 42 || at > record.length) return end(`its first attribute would stand at ${at}`)
   while (at + 8 <= record.length) {
     const type = record.readUInt32LE(at)
     if (type === END) return end()

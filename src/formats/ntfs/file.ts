@@ -18,8 +18,9 @@ export interface NtfsFile {
   readonly findings: readonly Finding[]
 }
 
-/** Records of one file. */
+/** Records of one file, and what is said of one. */
 const MOST_RECORDS = 65536
+const MOST_FINDINGS = 1000
 
 export interface FileParts {
   readonly clusterSize: number
@@ -41,8 +42,10 @@ export async function assembleFile(base: MftRecord, parts: FileParts): Promise<N
       `${base.base.record} is the file`,
     )
   const findings: Finding[] = [...base.findings]
-  const complain = (what: string) =>
-    findings.push({ message: `record ${base.number}: ${what}`, record: base.number })
+  const complain = (what: string) => {
+    if (findings.length < MOST_FINDINGS)
+      findings.push({ message: `record ${base.number}: ${what}`, record: base.number })
+  }
   const own = base.attributes.map((attribute): PlacedAttribute => ({ record: base.number, attribute }))
   const listed = await readList(own, parts, complain)
   if (!listed)
@@ -54,7 +57,7 @@ export async function assembleFile(base: MftRecord, parts: FileParts): Promise<N
       findings,
     }
   const extensions = await fetchExtensions(base, listed, parts, complain)
-  for (const extension of extensions.values()) findings.push(...extension.findings)
+  for (const extension of extensions.values()) for (const { message } of extension.findings) complain(message)
   const placed = collect(base, extensions, listed, complain)
   return {
     reference,

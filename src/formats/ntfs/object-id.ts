@@ -1,5 +1,6 @@
+import { formatGuid, GUID_SIZE } from '../guid.js'
 import { NtfsError } from './finding.js'
-import { formatGuid, GUID_SIZE, type GuidOrigin, guidOrigin } from './guid.js'
+import { type GuidOrigin, guidOrigin } from './guid-origin.js'
 
 /** $OBJECT_ID: the id, then where the file was born, 16 bytes each; the latter three often absent. */
 export interface ObjectId {

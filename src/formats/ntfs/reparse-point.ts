@@ -1,5 +1,5 @@
+import { formatGuid, GUID_SIZE } from '../guid.js'
 import { NtfsError } from './finding.js'
-import { formatGuid, GUID_SIZE } from './guid.js'
 
 /** $REPARSE_POINT: u32 tag, u16 bytes of data, u16 unused, the GUID of its maker where bit 31 is clear, the data. */
 const HEADER_SIZE = 8

@@ -1,7 +1,5 @@
 import type { Filetime } from './filetime.js'
 
-export { formatGuid, GUID_SIZE } from '../guid.js'
-
 /** Ticks from the FILETIME epoch back to 1582-10-15, which a GUID's time counts from. */
 const GREGORIAN_EPOCH = 5_748_192_000_000_000n
 

@@ -1,0 +1,56 @@
+import type { ByteSource } from '../byte-source.js'
+import { ATTRIBUTE } from './attribute-type.js'
+import { findAttribute, type NtfsFile } from './file.js'
+import type { FileAttribute } from './file-attribute.js'
+import { NtfsError } from './finding.js'
+import { decodeReparsePoint, REPARSE_TAG } from './reparse-point.js'
+import type { Piece, Room } from './stream.js'
+import type { NtfsVolume } from './volume.js'
+import { decodeWofReparseData } from './wof/reparse-data.js'
+import { openWofContent } from './wof/wof-stream.js'
+
+/** What a program that opens a stream reads: decompressed, whoever compressed it. */
+export interface Content extends ByteSource {
+  pieces(start?: bigint, end?: bigint, room?: Room): AsyncGenerator<Piece>
+}
+
+const WOF_STREAM = 'WofCompressedData'
+
+/**
+ * Opens a stream of a file as programs see it. A file that WOF compressed has a hole for its unnamed stream and its bytes
+ * in another; every other stream is as it stands.
+ * @throws {NtfsError} when its bytes are not on this volume, or are said to be where they are not
+ */
+export async function openContent(
+  volume: NtfsVolume,
+  file: NtfsFile,
+  attribute: FileAttribute,
+): Promise<Content> {
+  const stream = volume.stream(attribute)
+  const isMain = attribute.type === ATTRIBUTE.DATA && attribute.name === ''
+  const reparse = isMain ? findAttribute(file, ATTRIBUTE.REPARSE_POINT) : undefined
+  if (!reparse || reparse.sizes.data === 0n) return stream
+  const point = decodeReparsePoint(await volume.read(reparse, LARGEST_REPARSE_POINT))
+  if (point.tag !== REPARSE_TAG.WOF) return stream
+  const place = decodeWofReparseData(point.data)
+  const compressed = findAttribute(file, ATTRIBUTE.DATA, WOF_STREAM)
+  if (place.provider === 'wim')
+    throw new NtfsError(
+      `record ${file.reference.record}: its bytes are in a WIM file`,
+      undefined,
+      WHERE_IT_IS,
+    )
+  if (!compressed)
+    throw new NtfsError(
+      `record ${file.reference.record}: it says that WOF compressed it, and has no ${WOF_STREAM}`,
+    )
+  return openWofContent({
+    compressed: volume.stream(compressed),
+    size: attribute.sizes.data,
+    algorithm: place.algorithm,
+  })
+}
+
+const WHERE_IT_IS = 'ntfs-stat shows its reparse point'
+/** The driver stops at 16 KiB. */
+const LARGEST_REPARSE_POINT = 1n << 20n
