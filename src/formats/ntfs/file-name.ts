@@ -1,3 +1,4 @@
+import { FILE_FLAG } from './file-flags.js'
 import { decodeFileReference, type FileReference } from './file-reference.js'
 import type { Filetime } from './filetime.js'
 import { NtfsError } from './finding.js'
@@ -103,6 +104,10 @@ export const fileNameText = (bytes: Buffer, at: number): string =>
   bytes.toString('utf16le', at + FIELD.NAME, at + FIELD.NAME + 2 * bytes[at + FIELD.NAME_LENGTH]!)
 
 export const fileNameNamespace = (bytes: Buffer, at: number): number => bytes[at + FIELD.NAMESPACE]!
+
+/** Whether the file has an index of names; a bit of the name, not the record's word. */
+export const isNameOfDirectory = (bytes: Buffer, at: number): boolean =>
+  (bytes.readUInt32LE(at + FIELD.FLAGS) & FILE_FLAG.HAS_FILE_NAME_INDEX) !== 0
 
 /** Namespaces as a path shows them: the first that there is. */
 const PREFERENCE: readonly number[] = [

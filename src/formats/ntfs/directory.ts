@@ -1,0 +1,241 @@
+import { isDirectory, type NtfsFile } from './file.js'
+import { FILE_FLAG } from './file-flags.js'
+import { NAME_INDEX, openFileIndex } from './file-index.js'
+import {
+  decodeFileName,
+  type FileName,
+  fileNameNamespace,
+  fileNameText,
+  holdsFileName,
+  isNameOfDirectory,
+  NAMESPACE_OF,
+} from './file-name.js'
+import type { FileReference } from './file-reference.js'
+import { type Finding, NtfsError } from './finding.js'
+import type { NtfsIndex } from './index.js'
+import type { IndexEntry } from './index-entry.js'
+import { scanIndexBlocks } from './index-scan.js'
+import { findInIndex, walkIndex } from './index-walk.js'
+import { hasInUseFlag, scanMft } from './mft-scan.js'
+import { compareIgnoringCase, type UpCase } from './up-case.js'
+import type { NtfsVolume } from './volume.js'
+import { volumeUpCase } from './volume-up-case.js'
+
+/** A name in a directory. */
+export interface DirectoryEntry {
+  readonly record: number
+  readonly sequence: number
+  /** UTF-16 units as they are. */
+  readonly name: string
+  readonly namespace: number
+  /** By this name; the record decides. */
+  readonly isDirectory: boolean
+  /**
+   * Where it was found: in the tree; in a block of the index that no sound branch leads to; or in a record of $MFT,
+   * because the index cannot be read.
+   */
+  readonly source: 'tree' | 'block' | 'record'
+  /** Its $FILE_NAME, times and sizes included: decoded when asked for. */
+  fileName(): FileName
+}
+
+/** A file as a directory. */
+export interface Directory {
+  readonly volume: NtfsVolume
+  readonly reference: FileReference
+  /** undefined: it cannot be used, which was reported; what it held is looked for in $MFT. */
+  readonly index: NtfsIndex | undefined
+  /** Whether something was wrong with the index so far. */
+  readonly damaged: boolean
+}
+
+/**
+ * Opens the index of names of a file.
+ * @throws {NtfsError} when it is no directory
+ */
+export function openDirectory(volume: NtfsVolume, file: NtfsFile): Directory {
+  const { reference } = file
+  if (!isDirectory(file)) throw new NtfsError(`record ${reference.record} is no directory`)
+  let damaged = false
+  const report = (finding: Finding) => {
+    damaged = true
+    volume.report(finding)
+  }
+  const directory = (index: NtfsIndex | undefined): Directory => ({
+    volume,
+    reference,
+    index,
+    get damaged() {
+      return damaged
+    },
+  })
+  try {
+    return directory(openFileIndex(volume, file, NAME_INDEX, report))
+  } catch (error) {
+    report({
+      message: `${(error as Error).message}; its files are looked for in $MFT`,
+      record: reference.record,
+    })
+    return directory(undefined)
+  }
+}
+
+/**
+ * What a directory holds, in its own order: a batch a block, then the short names that stand beside no long one. Where
+ * the tree is damaged, what is found off it follows.
+ */
+export async function* listDirectory(directory: Directory): AsyncGenerator<readonly DirectoryEntry[]> {
+  const short: DirectoryEntry[] = []
+  /** Of entries with other names; the record is what is looked up. */
+  const longNamed: number[] = []
+  for await (const batch of allEntries(directory)) {
+    const entries: DirectoryEntry[] = []
+    for (const entry of batch) {
+      if (entry.namespace === NAMESPACE_OF.DOS) short.push(entry)
+      else {
+        longNamed.push(entry.record)
+        entries.push(entry)
+      }
+    }
+    yield entries
+  }
+  if (short.length === 0) return
+  const records = new Set(longNamed)
+  yield short.filter(({ record }) => !records.has(record))
+}
+
+/** Short names beside long ones, too. */
+export async function* allEntries(directory: Directory): AsyncGenerator<readonly DirectoryEntry[]> {
+  const { index } = directory
+  if (!index) {
+    yield* entriesInMft(directory)
+    return
+  }
+  const visited = new Set<number>()
+  for await (const batch of walkIndex(index, visited)) yield entriesOf(index, batch, 'tree')
+  if (directory.damaged) yield* entriesOffTree(directory, index, visited)
+}
+
+/** What blocks hold that the walk did not visit, and then what records of $MFT name it as their parent. */
+async function* entriesOffTree(
+  directory: Directory,
+  index: NtfsIndex,
+  visited: ReadonlySet<number>,
+): AsyncGenerator<readonly DirectoryEntry[]> {
+  const known = new Set<string>()
+  const isNew = ({ record, sequence, name }: DirectoryEntry) => {
+    const key = `${record}-${sequence}/${name}`
+    return !known.has(key) && known.add(key)
+  }
+  for await (const batch of walkIndex(index)) entriesOf(index, batch, 'tree').forEach(isNew)
+  for await (const { block } of scanIndexBlocks(index, (block, used) => visited.has(block) || used === false))
+    yield entriesOf(index, block.node.entries, 'block').filter(isNew)
+  for await (const batch of entriesInMft(directory)) yield batch.filter(isNew)
+}
+
+/**
+ * The entries of the tree that a name leads to, when case does not count: those with the very name where there are some,
+ * one for each file.
+ */
+export async function findEntries({ volume, index }: Directory, wanted: string): Promise<DirectoryEntry[]> {
+  return index ? choose(await findInTree(index, await volumeUpCase(volume), wanted), wanted) : []
+}
+
+/**
+ * The same, wherever they may stand: in the root and in every block of an index that may be out of order, and where it
+ * is damaged in all of $MFT. To be asked when the tree has none.
+ */
+export async function searchEntries(directory: Directory, wanted: string): Promise<DirectoryEntry[]> {
+  const { index, volume } = directory
+  const upCase = await volumeUpCase(volume)
+  const isWanted = ({ name }: DirectoryEntry) => compareIgnoringCase(upCase, name, wanted) === 0
+  if (index) {
+    const found = entriesOf(index, index.root.node.entries, 'block').filter(isWanted)
+    for await (const { block } of scanIndexBlocks(index, (_, inUse) => inUse === false))
+      found.push(...entriesOf(index, block.node.entries, 'block').filter(isWanted))
+    if (found.length > 0 || !directory.damaged) return choose(found, wanted)
+  }
+  const found: DirectoryEntry[] = []
+  for await (const batch of entriesInMft(directory)) found.push(...batch.filter(isWanted))
+  return choose(found, wanted)
+}
+
+async function findInTree(index: NtfsIndex, upCase: UpCase, wanted: string): Promise<DirectoryEntry[]> {
+  const found: DirectoryEntry[] = []
+  const place = ({ bytes, key, keyLength }: IndexEntry) =>
+    holdsFileName(bytes, key, keyLength) ? compareIgnoringCase(upCase, fileNameText(bytes, key), wanted) : -1
+  for await (const batch of findInIndex(index, place)) found.push(...entriesOf(index, batch, 'tree'))
+  return found
+}
+
+/** Of one file its long name stands for all. */
+function choose(entries: readonly DirectoryEntry[], wanted: string): DirectoryEntry[] {
+  const exact = entries.filter(({ name }) => name === wanted)
+  const files = new Map<string, DirectoryEntry>()
+  for (const entry of exact.length > 0 ? exact : entries) {
+    const key = `${entry.record}-${entry.sequence}`
+    if (!files.has(key) || entry.namespace !== NAMESPACE_OF.DOS) files.set(key, entry)
+  }
+  return [...files.values()]
+}
+
+function entriesOf(
+  index: NtfsIndex,
+  entries: readonly IndexEntry[],
+  source: 'tree' | 'block',
+): DirectoryEntry[] {
+  const found: DirectoryEntry[] = []
+  for (const { bytes, at, key, keyLength } of entries) {
+    if (keyLength === 0) continue
+    if (!holdsFileName(bytes, key, keyLength)) {
+      index.complain(`an entry has a key of ${keyLength} bytes, which is no name`)
+      continue
+    }
+    found.push({
+      record: bytes.readUIntLE(at, 6),
+      sequence: bytes.readUInt16LE(at + 6),
+      name: fileNameText(bytes, key),
+      namespace: fileNameNamespace(bytes, key),
+      isDirectory: isNameOfDirectory(bytes, key),
+      source,
+      fileName: () => decodeFileName(bytes, key, keyLength),
+    })
+  }
+  return found
+}
+
+/** Files in use whose records name the directory as their parent. */
+async function* entriesInMft({ volume, reference }: Directory): AsyncGenerator<readonly DirectoryEntry[]> {
+  for await (const batch of scanMft(volume, hasInUseFlag)) {
+    const entries: DirectoryEntry[] = []
+    for (const { number, sequence, base, names } of batch)
+      for (const fileName of names) {
+        const { parent, name, namespace, flags } = fileName
+        if (parent.record !== reference.record || parent.sequence !== reference.sequence) continue
+        const file = base ?? { record: number, sequence }
+        entries.push({
+          ...file,
+          name,
+          namespace,
+          isDirectory: (flags & FILE_FLAG.HAS_FILE_NAME_INDEX) !== 0,
+          source: 'record',
+          fileName: () => fileName,
+        })
+      }
+    if (entries.length > 0) yield entries
+  }
+}
+
+/** What the record that an entry leads to has become. */
+export type EntryState = 'live' | 'reallocated' | 'unused' | 'unreadable'
+
+/** Reads the record that an entry leads to. */
+export async function entryState(volume: NtfsVolume, entry: FileReference): Promise<EntryState> {
+  try {
+    const { sequence, flags } = await volume.record(entry.record)
+    if (!hasInUseFlag(flags)) return 'unused'
+    return entry.sequence === 0 || entry.sequence === sequence ? 'live' : 'reallocated'
+  } catch {
+    return 'unreadable'
+  }
+}
