@@ -42,10 +42,10 @@ export async function assembleFile(base: MftRecord, parts: FileParts): Promise<N
       `${base.base.record} is the file`,
     )
   const findings: Finding[] = [...base.findings]
-  const complain = (what: string) => {
-    if (findings.length < MOST_FINDINGS)
-      findings.push({ message: `record ${base.number}: ${what}`, record: base.number })
+  const note = (finding: Finding) => {
+    if (findings.length < MOST_FINDINGS) findings.push(finding)
   }
+  const complain = (what: string) => note({ message: `record ${base.number}: ${what}`, record: base.number })
   const own = base.attributes.map((attribute): PlacedAttribute => ({ record: base.number, attribute }))
   const listed = await readList(own, parts, complain)
   if (!listed)
@@ -57,7 +57,7 @@ export async function assembleFile(base: MftRecord, parts: FileParts): Promise<N
       findings,
     }
   const extensions = await fetchExtensions(base, listed, parts, complain)
-  for (const extension of extensions.values()) for (const { message } of extension.findings) complain(message)
+  for (const extension of extensions.values()) extension.findings.forEach(note)
   const placed = collect(base, extensions, listed, complain)
   return {
     reference,

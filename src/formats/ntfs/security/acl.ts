@@ -1,4 +1,4 @@
-import { formatGuid, GUID_SIZE } from '../guid.js'
+import { formatGuid, GUID_SIZE } from '../../guid.js'
 import { decodeSid } from './sid.js'
 
 /**
