@@ -218,13 +218,21 @@ async function readClusters(source: ByteSource, place: bigint, target: Buffer): 
     if (failure === undefined) continue
     const { reason, sound } = failure
     if (sound > 0) left.push([from + sound, to])
-    else if (to - from <= SECTOR_SIZE || failure.final) lose(lost, from, to, reason)
     else {
-      const middle = from + Math.ceil((to - from) / 2 / SECTOR_SIZE) * SECTOR_SIZE
-      left.push([middle, to], [from, middle])
+      const middle = failure.final ? to : middleSector(place, from, to)
+      if (middle >= to) lose(lost, from, to, reason)
+      else left.push([middle, to], [from, middle])
     }
   }
   return lost
+}
+
+/** Where a sector of the volume begins about the middle of a range; not before its end where it lies in one sector. */
+function middleSector(place: bigint, from: number, to: number): number {
+  const skew = Number(place % BigInt(SECTOR_SIZE))
+  const sector = Math.ceil((skew + from + (to - from) / 2) / SECTOR_SIZE) * SECTOR_SIZE - skew
+  if (sector < to) return sector
+  return sector - SECTOR_SIZE > from ? sector - SECTOR_SIZE : to
 }
 
 /** @returns undefined where all was read; otherwise why not, how much was, and whether less cannot be had either */
