@@ -51,6 +51,17 @@ function inBoot(change: (boot: Buffer) => void, both = false) {
   }
 }
 
+/** The attribute list of a file where it lies in clusters, in one run. */
+function listOf(volume: Editor, path: string): Buffer {
+  const record = volume.place(volume.record(path))
+  const list = attributeOf(volume.bytes.subarray(record, record + volume.recordSize), ATTRIBUTE_LIST)
+  if (list[8] !== 1) throw new Error(`the attribute list of ${path} is resident`)
+  const run = list.readUInt16LE(32)
+  const [lengthBytes, offsetBytes] = [list[run]! & 15, list[run]! >> 4]
+  const at = list.readIntLE(run + 1 + lengthBytes, offsetBytes) * volume.cluster
+  return volume.bytes.subarray(at, at + Number(list.readBigUInt64LE(48)))
+}
+
 const mirror = (volume: Editor): number => Number(volume.bytes.readBigUInt64LE(56)) * volume.cluster
 
 export const DAMAGES: readonly Damage[] = [
@@ -173,32 +184,28 @@ export const DAMAGES: readonly Damage[] = [
   {
     name: 'compression unit of 2^200 clusters',
     path: COMPRESSED,
-    outcome: 'object lost',
+    outcome: 'reported',
     patch: inAttribute(COMPRESSED, DATA, (attribute) => attribute.writeUInt16LE(200, 34)),
   },
   {
     name: 'attribute list with an entry of length 0',
     path: LISTED,
     outcome: 'object lost',
-    patch: inAttribute(LISTED, ATTRIBUTE_LIST, (attribute) =>
-      attribute.writeUInt16LE(0, attribute.readUInt16LE(20) + 4),
-    ),
+    patch: (volume) => void listOf(volume, LISTED).writeUInt16LE(0, 4),
   },
   {
     name: 'attribute list that leads to another file',
     path: LISTED,
     outcome: 'object lost',
-    patch: (volume) =>
-      volume.edit(volume.record(LISTED), (record) => {
-        const list = attributeOf(record, ATTRIBUTE_LIST)
-        const entries = list.subarray(list.readUInt16LE(20))
-        for (
-          let at = 0;
-          at + 26 <= entries.length && entries.readUInt16LE(at + 4) >= 26;
-          at += entries.readUInt16LE(at + 4)
-        )
-          entries.writeUIntLE(volume.record(RESIDENT), at + 16, 6)
-      }),
+    patch: (volume) => {
+      const list = listOf(volume, LISTED)
+      for (
+        let at = 0;
+        at + 26 <= list.length && list.readUInt16LE(at + 4) >= 26;
+        at += list.readUInt16LE(at + 4)
+      )
+        list.writeUIntLE(volume.record(RESIDENT), at + 16, 6)
+    },
   },
   {
     name: 'index entry of length 0',
