@@ -45,7 +45,12 @@ export function* planStream(
       ? planUnits(attribute, space, start, written)
       : planRuns(attribute, space, start, written)
   const from = start > initialised ? start : initialised
-  if (from < end) yield { kind: 'zero', offset: from, length: end - from, why: 'uninitialised' }
+  const mapped = BigInt(attribute.endVcn) * BigInt(space.clusterSize)
+  const behind = min(end, mapped)
+  if (from < behind) yield { kind: 'zero', offset: from, length: behind - from, why: 'uninitialised' }
+  const unmapped = from > mapped ? from : mapped
+  if (unmapped < end && initialised < end)
+    yield { kind: 'gap', offset: unmapped, length: end - unmapped, reason: 'no run covers it' }
 }
 
 function* planRuns(
