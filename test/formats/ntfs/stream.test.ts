@@ -98,11 +98,13 @@ test('any range of any runs gives each byte as a cluster by cluster look-up does
         const lost = new Set(bad)
         const expected = Buffer.alloc(Math.max(0, end - start))
         let kinds = ''
+        const { endVcn } = attribute(runs, size)
         for (let at = start; at < end; at++) {
           const vcn = Math.floor(at / CLUSTER)
           const run = runs.find((each) => each.vcn <= vcn && vcn < each.vcn + each.length)
           const cluster = run?.lcn === undefined ? undefined : run.lcn + vcn - run.vcn
-          if (at >= initialised) kinds += 'u'
+          if (vcn >= endVcn) kinds += 'x'
+          else if (at >= initialised) kinds += 'u'
           else if (!run) kinds += 'x'
           else if (cluster === undefined) kinds += 'h'
           else if (cluster >= CLUSTERS || lost.has(cluster)) kinds += 'x'
