@@ -1,7 +1,9 @@
 import { ATTRIBUTE } from './attribute-type.js'
+import type { Geometry } from './boot-sector.js'
 import { findAttribute, type NtfsFile } from './file.js'
 import { NtfsError, type Report } from './finding.js'
-import { type NtfsIndex, openIndex } from './index.js'
+import { type ByteRange, type NtfsIndex, openIndex } from './index.js'
+import type { ClusterRun } from './runs.js'
 import type { NtfsVolume } from './volume.js'
 
 /** The index of names that makes a file a directory. */
@@ -32,13 +34,24 @@ export function openFileIndex(
     const sizes = { ...attribute.sizes, data: data < mapped ? data : mapped }
     return volume.stream({ ...attribute, sizes }, title)
   }
+  const blocks = findAttribute(file, ATTRIBUTE.INDEX_ALLOCATION, name)
   return openIndex({
     name: title,
     root: root.value,
     allocation: open(ATTRIBUTE.INDEX_ALLOCATION),
     bitmap: open(ATTRIBUTE.BITMAP),
+    stored: blocks && storedRanges(blocks.runs, volume.geometry),
     clusterSize,
     blockSize: indexBlockSize,
     report: (finding) => report({ ...finding, record }),
   })
 }
+
+/** Where a stream lies inside the volume: elsewhere no size and no run is to be believed. */
+const storedRanges = (runs: readonly ClusterRun[], { clusterSize, clusterCount }: Geometry): ByteRange[] =>
+  runs
+    .filter(({ lcn }) => lcn !== undefined && lcn < clusterCount)
+    .map(({ vcn, lcn, length }) => ({
+      start: vcn * clusterSize,
+      end: (vcn + Math.min(length, clusterCount - lcn!)) * clusterSize,
+    }))

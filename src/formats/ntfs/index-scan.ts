@@ -21,7 +21,7 @@ export async function* scanIndexBlocks(
 ): AsyncGenerator<ScannedBlock> {
   const bitmap = await readBlockBitmap(index)
   const read = readThroughWindows(index)
-  for (let number = 0; number < index.blockCount; number++) {
+  for (const number of index.storedBlocks()) {
     const inUse = bitmap && testBit(bitmap, number)
     if (skip(number, inUse)) continue
     const offset = BigInt(number) * BigInt(index.blockSize)

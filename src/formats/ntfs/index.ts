@@ -9,6 +9,12 @@ const USUAL_BLOCK_SIZE = 4096
 /** Blocks of an index that are looked at: 16 GiB of the usual size. */
 const MOST_BLOCKS = 1 << 22
 
+/** From the first byte to behind the last. */
+export interface ByteRange {
+  readonly start: number
+  readonly end: number
+}
+
 /** What an index is made of: three attributes of one name. */
 export interface IndexParts {
   /** What a finding calls it: `$I30 of record 5`. */
@@ -18,6 +24,8 @@ export interface IndexParts {
   /** $INDEX_ALLOCATION and $BITMAP; undefined: there is none. */
   readonly allocation?: ByteSource | undefined
   readonly bitmap?: ByteSource | undefined
+  /** Bytes of $INDEX_ALLOCATION that clusters are in use for, ascending; all unless given. */
+  readonly stored?: readonly ByteRange[] | undefined
   readonly clusterSize: number
   /** Size of a block by the boot sector: counts where the root states none that can be. */
   readonly blockSize: number
@@ -35,6 +43,8 @@ export interface NtfsIndex {
   readonly vcnSize: number
   /** Whole blocks of $INDEX_ALLOCATION. */
   readonly blockCount: number
+  /** Numbers of the blocks that may hold something, ascending. */
+  storedBlocks(): Iterable<number>
   /** Of the whole index; a message is a sentence about it. */
   complain(what: string, offset?: bigint): void
 }
@@ -55,6 +65,7 @@ export function openIndex(parts: IndexParts): NtfsIndex {
   const claimed = allocation ? allocation.size / BigInt(blockSize) : 0n
   if (claimed > MOST_BLOCKS)
     complain(`it claims ${claimed} blocks; no more than ${MOST_BLOCKS} are looked at`)
+  const blockCount = claimed > MOST_BLOCKS ? MOST_BLOCKS : Number(claimed)
   return {
     name,
     root,
@@ -62,8 +73,18 @@ export function openIndex(parts: IndexParts): NtfsIndex {
     bitmap,
     blockSize,
     vcnSize: clusterSize <= blockSize ? clusterSize : SMALL_UNIT,
-    blockCount: claimed > MOST_BLOCKS ? MOST_BLOCKS : Number(claimed),
+    blockCount,
+    storedBlocks: () =>
+      blocksOf(parts.stored ?? [{ start: 0, end: blockCount * blockSize }], blockSize, blockCount),
     complain,
+  }
+}
+
+function* blocksOf(ranges: readonly ByteRange[], blockSize: number, blockCount: number): Generator<number> {
+  let next = 0
+  for (const { start, end } of ranges) {
+    const behind = Math.min(blockCount, Math.ceil(end / blockSize))
+    for (next = Math.max(next, Math.floor(start / blockSize)); next < behind; next++) yield next
   }
 }
 

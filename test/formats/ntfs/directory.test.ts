@@ -140,6 +140,18 @@ test('a directory without an $INDEX_ROOT that can be used is listed from $MFT', 
     /looked for in \$MFT/,
   ))
 
+test('an index is searched where something is stored, wherever its header says that is', async (t) => {
+  const { bytes } = makeVolume(t, files)
+  const at = await recordAt(bytes, 5)
+  for (let place = at + 56; place < at + 1000; place += 8)
+    if (bytes.readUInt32LE(place) === 0xa0) bytes.writeUInt8(31, place + 21)
+  const { volume, messages } = await openImage(bytes)
+  t.true((await list(volume)).length > Object.keys(files).length)
+  t.is(await find(volume, 'a FILE with number 7.txt'), await find(volume, names[7]!))
+  t.true(messages.some((message) => message.includes('no more than 4194304 are looked at')))
+  t.true(messages.length < 20, String(messages.length))
+})
+
 test('an entry whose record has been given away is told, and its name leads nowhere', async (t) => {
   const { bytes } = makeVolume(t, { kept: 'a', reused: 'b', gone: 'c' })
   const { volume } = await openImage(bytes)
