@@ -18,6 +18,7 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   'file-cat': { role: 'source', operands: 'large' },
   'files-sink': { role: 'sink', operands: '-C out' },
   linpmem: { role: 'report', operands: '-V large.aff4' },
+  'ntfs-usn': { role: 'report', operands: 'journal.ntfs' },
   osxpmem: { role: 'report', operands: '-V large.aff4' },
   pmem: { role: 'report', operands: '-V large.aff4' },
   'pmem-chunk': { role: 'transform', operands: '4k' },
@@ -44,6 +45,11 @@ test.before((t) => {
   // More than pipes hold, and nothing that a codec could make small.
   writeFileSync(path.join(folder, 'large'), randomBytes(8 << 20))
   t.is(sh('file-cat large > large.frames').status, 0)
+  const journal = sh(`truncate -s 4M journal.ntfs; mkntfs -F -q journal.ntfs; : > empty
+    (printf '\\100\\0\\0\\0\\2'; head -c 11 /dev/zero; printf '\\5'; head -c 41 /dev/zero; printf '<') > record
+    truncate -s 64 record; ntfscp -f -q journal.ntfs empty '/$Extend/$UsnJrnl'
+    ntfscp -f -q -N '$J' journal.ntfs record '/$Extend/$UsnJrnl'`)
+  t.is(journal.status, 0, journal.stderr)
   if (tools.includes('aff4-cat')) t.is(sh('aff4-sink large.aff4 < large.frames').stderr, '')
 })
 test.after.always(() => rmSync(folder, { recursive: true }))

@@ -40,7 +40,7 @@ export function matchParent(record: MftRecord, parent: FileReference): 'live' | 
 export const formerSequence = (sequence: number): number => (sequence <= 1 ? HIGHEST_SEQUENCE : sequence - 1)
 
 /** The name of a file, and whose it is. */
-type Link = Pick<FileName, 'parent' | 'name'>
+export type Link = Pick<FileName, 'parent' | 'name'>
 
 const ROOT_PATH: FilePath = { names: [], state: 'live' }
 const keyOf = ({ record, sequence }: FileReference) => `${record}-${sequence}`
@@ -60,8 +60,8 @@ export function createPathFinder(volume: NtfsVolume): (link: Link) => Promise<Fi
     let at = reference
     let above = lookUp(at)
     while (!above) {
-      const step: Step | undefined =
-        passed.has(keyOf(at)) || passed.size === DEEPEST ? undefined : await readStep(volume, at)
+      const step: DirectoryLink | undefined =
+        passed.has(keyOf(at)) || passed.size === DEEPEST ? undefined : await directoryLink(volume, at)
       if (!step) {
         above = { names: [], state: 'orphan', missing: at }
         break
@@ -86,12 +86,15 @@ export function createPathFinder(volume: NtfsVolume): (link: Link) => Promise<Fi
   }
 }
 
-interface Step extends Link {
+export interface DirectoryLink extends Link {
   readonly state: 'live' | 'deleted'
 }
 
-/** Up from a directory; undefined where the reference leads to none. */
-async function readStep(volume: NtfsVolume, reference: FileReference): Promise<Step | undefined> {
+/** What a directory is called, and where; undefined where the reference leads to none, or to another one by now. */
+export async function directoryLink(
+  volume: NtfsVolume,
+  reference: FileReference,
+): Promise<DirectoryLink | undefined> {
   try {
     const state = matchParent(await volume.record(reference.record), reference)
     if (!state) return undefined

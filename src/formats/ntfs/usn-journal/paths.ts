@@ -4,6 +4,8 @@ import type { UsnRecord } from './record.js'
 
 const ROOT = 5
 const DEEPEST = 1024
+/** Directories of today that are remembered; those of the past cannot be found again. */
+const MOST_KNOWN = 65536
 
 /** A name of a directory, and where it stands. */
 export interface DirectoryName {
@@ -36,7 +38,10 @@ export function usnPaths(find: FindDirectory, { rewind = false } = {}): UsnPaths
   const lookUp = async (directory: FileReference, key: string) => {
     const past = then.get(key)
     if (past) return past
-    if (!now.has(key)) now.set(key, await find(directory))
+    if (!now.has(key)) {
+      if (now.size === MOST_KNOWN) now.clear()
+      now.set(key, await find(directory))
+    }
     return now.get(key)
   }
 
