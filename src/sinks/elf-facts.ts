@@ -1,6 +1,6 @@
 import type { Outcome } from '../cli/output.js'
 import { VERSION } from '../cli/version.js'
-import { NAMESPACES } from '../formats/aff4/lexicon.js'
+import { NAMESPACES } from '../formats/aff4/namespaces.js'
 import { parseTurtle } from '../formats/aff4/turtle.js'
 import { MACHINE } from '../formats/elf/structs.js'
 import type { MetaFrame, StartFrame, StreamBody } from '../frames/frame.js'

@@ -2,7 +2,7 @@
  * Facts about a stream as the Turtle of a META frame. Terms of AFF4 and AFF4-L where they have one, else our own.
  */
 
-import { NAMESPACES } from '../formats/aff4/lexicon.js'
+import { NAMESPACES } from '../formats/aff4/namespaces.js'
 
 const PREFIXES = `@prefix aff4: <${NAMESPACES.aff4}> .
 @prefix xsd: <${NAMESPACES.xsd}> .

@@ -1,7 +1,7 @@
 import { EXIT } from '../cli/exit.js'
 import { SECRET_OPTIONS, secretsOf } from '../cli/secret.js'
 import type { Tool } from '../cli/tool.js'
-import { NAMESPACES } from '../formats/aff4/lexicon.js'
+import { NAMESPACES } from '../formats/aff4/namespaces.js'
 import { createGraph, formatGraph, type Graph, type Prefixes } from '../formats/aff4/turtle.js'
 import type { Volume } from '../formats/aff4/volume.js'
 import { openVolumeFiles } from '../formats/aff4/volume-file.js'

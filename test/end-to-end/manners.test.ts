@@ -18,6 +18,7 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   'file-cat': { role: 'source', operands: 'large' },
   'files-sink': { role: 'sink', operands: '-C out' },
   linpmem: { role: 'report', operands: '-V large.aff4' },
+  'ntfs-cat': { role: 'source', operands: 'disk.img 2' },
   'ntfs-usn': { role: 'report', operands: 'journal.ntfs' },
   osxpmem: { role: 'report', operands: '-V large.aff4' },
   pmem: { role: 'report', operands: '-V large.aff4' },
@@ -45,6 +46,7 @@ test.before((t) => {
   // More than pipes hold, and nothing that a codec could make small.
   writeFileSync(path.join(folder, 'large'), randomBytes(8 << 20))
   t.is(sh('file-cat large > large.frames').status, 0)
+  t.is(sh('truncate -s 64M disk.img; mkntfs -q -F disk.img').status, 0)
   const journal = sh(`truncate -s 4M journal.ntfs; mkntfs -F -q journal.ntfs; : > empty
     (printf '\\100\\0\\0\\0\\2'; head -c 11 /dev/zero; printf '\\5'; head -c 41 /dev/zero; printf '<') > record
     truncate -s 64 record; ntfscp -f -q journal.ntfs empty '/$Extend/$UsnJrnl'

@@ -1,6 +1,7 @@
 import { bevyUrn } from './image-stream.js'
-import { AFF4L, aff4, NAMESPACES } from './lexicon.js'
+import { AFF4L, aff4 } from './lexicon.js'
 import { DataFactory } from './n3.js'
+import { NAMESPACES } from './namespaces.js'
 import type { Node, Statement } from './turtle.js'
 
 /**

@@ -2,8 +2,9 @@ import { EventEmitter } from 'node:events'
 import { getHeapStatistics } from 'node:v8'
 import { FormatError } from '../format-error.js'
 import { createInternedNames } from './interned-names.js'
-import { iri, NAMESPACES, RDF_TYPE } from './lexicon.js'
+import { iri, RDF_TYPE } from './lexicon.js'
 import { type BlankNode, type Literal, type NamedNode, Parser, type Quad } from './n3.js'
+import { NAMESPACES } from './namespaces.js'
 import { createPackedFacts } from './packed-facts.js'
 
 export type Node = NamedNode | BlankNode | Literal

@@ -5,7 +5,6 @@ import type { Secrets } from '../aff4/encryption/unlock.js'
 import type { ByteSource } from '../byte-source.js'
 import { descriptorSource, openFileSource, type ReadAt } from '../file-source.js'
 import { FormatError } from '../format-error.js'
-import { openAff4Image } from './aff4-image.js'
 import { alignedSource } from './aligned-source.js'
 import { findDeviceSize } from './device-size.js'
 
@@ -29,16 +28,18 @@ export async function openImage(
   path: string,
   { secrets, warn = () => {} }: OpenImage = {},
 ): Promise<ByteSource> {
+  // Only an AFF4 volume needs its reader, which takes long to load.
+  const openAff4 = async (volume: string, name: string | undefined) =>
+    (await import('./aff4-image.js')).openAff4Image(volume, name, secrets, warn)
   if (WINDOWS_DEVICE.test(path)) return openWindowsDevice(path)
   const stat = fs.statSync(path, { bigint: true, throwIfNoEntry: false })
   if (!stat) {
     const stream = namedStream(path)
-    if (stream) return openAff4Image(stream.volume, stream.name, secrets, warn)
+    if (stream) return openAff4(stream.volume, stream.name)
     // For the operating system's words.
     return openFileSource(path)
   }
-  if (stat.isDirectory() || (stat.isFile() && beginsAsZip(path)))
-    return openAff4Image(path, undefined, secrets, warn)
+  if (stat.isDirectory() || (stat.isFile() && beginsAsZip(path))) return openAff4(path, undefined)
   if (stat.isFile()) return openFileSource(path)
   if (stat.isBlockDevice()) return openBlockDevice(path, stat)
   throw new FormatError(

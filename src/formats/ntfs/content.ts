@@ -7,7 +7,6 @@ import { decodeReparsePoint, REPARSE_TAG } from './reparse-point.js'
 import type { Piece, Room } from './stream.js'
 import type { NtfsVolume } from './volume.js'
 import { decodeWofReparseData } from './wof/reparse-data.js'
-import { openWofContent } from './wof/wof-stream.js'
 
 /** What a program that opens a stream reads: decompressed, whoever compressed it. */
 export interface Content extends ByteSource {
@@ -44,6 +43,7 @@ export async function openContent(
     throw new NtfsError(
       `record ${file.reference.record}: it says that WOF compressed it, and has no ${WOF_STREAM}`,
     )
+  const { openWofContent } = await import('./wof/wof-stream.js')
   return openWofContent({
     compressed: volume.stream(compressed),
     size: attribute.sizes.data,

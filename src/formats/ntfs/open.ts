@@ -2,7 +2,6 @@ import type { ByteSource } from '../byte-source.js'
 import { formatFiletime } from './filetime.js'
 import { findVolume } from './find-volume.js'
 import { NtfsError, type Report } from './finding.js'
-import { listShadowCopies } from './shadow-copies/shadow-copies.js'
 import { type NtfsVolume, openVolume } from './volume.js'
 
 export interface VolumeChoice {
@@ -19,6 +18,7 @@ export interface VolumeChoice {
 export async function openNtfs(image: ByteSource, choice: VolumeChoice, report: Report): Promise<NtfsVolume> {
   const { source } = await findVolume(image, choice.offset, report)
   if (choice.snapshot === undefined) return openVolume(source, report)
+  const { listShadowCopies } = await import('./shadow-copies/shadow-copies.js')
   const copies = await listShadowCopies(source, report)
   const copy = copies.find(({ index }) => index === choice.snapshot)
   if (!copy)

@@ -51,6 +51,8 @@ export interface NtfsVolume {
   file(reference: number | FileReference): Promise<NtfsFile>
   /** @param name what messages call it */
   stream(attribute: FileAttribute, name?: string): NtfsStream
+  /** Drops the records that it remembers: what is asked for next is as it stands on the volume by then. */
+  forget(): void
   /** A stream whole. @throws {NtfsError} when it is larger than `limit` bytes, or a byte of it cannot be read */
   read(attribute: FileAttribute, limit: bigint): Promise<Buffer>
   close(): Promise<void>
@@ -74,7 +76,8 @@ export async function openVolume(source: ByteSource, report: Report): Promise<Nt
   const mft = await openMft(source, geometry, once)
   const { recordSize } = geometry
   const recordCount = Number(mft.size / BigInt(recordSize))
-  const windows = createWindows(mft, recordSize, recordCount)
+  const windows = new Map<number, Buffer>()
+  const readFrom = createWindows(mft, recordSize, recordCount, windows)
 
   function check(number: number): void {
     if (!Number.isSafeInteger(number) || number < 0 || number >= recordCount)
@@ -88,7 +91,7 @@ export async function openVolume(source: ByteSource, report: Report): Promise<Nt
 
   async function record(number: number): Promise<MftRecord> {
     check(number)
-    let decoded = decodeRecord(await windows(number), number)
+    let decoded = decodeRecord(await readFrom(number), number)
     for (let left = TRIES; left > 0 && decoded.torn.length > 0; left--)
       decoded = decodeRecord(await rawRecord(number), number)
     return decoded
@@ -125,6 +128,7 @@ export async function openVolume(source: ByteSource, report: Report): Promise<Nt
       if (stream.size > limit) throw new NtfsError(`${stream.name} claims ${stream.size} bytes`)
       return Buffer.from(await stream.read(0n, Number(stream.size)))
     },
+    forget: () => windows.clear(),
     close: () => source.close(),
   }
   return volume
@@ -145,10 +149,14 @@ function reportOnce(report: Report): Report {
   }
 }
 
-/** Reads records by windows of neighbours and keeps the latest. A window with a place that cannot be read is not kept. */
-function createWindows(mft: NtfsStream, recordSize: number, recordCount: number) {
+/** Reads records by windows of neighbours and keeps the latest in `windows`. A window with a place that cannot be read is not kept. */
+function createWindows(
+  mft: NtfsStream,
+  recordSize: number,
+  recordCount: number,
+  windows: Map<number, Buffer>,
+) {
   const perWindow = Math.max(1, WINDOW_SIZE / recordSize)
-  const windows = new Map<number, Buffer>()
   return async (number: number): Promise<Buffer> => {
     const index = Math.floor(number / perWindow)
     let window = windows.get(index)

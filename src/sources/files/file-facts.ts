@@ -6,7 +6,7 @@ import { deviceNumber } from '../../platform/linux/mounts.js'
 import { base64, dateTime, describe, type Literal, long, text } from '../facts.js'
 import { displayPath } from './name.js'
 
-type Facts = Record<string, Literal | readonly Literal[] | undefined>
+export type Facts = Record<string, Literal | readonly Literal[] | undefined>
 
 /** META of a regular file, or of a pipe. `size` is absent where only reading tells it. */
 export function describeFile(
@@ -72,7 +72,8 @@ export function describeDevice(path: Buffer, stat: BigIntStats, device: BlockDev
   )
 }
 
-function ofPath(path: Buffer): Facts {
+/** What a stream was called where it comes from. */
+export function ofPath(path: Buffer): Facts {
   return {
     'aff4:originalFileName': text(displayPath(path)),
     'pmem:originalFileNameRaw': isUtf8(path) ? undefined : base64(path),

@@ -10,15 +10,23 @@ import type { Outbox } from '../outbox.js'
 import { createStreamFrames, now, type StreamFrames } from '../stream-frames.js'
 import { displayPath } from './name.js'
 
-/** One run over the operands: where its frames go, and how it fares. */
-export interface Session {
+/** One transmission of streams: where its frames go, and how it fares. */
+export interface StreamSession {
   readonly outbox: Outbox
   /** Named in notes. */
   readonly program: string
   readonly log: Log
   readonly interrupted: AbortSignal
-  /** What the files are, where it was said. */
+  /** What the streams are, where it was said. */
   readonly category?: string | undefined
+  /** Streams begun so far; the next one's id is one more. */
+  streams: number
+  /** Told when something that was asked for has no stream, or lost its tail. */
+  onMissing(): void
+}
+
+/** One run over files of this machine. */
+export interface Session extends StreamSession {
   /** Fulfilled when interrupted: to race with what may never come. */
   readonly stopped: Promise<undefined>
   /** Whether the file system of a st_dev shows the kernel's state instead of stored bytes. */
@@ -27,10 +35,6 @@ export interface Session {
   readonly attributes: ExtendedAttributes | undefined
   /** Whether a file is being written with what is sent: that is not read. */
   isOutput(file: BigIntStats): boolean
-  /** Streams begun so far; the next one's id is one more. */
-  streams: number
-  /** Told when something that was asked for has no stream, or lost its tail. */
-  onMissing(): void
 }
 
 /**
@@ -51,7 +55,7 @@ export function attributesOf(session: Session, path: Buffer, file: Buffer | numb
 }
 
 /** Begins a stream with its facts. */
-export function beginStream(session: Session, body: StreamBody, turtle: string): StreamFrames {
+export function beginStream(session: StreamSession, body: StreamBody, turtle: string): StreamFrames {
   const stream = ++session.streams
   const { category } = session
   const named = category !== undefined && hasBytes(body) ? { ...body, category } : body
@@ -61,7 +65,7 @@ export function beginStream(session: Session, body: StreamBody, turtle: string):
 }
 
 /** Ends the stream that is open, as failed where there is a reason. */
-export function endStream({ outbox, streams }: Session, frames: StreamFrames, failure?: unknown): void {
+export function endStream({ outbox, streams }: StreamSession, frames: StreamFrames, failure?: unknown): void {
   frames.finish()
   const status = failure === undefined ? 'complete' : 'failed'
   const error = failure === undefined ? {} : { error: reasonOf(failure) }
@@ -71,7 +75,7 @@ export function endStream({ outbox, streams }: Session, frames: StreamFrames, fa
 
 /** A NOTE in the stream that is open, and the same on standard error. */
 export function noteStream(
-  { log }: Session,
+  { log }: Pick<StreamSession, 'log'>,
   frames: StreamFrames,
   level: 'warning' | 'error',
   path: Buffer,
@@ -84,7 +88,7 @@ export function noteStream(
 }
 
 /** What was asked for and has no stream. */
-export function miss(session: Session, path: Buffer, error: unknown): void {
+export function miss(session: StreamSession, path: Buffer, error: unknown): void {
   const message = `${displayPath(path)}: ${reasonOf(error)}`
   noteTransmission(session, 'error', message)
   session.log.error(message, error instanceof ToolError ? error.hint : undefined)
@@ -99,7 +103,7 @@ export function skip(session: Session, path: Buffer, why: string): void {
 }
 
 export function noteTransmission(
-  { outbox, program }: Session,
+  { outbox, program }: Pick<StreamSession, 'outbox' | 'program'>,
   level: NoteBody['level'],
   message: string,
 ): void {
