@@ -10,7 +10,6 @@ import { findVolume } from '../../../src/formats/ntfs/find-volume.js'
 import { bufferSource } from '../buffer-source.js'
 
 const MIB = 1 << 20
-const withSbin = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` }
 
 function folderOf(t: ExecutionContext): string {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'pmem-volume-'))
@@ -28,7 +27,7 @@ function sparse(file: string, size: number): string {
 function mkntfs(t: ExecutionContext, size: number, ...options: string[]): Buffer {
   const file = sparse(path.join(folderOf(t), 'volume.raw'), size)
   const words = ['-F', '-Q', '-q', '-p', '0', '-H', '0', '-S', '0', ...options, file]
-  execFileSync('mkntfs', words, { env: withSbin, stdio: 'pipe' })
+  execFileSync('mkntfs', words, { stdio: 'pipe' })
   return fs.readFileSync(file)
 }
 
@@ -43,7 +42,7 @@ function diskOf(t: ExecutionContext, label: 'dos' | 'gpt', volumes: readonly Buf
     return line
   })
   const input = [`label: ${label}`, ...lines, ''].join('\n')
-  execFileSync('sfdisk', ['-q', '--no-reread', file], { input, env: withSbin })
+  execFileSync('sfdisk', ['-q', '--no-reread', file], { input })
   const disk = fs.readFileSync(file)
   volumes.reduce((start, volume) => start + volume.copy(disk, start), MIB)
   return disk

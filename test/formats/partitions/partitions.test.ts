@@ -19,11 +19,9 @@ function makeDisk(t: ExecutionContext, script: string, size = 64 * MIB): string 
   const disk = path.join(folder, 'disk.raw')
   fs.closeSync(fs.openSync(disk, 'w'))
   fs.truncateSync(disk, size)
-  execFileSync('sfdisk', ['-q', '--no-reread', disk], { input: script, env: withSbin })
+  execFileSync('sfdisk', ['-q', '--no-reread', disk], { input: script })
   return disk
 }
-
-const withSbin = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` }
 
 interface Listed {
   readonly start: number
@@ -36,7 +34,7 @@ interface Listed {
 /** The partitions as sfdisk lists them. */
 const listed = (disk: string) =>
   (
-    JSON.parse(execFileSync('sfdisk', ['--json', disk], { encoding: 'utf8', env: withSbin })) as {
+    JSON.parse(execFileSync('sfdisk', ['--json', disk], { encoding: 'utf8' })) as {
       partitiontable: { partitions: Listed[] }
     }
   ).partitiontable.partitions.map(({ node, start, size, name }) => ({

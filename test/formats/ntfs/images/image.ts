@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { PATIENCE } from '../../../cli/shell.js'
 
 const run = promisify(execFile)
 
@@ -65,19 +66,23 @@ export interface Image {
   readonly manifest: Manifest
 }
 
+/** Ends all that the maker has started, and what is mounted with that, however the maker ends. */
+const IN_NAMESPACES = ['unshare', '--mount', '--pid', '--fork', '--kill-child']
+
 /**
  * One of the volumes, made by the first test of a run that asks for it.
- * @throws {Error} with what the program said that failed: mkntfs, ntfs-3g (no root, no /dev/fuse), ntfsfallocate
+ * @throws {Error} with what the program said that failed: sudo, unshare, mkntfs, ntfs-3g (no /dev/fuse), ntfsfallocate
  */
 export async function image(name: ImageName): Promise<Image> {
   const file = path.join(runFolder(), name)
   const script = path.resolve('test/formats/ntfs/images/make.py')
-  // What is mounted goes with the namespace, however the maker ends.
+  // The time is kept as root: nobody else can end what sudo has started.
   const [program, ...words] = [
-    ...(process.getuid?.() === 0 ? [] : ['sudo']),
-    ...['unshare', '--mount', '/usr/bin/python3', script, name, file],
+    ...(process.getuid?.() === 0 ? [] : ['sudo', '-n']),
+    ...['timeout', '--foreground', `--signal=${PATIENCE.killSignal}`, `${PATIENCE.timeout / 1000}`],
+    ...[...IN_NAMESPACES, '/usr/bin/python3', script, name, file],
   ]
-  await run(program!, words, { timeout: 300_000, killSignal: 'SIGKILL' })
+  await run(program!, words)
   return { file, manifest: JSON.parse(await readFile(`${file}.json`, 'utf8')) as Manifest }
 }
 

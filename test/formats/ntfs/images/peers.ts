@@ -1,12 +1,19 @@
 import { spawnSync } from 'node:child_process'
+import { PATIENCE } from '../../../cli/shell.js'
 
 /** The programs on the other side: The Sleuth Kit's fls, icat, istat; ntfs-3g's ntfscat, ntfsinfo. */
 
 const LARGEST_OUTPUT = 1 << 28
+/** Times are compared as text. */
+const ENVIRONMENT = { ...process.env, TZ: 'UTC' }
 
 /** @throws {Error} when the program is missing or refuses */
 function output(program: string, ...words: string[]): Buffer {
-  const { status, stdout, stderr, error } = spawnSync(program, words, { maxBuffer: LARGEST_OUTPUT })
+  const { status, stdout, stderr, error } = spawnSync(program, words, {
+    ...PATIENCE,
+    env: ENVIRONMENT,
+    maxBuffer: LARGEST_OUTPUT,
+  })
   if (error) throw error
   if (status !== 0) throw new Error(`${program} ${words.join(' ')}: exit ${status}: ${stderr}`)
   return stdout

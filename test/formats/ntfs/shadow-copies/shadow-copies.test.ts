@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
@@ -112,8 +112,7 @@ test('libvshadow reads the same', async (t) => {
     const image = path.join(folder, `${number}.raw`)
     fs.writeFileSync(image, volume.bytes)
     const script = path.resolve('test/formats/ntfs/shadow-copies/read-shadows.py')
-    const { status, stdout, stderr } = spawnSync('/usr/bin/python3', [script, image], { encoding: 'utf8' })
-    t.is(status, 0, stderr)
+    const stdout = execFileSync('/usr/bin/python3', [script, image], { encoding: 'utf8', stdio: 'pipe' })
     const theirs = stdout
       .split('store ')
       .slice(1)
