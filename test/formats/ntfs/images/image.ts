@@ -97,7 +97,8 @@ function runFolder(): string {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return folder
     throw error
   }
-  const remove = 'tail --pid="$1" -f /dev/null; rm -rf "$2"'
+  // A maker that ava left behind may still write.
+  const remove = 'tail --pid="$1" -f /dev/null; for _ in 1 2 3 4 5; do rm -rf "$2" && break; sleep 5; done'
   spawn('sh', ['-c', remove, 'sh', parent, folder], { detached: true, stdio: 'ignore' }).unref()
   return folder
 }

@@ -110,13 +110,3 @@ test('the tree of a folder has four levels', async (t) => {
   }
   t.true(levels >= 4, `${levels}`)
 })
-
-test('where other programs are known to be wrong, they still are', async (t) => {
-  const wof = await image('wof')
-  const prose = wof.manifest.streams.find(({ path }) => path === 'wof/lzx/prose')!
-  for (const read of [icat, ntfscat]) t.true(read(wof.file, prose.record).equals(Buffer.alloc(prose.size)))
-  const { file, manifest } = await image('2m')
-  t.throws(() => fls(file), { message: /fls .*exit 1/ })
-  const mirror = manifest.streams.find(isMirror)!
-  t.not(sha256(ntfscat(file, 1)), mirror.sha256)
-})
