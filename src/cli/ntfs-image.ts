@@ -1,6 +1,5 @@
 import { openImage } from '../formats/image/open-image.js'
-import { openNtfs } from '../formats/ntfs/open.js'
-import type { NtfsVolume } from '../formats/ntfs/volume.js'
+import { type OpenedVolume, openNtfs } from '../formats/ntfs/open.js'
 import type { Options, OptionTable } from './arguments.js'
 import { EXIT, ToolError } from './exit.js'
 import type { Log } from './messages.js'
@@ -18,7 +17,7 @@ export const NTFS_OPTIONS: OptionTable = {
  * Opens the volume in an image. What is wrong with it is warned of, once each.
  * @throws {ToolError} usage
  */
-export async function openNtfsImage(path: string, options: Options, log: Log): Promise<NtfsVolume> {
+export async function openNtfsImage(path: string, options: Options, log: Log): Promise<OpenedVolume> {
   const offset = options.value('offset')
   const snapshot = options.value('snapshot')
   if (snapshot !== undefined && !/^[1-9]\d{0,3}$/.test(snapshot))

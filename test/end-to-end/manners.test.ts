@@ -19,6 +19,8 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   'files-sink': { role: 'sink', operands: '-C out' },
   linpmem: { role: 'report', operands: '-V large.aff4' },
   'ntfs-cat': { role: 'source', operands: 'disk.img 2' },
+  'ntfs-dump': { role: 'report', operands: 'disk.img 2' },
+  'ntfs-stat': { role: 'report', operands: 'disk.img' },
   'ntfs-usn': { role: 'report', operands: 'journal.ntfs' },
   osxpmem: { role: 'report', operands: '-V large.aff4' },
   pmem: { role: 'report', operands: '-V large.aff4' },

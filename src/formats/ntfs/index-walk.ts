@@ -14,6 +14,12 @@ interface Step {
   descended: boolean
 }
 
+/** Blocks that have been, by their numbers. */
+export interface Visited {
+  has(block: number): boolean
+  add(block: number): unknown
+}
+
 /** All entries in order, those with keys: a batch for every node. */
 export const walkIndex = (
   index: NtfsIndex,
@@ -67,11 +73,16 @@ async function* traverse(
   }
 }
 
-async function follow(
+/**
+ * The entries of the node at a VCN; undefined where the branch leads to none, which is complained about.
+ * @param depth of the node above it: 1 for the root
+ * @param visited blocks that have been; this one is added
+ */
+export async function follow(
   index: NtfsIndex,
   vcn: number,
   depth: number,
-  visited: Set<number>,
+  visited: Visited,
   read: ReadBlock,
 ): Promise<readonly IndexEntry[] | undefined> {
   const block = blockOf(index, vcn)

@@ -2,6 +2,7 @@ import type { ByteSource } from '../byte-source.js'
 import { formatFiletime } from './filetime.js'
 import { findVolume } from './find-volume.js'
 import { NtfsError, type Report } from './finding.js'
+import type { ShadowCopy } from './shadow-copies/shadow-copies.js'
 import { type NtfsVolume, openVolume } from './volume.js'
 
 export interface VolumeChoice {
@@ -11,24 +12,42 @@ export interface VolumeChoice {
   readonly snapshot?: number | undefined
 }
 
+export interface OpenedVolume extends NtfsVolume {
+  /** Where the volume begins in the image, in bytes. */
+  readonly offset: bigint
+  /** Which of its shadow copies this is; undefined: the volume as it is now. */
+  readonly snapshot: number | undefined
+  /** The shadow copies of the volume as it is now. */
+  shadowCopies(): Promise<readonly ShadowCopy[]>
+}
+
 /**
  * Opens the NTFS volume of an image, or one of its shadow copies. Closing it closes the image.
  * @throws {NtfsError} when there is none, or not the one that was chosen
  */
-export async function openNtfs(image: ByteSource, choice: VolumeChoice, report: Report): Promise<NtfsVolume> {
-  const { source } = await findVolume(image, choice.offset, report)
-  if (choice.snapshot === undefined) return openVolume(source, report)
-  const { listShadowCopies } = await import('./shadow-copies/shadow-copies.js')
-  const copies = await listShadowCopies(source, report)
-  const copy = copies.find(({ index }) => index === choice.snapshot)
+export async function openNtfs(
+  image: ByteSource,
+  choice: VolumeChoice,
+  report: Report,
+): Promise<OpenedVolume> {
+  const { source, offset } = await findVolume(image, choice.offset, report)
+  const { snapshot } = choice
+  const shadowCopies = async () => {
+    const { listShadowCopies } = await import('./shadow-copies/shadow-copies.js')
+    return listShadowCopies(source, report)
+  }
+  if (snapshot === undefined) return { ...(await openVolume(source, report)), offset, snapshot, shadowCopies }
+  const copies = await shadowCopies()
+  const copy = copies.find(({ index }) => index === snapshot)
   if (!copy)
     throw new NtfsError(
-      `${image.name}: no shadow copy ${choice.snapshot}`,
+      `${image.name}: no shadow copy ${snapshot}`,
       undefined,
       copies.length === 0
         ? 'the volume has none'
         : `there are: ${copies.map(({ index, created }) => `${index} of ${formatFiletime(created)}`).join(', ')}`,
     )
   const shadow = copy.open()
-  return openVolume({ ...shadow, close: () => source.close() }, report)
+  const volume = await openVolume({ ...shadow, close: () => source.close() }, report)
+  return { ...volume, offset, snapshot, shadowCopies: async () => copies }
 }

@@ -15,7 +15,7 @@ import { undoFixups } from './fixups.js'
  *     20  2  offset of the first attribute  44  4  own number (3.1)
  *     22  2  flags
  */
-const HEADER_SIZE = 42
+export const HEADER_SIZE = 42
 const OWN_NUMBER_END = 48
 
 export const RECORD_FLAG = { IN_USE: 1, DIRECTORY: 2, EXTEND: 4, VIEW_INDEX: 8 } as const
