@@ -281,10 +281,7 @@ test('what files have besides: EAs, object ids, reparse points, short names', as
   t.like((await stat(volume.file, 'reparse/wsl')).reparsePoint, { name: 'wsl-symlink', target: 'file' })
   const short = await stat(volume.file, 'metadata/ALONGN~1.DOC')
   t.is(short.links, 2)
-  t.deepEqual(
-    short.names.map(({ namespace }) => namespace).sort(),
-    ['DOS', 'Win32'],
-  )
+  t.deepEqual(short.names.map(({ namespace }) => namespace).sort(), ['DOS', 'Win32'])
   t.deepEqual(
     short.paths.map(({ path }) => path),
     ['/metadata/A long name beside a short one.document'],

@@ -5,6 +5,7 @@ import path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type Content, content, encodeJournal, TIME } from '../formats/ntfs/encode-usn.js'
 import { attributeOf, edit } from '../formats/ntfs/images/editor.js'
+import { runMounting } from '../formats/ntfs/images/image.js'
 import { fls, istat } from '../formats/ntfs/images/peers.js'
 import { makeVolume } from '../formats/ntfs/small-volume.js'
 
@@ -40,7 +41,7 @@ interface Pieces {
   readonly damage?: (bytes: Buffer) => void
 }
 
-function journalVolume(t: ExecutionContext, pieces: Pieces = {}): string {
+async function journalVolume(t: ExecutionContext, pieces: Pieces = {}): Promise<string> {
   const { first = FIRST, again = AGAIN, story = STORY, damage } = pieces
   const folder = mkdtempSync(path.join(tmpdir(), 'pmem-usn-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
@@ -54,13 +55,7 @@ function journalVolume(t: ExecutionContext, pieces: Pieces = {}): string {
   facts.writeBigInt64LE(first, 24)
   writeFileSync(path.join(folder, 'Max'), facts)
   const image = path.join(folder, 'volume')
-  const asRoot = process.getuid?.() === 0 ? [] : ['sudo']
-  const words = [...asRoot, 'unshare', '--mount', '/usr/bin/python3', 'test/volumes/journal.py']
-  execFileSync(words[0]!, [...words.slice(1), image, folder, String(first), String(again)], {
-    stdio: 'pipe',
-    timeout: 300_000,
-    killSignal: 'SIGKILL',
-  })
+  await runMounting('test/volumes/journal.py', image, folder, String(first), String(again))
   return image
 }
 
@@ -71,8 +66,8 @@ const linesOf = (text: string) =>
     .split('\n')
     .map((line) => line.split('\t'))
 
-test('lists records of all versions in order, over holes of terabytes, with the paths of today', (t) => {
-  const image = journalVolume(t)
+test('lists records of all versions in order, over holes of terabytes, with the paths of today', async (t) => {
+  const image = await journalVolume(t)
   t.deepEqual(
     fls(image)
       .filter(({ record }) => record > 64 && record < 68)
@@ -125,12 +120,12 @@ const foreignLines = (image: string) =>
 /** What it calls a bit that it has no word for. */
 const UNKNOWN = 'unknown'
 
-test('tells what usnjls tells, every reason and flag by its name', (t) => {
+test('tells what usnjls tells, every reason and flag by its name', async (t) => {
   const bits = Array.from({ length: 32 }, (_, bit) => 2 ** bit)
   const story = bits.map((bit) =>
     content(`bit ${bit}`, { reasons: bit, flags: bit, securityId: bit, file: { record: bit, sequence: 3 } }),
   )
-  const image = journalVolume(t, { first: 4n << 20n, again: 8n << 20n, story })
+  const image = await journalVolume(t, { first: 4n << 20n, again: 8n << 20n, story })
   withoutUnnamedData(image)
   const foreign = foreignLines(image)
   t.is(foreign.length, 33)
@@ -172,11 +167,13 @@ function withoutUnnamedData(image: string): void {
     record.copyWithin(at, at + attribute.length)
     record.writeUInt32LE(record.readUInt32LE(24) - attribute.length, 24)
   })
+  // It is root's; the folder is not.
+  rmSync(image)
   writeFileSync(image, editor.bytes)
 }
 
-test('--rewind tells the newest first, with each path as it was', (t) => {
-  const { status, stdout } = usn('--rewind', journalVolume(t))
+test('--rewind tells the newest first, with each path as it was', async (t) => {
+  const { status, stdout } = usn('--rewind', await journalVolume(t))
   t.is(status, 0)
   t.deepEqual(
     linesOf(stdout).map((cells) => cells[5]),
@@ -193,10 +190,10 @@ test('--rewind tells the newest first, with each path as it was', (t) => {
   )
 })
 
-test('lone surrogates survive in JSON, and a damaged record costs itself alone', (t) => {
+test('lone surrogates survive in JSON, and a damaged record costs itself alone', async (t) => {
   const offsets = encodeJournal(STORY, FIRST).offsets
   const damage = (bytes: Buffer) => bytes.writeUInt32LE(4, Number(offsets[1]! - FIRST))
-  const { status, stdout, stderr } = usn('--json', journalVolume(t, { damage }))
+  const { status, stdout, stderr } = usn('--json', await journalVolume(t, { damage }))
   t.is(status, 2)
   t.regex(stderr, /no record but a length of 4 \(72 bytes are passed over\)/)
   const own = stdout.trimEnd().split('\n')

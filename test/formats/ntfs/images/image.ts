@@ -66,8 +66,20 @@ export interface Image {
   readonly manifest: Manifest
 }
 
-/** Ends all that the maker has started, and what is mounted with that, however the maker ends. */
-const IN_NAMESPACES = ['unshare', '--mount', '--pid', '--fork', '--kill-child']
+/**
+ * Runs a script that mounts a volume, as root. All that it has started and mounted ends with it, however it ends.
+ * @throws {Error} with what sudo, unshare or the script said
+ */
+export async function runMounting(script: string, ...operands: string[]): Promise<void> {
+  // The time is kept as root: nobody else can end what sudo has started.
+  const words = [
+    ...(process.getuid?.() === 0 ? [] : ['sudo', '-n']),
+    ...['timeout', '--foreground', `--signal=${PATIENCE.killSignal}`, `${PATIENCE.timeout / 1000}`],
+    ...['unshare', '--mount', '--pid', '--fork', '--kill-child'],
+    ...['/usr/bin/python3', path.resolve(script), ...operands],
+  ]
+  await run(words[0]!, words.slice(1))
+}
 
 /**
  * One of the volumes, made by the first test of a run that asks for it.
@@ -75,14 +87,7 @@ const IN_NAMESPACES = ['unshare', '--mount', '--pid', '--fork', '--kill-child']
  */
 export async function image(name: ImageName): Promise<Image> {
   const file = path.join(runFolder(), name)
-  const script = path.resolve('test/formats/ntfs/images/make.py')
-  // The time is kept as root: nobody else can end what sudo has started.
-  const [program, ...words] = [
-    ...(process.getuid?.() === 0 ? [] : ['sudo', '-n']),
-    ...['timeout', '--foreground', `--signal=${PATIENCE.killSignal}`, `${PATIENCE.timeout / 1000}`],
-    ...[...IN_NAMESPACES, '/usr/bin/python3', script, name, file],
-  ]
-  await run(program!, words)
+  await runMounting('test/formats/ntfs/images/make.py', name, file)
   return { file, manifest: JSON.parse(await readFile(`${file}.json`, 'utf8')) as Manifest }
 }
 

@@ -44,8 +44,6 @@ def make(name, image):
     os.rmdir(volume.mount_point)
     return {'cluster': cluster, 'sector': sector, 'files': files, 'streams': streams + volume.deleted + volume.compact}
 
-# Root may make them for somebody who is not.
-os.umask(0o022)
 name, image = sys.argv[1:]
 with open(image + '.lock', 'w') as lock:
     fcntl.flock(lock, fcntl.LOCK_EX)

@@ -21,6 +21,7 @@ class Volume:
         self.image, self.cluster, self.sector = image, cluster, sector
         self.mount_point = image + '.mount'
         self.deleted, self.compact = [], []
+        os.umask(0o022)  # made by root for somebody who is not
         os.makedirs(self.mount_point, exist_ok=True)  # of a maker that was killed
         with open(image, 'wb') as file: file.truncate(megabytes << 20)
         run('mkntfs', '-Q', '-F', '-s', str(sector), '-c', str(cluster), '-p', '0', '-H', '255', '-S', '63', '-L', 'pmem', image)
