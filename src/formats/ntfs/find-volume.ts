@@ -4,6 +4,7 @@ import { describeType, type Partition, type PartitionTable } from '../partitions
 import { readBuffer } from '../read-buffer.js'
 import { EMPTY, recognise, TELLING_SIZE } from '../recognise.js'
 import { sourceRange } from '../source-range.js'
+import { backupPlaces } from './backup-places.js'
 import { BOOT_SECTOR_SIZE, decodeBootSector } from './boot-sector.js'
 import { NtfsError, type Report } from './finding.js'
 
@@ -16,9 +17,6 @@ export interface FoundVolume {
   /** Undefined where no partition table says where it lies. */
   readonly partition: Partition | undefined
 }
-
-/** The backup of the boot sector is the last sector of a partition: of 512 bytes, or of 4096. */
-const BACKUP_SECTORS = [512n, 4096n]
 
 /**
  * The NTFS volume in a source: the source itself, the one at `offset`, or the only one among its partitions. One whose
@@ -85,11 +83,10 @@ async function volumesOf(source: ByteSource, { partitions }: PartitionTable): Pr
 const hasBootSector = async (source: ByteSource): Promise<boolean> =>
   (await geometryAt(source, 0n)) !== undefined
 
-/** Where the volume begins whose backup boot sector is the last sector. */
+/** Where the volume begins whose backup boot sector is the last sector, or stands where the damaged one leads. */
 async function beginningByBackup(source: ByteSource): Promise<bigint | undefined> {
-  for (const size of BACKUP_SECTORS) {
-    const at = source.size - size
-    const geometry = at > 0n ? await geometryAt(source, at) : undefined
+  for (const at of await backupPlaces(source)) {
+    const geometry = await geometryAt(source, at)
     if (geometry && geometry.volumeSize <= at) return at - geometry.volumeSize
   }
   return undefined

@@ -4,9 +4,8 @@ import type { Geometry } from './boot-sector.js'
 import { assembleFile, type NtfsFile } from './file.js'
 import type { FileAttribute } from './file-attribute.js'
 import type { FileReference } from './file-reference.js'
+import { findMft } from './find-mft.js'
 import { NtfsError, type Report } from './finding.js'
-import { openMft } from './mft.js'
-import { readBootSector } from './read-boot-sector.js'
 import { decodeRecord, type MftRecord } from './record.js'
 import { type NtfsStream, openStream } from './stream.js'
 
@@ -70,10 +69,9 @@ const TRIES = 3
  */
 export async function openVolume(source: ByteSource, report: Report): Promise<NtfsVolume> {
   const once = reportOnce(report)
-  const geometry = await readBootSector(source, once)
+  const { geometry, mft } = await findMft(source, once)
   if (source.size < geometry.volumeSize)
     once({ message: `the image ends at ${source.size} of ${geometry.volumeSize} bytes`, offset: source.size })
-  const mft = await openMft(source, geometry, once)
   const { recordSize } = geometry
   const recordCount = Number(mft.size / BigInt(recordSize))
   const windows = new Map<number, Buffer>()

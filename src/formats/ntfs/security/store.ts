@@ -16,6 +16,8 @@ const PAIR = BigInt(2 * AREA)
 /** Of an entry: Windows takes no descriptor above 64 KiB. */
 const LONGEST = 0x1_0000 + HEADER_SIZE
 const ALIGNMENT = 16
+/** Of $SDS, which may claim any size: a million of the usual descriptors. */
+const MOST_SCANNED = 256n << 20n
 
 export interface SecurityEntry {
   readonly id: number
@@ -80,7 +82,10 @@ export async function readSecurityEntry(
  * Memory stays that of a pair of areas.
  */
 export async function* scanSecurityEntries(sds: ByteSource, report: Report): AsyncGenerator<SecurityEntry> {
-  for (let pair = 0n; pair < sds.size; pair += PAIR) {
+  const end = sds.size < MOST_SCANNED ? sds.size : MOST_SCANNED
+  if (end < sds.size)
+    report({ message: `$SDS claims ${sds.size} bytes; what lies behind ${end} is not searched`, offset: end })
+  for (let pair = 0n; pair < end; pair += PAIR) {
     const bytes = await readAround(sds, pair, 2 * AREA, (offset, reason) =>
       report({ message: `$SDS: ${reason}`, offset }),
     )
