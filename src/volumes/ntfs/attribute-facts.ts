@@ -54,6 +54,9 @@ export async function attributeFacts(
   complain: (what: string) => void,
 ): Promise<AttributeFacts> {
   const { type, id, record, name, value, indexed, flags, sizes, compressionUnit, extents } = attribute
+  const outside = countOutside(attribute, volume.geometry.clusterCount)
+  if (outside > 0)
+    complain(`${attributeTypeName(type)}${name && `:${name}`}: ${outside} of its runs leave the volume`)
   return {
     address: `${file.reference.record}-${type}-${id}`,
     type,
@@ -78,6 +81,12 @@ export async function attributeFacts(
     })),
     ...(value === undefined && !isInUse(file.base) && (await reuse(volume, attribute, complain))),
   }
+}
+
+function countOutside({ runs }: FileAttribute, clusterCount: number): number {
+  let count = 0
+  for (const { lcn, length } of runs) if (lcn !== undefined && lcn + length > clusterCount) count++
+  return count
 }
 
 async function reuse(
