@@ -1,6 +1,6 @@
 import type { NtfsFile } from './file.js'
 import type { FileAttribute } from './file-attribute.js'
-import { decodeRecord, isInUse, type MftRecord } from './record.js'
+import { decodeRecord, isInUse, type MftRecord, undoRecordFixups } from './record.js'
 import type { NtfsVolume } from './volume.js'
 
 /**
@@ -14,9 +14,9 @@ export async function changeSince(
 ): Promise<string | undefined> {
   let change: string | undefined
   for (const before of [file.base, ...file.extensions]) {
-    const now = await readAgain(volume, before.number)
+    const now = await readAgain(volume, before)
     if (typeof now === 'string') return now
-    if (now.bytes.equals(before.bytes)) continue
+    if (now === before) continue
     if (now.sequence !== before.sequence || isInUse(now) !== isInUse(before))
       return `record ${before.number} was given up or given to another file`
     if (!sameExtents(before, now, attribute)) return 'where its bytes lie, or how many they are'
@@ -25,11 +25,15 @@ export async function changeSince(
   return change
 }
 
-async function readAgain(volume: NtfsVolume, number: number): Promise<MftRecord | string> {
+/** @returns `before` itself where nothing has changed; a text: why it cannot be read any more */
+async function readAgain(volume: NtfsVolume, before: MftRecord): Promise<MftRecord | string> {
   try {
-    return decodeRecord(await volume.rawRecord(number), number)
+    const raw = await volume.rawRecord(before.number)
+    const bytes = Buffer.from(raw)
+    undoRecordFixups(bytes)
+    return bytes.equals(before.bytes) ? before : decodeRecord(raw, before.number)
   } catch (error) {
-    return `record ${number}: ${(error as Error).message}`
+    return `record ${before.number}: ${(error as Error).message}`
   }
 }
 

@@ -2,7 +2,7 @@ import type { Attribute } from './attribute.js'
 import { decodeAttributes } from './attributes.js'
 import { decodeFileReference, type FileReference } from './file-reference.js'
 import { type Finding, NtfsError } from './finding.js'
-import { undoFixups } from './fixups.js'
+import { type Fixups, undoFixups } from './fixups.js'
 
 /**
  * MFT record, little-endian:
@@ -46,6 +46,9 @@ export const isBlank = (raw: Buffer): boolean => raw.readUInt32LE(0) === 0
 
 const SIGNATURE = { FILE: 0x454c4946, BAAD: 0x44414142 }
 
+/** Undoes the fixups of a record in place. @returns undefined when they are where none can be */
+export const undoRecordFixups = (bytes: Buffer): Fixups | undefined => undoFixups(bytes, HEADER_SIZE)
+
 /**
  * Decodes a record as far as it is sound; what is torn or damaged stands in its findings.
  * @param raw as on disk; it is left as it is
@@ -60,7 +63,7 @@ export function decodeRecord(raw: Buffer, number: number): MftRecord {
     )
   const bytes = Buffer.from(raw)
   const messages: string[] = []
-  const fixups = undoFixups(bytes, HEADER_SIZE)
+  const fixups = undoRecordFixups(bytes)
   if (!fixups) throw new NtfsError(`record ${number} has fixups where none can be`, 4n)
   if (signature === SIGNATURE.BAAD) messages.push('it is marked as torn')
   messages.push(...fixups.complaints)

@@ -3,10 +3,18 @@ import type { ClusterRun } from './runs.js'
 
 /** What a stretch of a stream is, in ascending order and without gaps; offsets and lengths in bytes of the stream. */
 export type Segment =
-  | { readonly kind: 'clusters'; readonly offset: bigint; readonly length: bigint; readonly place: bigint }
+  | ClusterSegment
   | { readonly kind: 'zero'; readonly offset: bigint; readonly length: bigint; readonly why: ZeroReason }
   | { readonly kind: 'gap'; readonly offset: bigint; readonly length: bigint; readonly reason: string }
   | UnitSegment
+
+/** Clusters one behind another, `place` bytes from the beginning of the volume. */
+export interface ClusterSegment {
+  readonly kind: 'clusters'
+  readonly offset: bigint
+  readonly length: bigint
+  readonly place: bigint
+}
 
 /** What is wanted of a compression unit: the bytes of `runs`, one behind another, decompress to all of it. */
 export interface UnitSegment {

@@ -1,8 +1,11 @@
+import fs from 'node:fs'
+import { copyBytes } from '../../codecs/copy-bytes.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import type { FileAttribute } from './file-attribute.js'
 import { decompressLznt1 } from './lznt1.js'
 import {
+  type ClusterSegment,
   type ClusterSpace,
   planStream,
   type Segment,
@@ -31,6 +34,8 @@ export interface NtfsStream extends ByteSource {
 
 /** Most bytes of a piece. */
 const PIECE_SIZE = 1 << 20
+/** Bytes between two runs that are read with them: a further read costs as much. */
+const MOST_SKIPPED = 16n << 10n
 /** What is tried again at a place that cannot be read. */
 const SECTOR_SIZE = 512
 
@@ -85,7 +90,7 @@ async function* clusterPieces(
 ): AsyncGenerator<Piece> {
   let batch: Part[] = []
   let gathered = 0
-  const reader = createPartReader(source, space)
+  const reader = createBatchReader(source, space)
   for (const segment of plan) {
     if (segment.kind === 'zero' || segment.kind === 'gap') {
       yield* readBatch(batch, gathered, room, reader)
@@ -94,7 +99,7 @@ async function* clusterPieces(
       yield segment.kind === 'zero' ? segment : { ...segment, kind: 'unreadable' }
       continue
     }
-    for (const part of partsOf(segment)) {
+    for (const part of segment.length <= PIECE_SIZE ? [segment] : partsOf(segment)) {
       const length = Number(part.length)
       if (gathered + length > PIECE_SIZE) {
         yield* readBatch(batch, gathered, room, reader)
@@ -128,7 +133,7 @@ async function* readBatch(
   batch: readonly Part[],
   length: number,
   room: Room,
-  reader: PartReader,
+  reader: BatchReader,
 ): AsyncGenerator<Piece> {
   const [first] = batch
   if (!first) return
@@ -139,42 +144,122 @@ async function* readBatch(
     offset: start + BigInt(from),
     bytes: buffer.subarray(from, to),
   })
-  let from = 0
   let at = 0
-  for (const part of batch) {
-    const target = buffer.subarray(at, at + Number(part.length))
-    for (const lost of await reader(part, target)) {
-      const offset = at + lost.from
-      if (offset > from) yield piece(from, offset)
-      from = at + lost.to
-      yield {
-        kind: 'unreadable',
-        offset: start + BigInt(offset),
-        length: BigInt(lost.to - lost.from),
-        reason: lost.reason,
-      }
-    }
-    at += target.length
+  for (const { from, to, reason } of await reader(batch, buffer)) {
+    if (from > at) yield piece(at, from)
+    yield { kind: 'unreadable', offset: start + BigInt(from), length: BigInt(to - from), reason }
+    at = to
   }
-  if (at > from) yield piece(from, at)
+  if (length > at) yield piece(at, length)
 }
 
-/** Bytes of a part that could not be had, counted from its beginning. */
+/** Bytes that could not be had, counted from the beginning of what was to be filled. */
 interface Lost {
   readonly from: number
   readonly to: number
   readonly reason: string
 }
 
-/** Fills the target, and gives in ascending order what of it is not filled. */
-type PartReader = (part: Part, target: Buffer) => Promise<readonly Lost[]>
+/** Fills the target with the parts of a batch, and gives in ascending order what of it is not filled. */
+type BatchReader = (batch: readonly Part[], target: Buffer) => Promise<readonly Lost[]>
 
-function createPartReader(source: ByteSource, space: ClusterSpace): PartReader {
-  /** Of a compression unit: the clusters in use, and what they decompress to. */
+function createBatchReader(source: ByteSource, space: ClusterSpace): BatchReader {
+  const readUnit = createUnitReader(source, space)
+  /** Runs that lie close together, with what lies between. */
+  let stretch = Buffer.alloc(0)
+
+  async function readStretch(place: bigint, length: number): Promise<boolean> {
+    if (source.place) return readNow(source, place, stretch, 0, length)
+    return (await tryRead(source, place, stretch.subarray(0, length))) === undefined
+  }
+
+  /** Fills the target from `start` on. @returns whether it could, at once */
+  async function readGroup(
+    group: readonly ClusterSegment[],
+    target: Buffer,
+    start: number,
+  ): Promise<boolean> {
+    const { place } = group[0]!
+    const last = group.at(-1)!
+    const span = Number(last.place + last.length - place)
+    if (stretch.length < span) stretch = Buffer.allocUnsafe(span)
+    if (!(await readStretch(place, span))) return false
+    let at = start
+    for (const part of group) {
+      const from = Number(part.place - place)
+      const to = from + Number(part.length)
+      copyBytes(target, at, stretch.subarray(from, to))
+      at += to - from
+    }
+    return true
+  }
+
+  return async (batch, target) => {
+    const lost: Lost[] = []
+    let at = 0
+    /** Behind the parts that could not be read together. */
+    let apart = 0
+    for (let index = 0; index < batch.length; ) {
+      const group = index < apart ? [] : groupAt(batch, index)
+      if (group.length > 1 && (await readGroup(group, target, at))) {
+        for (const { length } of group) at += Number(length)
+        index += group.length
+        continue
+      }
+      if (group.length > 1) apart = index + group.length
+      const part = batch[index++]!
+      const end = at + Number(part.length)
+      if (part.kind === 'unit' || !readNow(source, part.place, target, at, end - at)) {
+        const own = target.subarray(at, end)
+        const failures = await (part.kind === 'unit'
+          ? readUnit(part, own)
+          : readClusters(source, part.place, own))
+        for (const { from, to, reason } of failures) lost.push({ from: at + from, to: at + to, reason })
+      }
+      at = end
+    }
+    return lost
+  }
+}
+
+/** Clusters from `index` on that ascend on the volume so close together that one read of them all costs less. */
+function groupAt(batch: readonly Part[], index: number): readonly ClusterSegment[] {
+  const first = batch[index]!
+  if (first.kind === 'unit') return []
+  const limit = first.place + BigInt(PIECE_SIZE)
+  let end = index + 1
+  for (let last = first; ; end++) {
+    const next = batch[end]
+    if (next?.kind !== 'clusters') break
+    const behind = last.place + last.length
+    if (next.place < behind || next.place > behind + MOST_SKIPPED || next.place + next.length > limit) break
+    last = next
+  }
+  return end === index + 1 ? [] : (batch.slice(index, end) as ClusterSegment[])
+}
+
+/**
+ * Reads from the file that a volume lies in, without the promise that a ByteSource takes for each run.
+ * @returns whether it could; why not, and how much there is, the source tells
+ */
+function readNow(source: ByteSource, place: bigint, target: Buffer, at: number, length: number): boolean {
+  const file = source.place
+  if (!file || place + BigInt(length) > source.size) return false
+  try {
+    return fs.readSync(file.fd, target, at, length, file.offset + place) === length
+  } catch {
+    return false
+  }
+}
+
+type UnitReader = (unit: UnitSegment, target: Buffer) => Promise<readonly Lost[]>
+
+function createUnitReader(source: ByteSource, space: ClusterSpace): UnitReader {
+  /** The clusters in use, and what they decompress to. */
   let compressed = Buffer.alloc(0)
   let plain = Buffer.alloc(0)
 
-  async function readUnit(unit: UnitSegment, target: Buffer): Promise<readonly Lost[]> {
+  return async (unit, target) => {
     if (plain.length < unit.size) {
       compressed = Buffer.allocUnsafe(unit.size)
       plain = Buffer.allocUnsafe(unit.size)
@@ -203,9 +288,6 @@ function createPartReader(source: ByteSource, space: ClusterSpace): PartReader {
       ? []
       : [{ from, to: target.length, reason: complaint }]
   }
-
-  return (part, target) =>
-    part.kind === 'unit' ? readUnit(part, target) : readClusters(source, part.place, target)
 }
 
 /** Reads around what cannot be read, down to the sector. */

@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import test from 'ava'
 import fc from 'fast-check'
 import type { ByteSource } from '../../../src/formats/byte-source.js'
+import { openFileSource } from '../../../src/formats/file-source.js'
 import { ATTRIBUTE } from '../../../src/formats/ntfs/attribute-type.js'
 import type { FileAttribute } from '../../../src/formats/ntfs/file-attribute.js'
 import type { ClusterRun } from '../../../src/formats/ntfs/runs.js'
@@ -124,6 +128,45 @@ test('any range of any runs gives each byte as a cluster by cluster look-up does
     ),
     { numRuns: 300 },
   )
+})
+
+test('runs in a file are those in memory, cut or not', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'pmem-test-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const name = path.join(folder, 'volume')
+  await fc.assert(
+    fc.asyncProperty(runLists, fc.integer({ min: 0, max: noise.length }), async (runs, length) => {
+      const kept = noise.subarray(0, length)
+      writeFileSync(name, kept)
+      const file = openFileSource(name)
+      const stream = (source: ByteSource) =>
+        collect(openStream(source, SPACE, attribute(runs, 60 * CLUSTER), 'stream').pieces())
+      try {
+        t.deepEqual(await stream(file), await stream(volume(kept)))
+      } finally {
+        await file.close()
+      }
+    }),
+    { numRuns: 50 },
+  )
+})
+
+test('runs beside a bad sector are read one by one, and once', async (t) => {
+  const source = volume(noise, new Set([20]))
+  const reads: bigint[] = []
+  const counted: ByteSource = {
+    ...source,
+    read: (offset, length, into) => {
+      reads.push(offset)
+      return source.read(offset, length, into)
+    },
+  }
+  const runs = Array.from({ length: 20 }, (_, at) => ({ vcn: at, lcn: 2 * at + 1, length: 1 }))
+  const { kinds } = await collect(
+    openStream(counted, SPACE, attribute(runs, 20 * CLUSTER), 'stream').pieces(),
+  )
+  t.is(kinds, 'd'.repeat(20 * CLUSTER))
+  t.true(reads.length <= 21)
 })
 
 test('a volume that is cut gives what it has of a run', async (t) => {
