@@ -68,11 +68,15 @@ export function createLog(tool: string, style: LogStyle): Log {
 
 /** Text from elsewhere, safe for a terminal: control characters stand as \\xNN, those that turn text around as \\uNNNN. */
 export function printable(text: string): string {
+  if (PLAIN.test(text)) return text
   return text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (character) => {
     const code = character.charCodeAt(0).toString(16)
     return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`
   })
 }
+
+/** What most names are. */
+const PLAIN = /^[ -~]*$/
 
 const line = (facts: Record<string, unknown>) => put(`${JSON.stringify(facts)}\n`)
 

@@ -24,10 +24,31 @@ export const isOnCalendar = (time: Filetime): boolean => time >= 0n && time < EN
  * where it is on no calendar.
  */
 export function formatFiletime(time: Filetime): string {
-  if (time === 0n) return ''
-  if (!isOnCalendar(time)) return String(time)
-  const ticks = time - UNIX_EPOCH
-  const below = ((ticks % TICKS_PER_MILLISECOND) + TICKS_PER_MILLISECOND) % TICKS_PER_MILLISECOND
-  const date = new Date(Number((ticks - below) / TICKS_PER_MILLISECOND))
-  return `${date.toISOString().slice(0, -1)}${String(below).padStart(4, '0')}Z`
+  if (time === latest.time) return latest.text
+  const text = time === 0n ? '' : isOnCalendar(time) ? formatOnCalendar(time) : String(time)
+  latest = { time, text }
+  return text
 }
+
+/** The times of a file are often one, and those of its neighbours of the same day. */
+let latest: { readonly time: Filetime; readonly text: string } = { time: 0n, text: '' }
+let day: { readonly begins: Filetime; readonly date: string } = { begins: 0n, date: '1601-01-01' }
+
+const TICKS_PER_SECOND = 10_000_000
+const TICKS_PER_DAY = 86_400 * TICKS_PER_SECOND
+
+function formatOnCalendar(time: Filetime): string {
+  let within = Number(time - day.begins)
+  if (within < 0 || within >= TICKS_PER_DAY) {
+    const begins = time - (time % BigInt(TICKS_PER_DAY))
+    const date = new Date(Number((begins - UNIX_EPOCH) / TICKS_PER_MILLISECOND)).toISOString().slice(0, 10)
+    day = { begins, date }
+    within = Number(time - begins)
+  }
+  const seconds = Math.floor(within / TICKS_PER_SECOND)
+  const minutes = Math.floor(seconds / 60)
+  const ticks = String(TICKS_PER_SECOND + (within % TICKS_PER_SECOND)).slice(1)
+  return `${day.date}T${two(Math.floor(minutes / 60))}:${two(minutes % 60)}:${two(seconds % 60)}.${ticks}Z`
+}
+
+const two = (value: number) => (value < 10 ? `0${value}` : String(value))
