@@ -31,10 +31,10 @@ export interface DirectoryEntry {
   /** By this name; the record decides. */
   readonly isDirectory: boolean
   /**
-   * Where it was found: in the tree; in a block of the index that no sound branch leads to; or in a record of $MFT,
-   * because the index cannot be read.
+   * Where it was found: in the tree; in a block of the index that no sound branch leads to; in a record of $MFT,
+   * because the index cannot be read; or in a record that is no longer in use.
    */
-  readonly source: 'tree' | 'block' | 'record'
+  readonly source: 'tree' | 'block' | 'record' | 'deleted'
   /** Its $FILE_NAME, times and sizes included: decoded when asked for. */
   fileName(): FileName
 }

@@ -1,6 +1,11 @@
+import type { DeletedLink } from './deleted.js'
+import type { DeletedLinks } from './deleted-links.js'
 import { type DirectoryEntry, listDirectory, openDirectory } from './directory.js'
 import type { NtfsFile } from './file.js'
+import { FILE_FLAG } from './file-flags.js'
 import type { FileReference } from './file-reference.js'
+import { ORPHANS } from './path.js'
+import { isInUse } from './record.js'
 import type { NtfsVolume } from './volume.js'
 
 /** Entries of one directory, and its names from where the walk began. */
@@ -8,41 +13,141 @@ export interface TreeBatch {
   readonly path: readonly string[]
   readonly directory: FileReference
   readonly entries: readonly DirectoryEntry[]
+  /**
+   * With the last ones of a directory, of which there may be none: the directory, undefined where it cannot be opened,
+   * and whether its index was whole.
+   */
+  readonly end?: { readonly file: NtfsFile | undefined; readonly whole: boolean }
 }
 
-interface Waiting {
-  readonly path: readonly string[]
-  readonly reference: FileReference
+export interface TreeChoice {
+  /** Directories in directories as well: the default. */
+  readonly recursive?: boolean
+  /** Also what is no longer in use. */
+  readonly deleted?: DeletedLinks | undefined
 }
+
+/** Names of directories, the last one first; shared by what lies below it. */
+interface Path {
+  readonly name: string
+  readonly above: Path | undefined
+}
+
+/** A directory to be listed: a volume may have a million of them in one. */
+interface Waiting extends FileReference {
+  readonly path: Path | undefined
+}
+
+/** Deleted entries that are given together. */
+const BATCH = 256
 
 /**
  * A directory and all below it, each directory before those in it. Links to directories are not followed, `.` is left
  * out; a directory that stands in several is listed once, a circle ends, and what cannot be opened is reported.
  */
-export async function* walkTree(volume: NtfsVolume, top: NtfsFile): AsyncGenerator<TreeBatch> {
-  const waiting: Waiting[] = [{ path: [], reference: top.reference }]
+export async function* walkTree(
+  volume: NtfsVolume,
+  top: NtfsFile,
+  choice: TreeChoice = {},
+): AsyncGenerator<TreeBatch> {
+  yield* walk(volume, [{ ...top.reference, path: undefined }], choice)
+}
+
+/** The files whose directory is no more, and what lies below those that are directories; all begin with `$Orphan`. */
+export async function* walkOrphans(
+  volume: NtfsVolume,
+  deleted: DeletedLinks,
+  recursive = true,
+): AsyncGenerator<TreeBatch> {
+  const path: Path = { name: ORPHANS, above: undefined }
+  const waiting: Waiting[] = []
+  for await (const entries of inBatches(deleted.orphans())) {
+    yield { path: [ORPHANS], directory: { record: 0, sequence: 0 }, entries }
+    if (recursive) waiting.push(...directoriesOf(entries, path))
+  }
+  yield* walk(volume, waiting.reverse(), { deleted })
+}
+
+async function* walk(
+  volume: NtfsVolume,
+  waiting: Waiting[],
+  { recursive = true, deleted }: TreeChoice,
+): AsyncGenerator<TreeBatch> {
   const listed = new Set<number>()
   for (let next = waiting.pop(); next; next = waiting.pop()) {
-    const { path, reference } = next
-    const complain = (what: string) =>
-      volume.report({ message: `${path.join('/')}: ${what}`, record: reference.record })
-    if (listed.has(reference.record)) {
-      complain(`the directory with record ${reference.record} has been listed elsewhere`)
+    const { record, sequence } = next
+    const path = namesOf(next.path)
+    const complain = (what: string) => volume.report({ message: `${path.join('/')}: ${what}`, record })
+    if (listed.has(record)) {
+      complain(`the directory with record ${record} has been listed elsewhere`)
       continue
     }
-    listed.add(reference.record)
+    listed.add(record)
     const below: Waiting[] = []
+    const keep = (entries: readonly DirectoryEntry[]) => {
+      if (recursive) below.push(...directoriesOf(entries, next.path))
+    }
+    let directory: FileReference = { record, sequence }
+    let file: NtfsFile | undefined
+    let whole = true
     try {
-      const directory = openDirectory(volume, await volume.file(reference))
-      for await (const batch of listDirectory(directory)) {
-        const entries = batch.filter(({ name }) => name !== '.')
-        yield { path, directory: directory.reference, entries }
-        for (const entry of entries)
-          if (entry.isDirectory) below.push({ path: [...path, entry.name], reference: entry })
+      file = await volume.file(directory)
+      directory = file.reference
+      if (isInUse(file.base) || !deleted) {
+        const opened = openDirectory(volume, file)
+        for await (const batch of listDirectory(opened)) {
+          const entries = batch.some(isItself) ? batch.filter((entry) => !isItself(entry)) : batch
+          yield { path, directory, entries }
+          keep(entries)
+        }
+        whole = !opened.damaged
       }
+      if (deleted)
+        for await (const entries of inBatches(deleted.children(file.base))) {
+          yield { path, directory, entries }
+          keep(entries)
+        }
     } catch (error) {
       complain((error as Error).message)
+      whole = false
     }
+    yield { path, directory, entries: [], end: { file, whole } }
     while (below.length > 0) waiting.push(below.pop()!)
   }
 }
+
+const isItself = ({ name }: DirectoryEntry) => name === '.'
+
+function namesOf(path: Path | undefined): readonly string[] {
+  const names: string[] = []
+  for (let at = path; at; at = at.above) names.push(at.name)
+  return names.reverse()
+}
+
+function directoriesOf(entries: readonly DirectoryEntry[], above: Path | undefined): Waiting[] {
+  const directories: Waiting[] = []
+  for (const { record, sequence, name, isDirectory } of entries)
+    if (isDirectory) directories.push({ record, sequence, path: { name, above } })
+  return directories
+}
+
+async function* inBatches(links: AsyncIterable<DeletedLink>): AsyncGenerator<readonly DirectoryEntry[]> {
+  let batch: DirectoryEntry[] = []
+  for await (const link of links) {
+    batch.push(entryOfDeleted(link))
+    if (batch.length < BATCH) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
+}
+
+const entryOfDeleted = ({ record, sequence, fileName }: DeletedLink): DirectoryEntry => ({
+  record,
+  sequence,
+  name: fileName.name,
+  namespace: fileName.namespace,
+  isDirectory: (fileName.flags & FILE_FLAG.HAS_FILE_NAME_INDEX) !== 0,
+  source: 'deleted',
+  fileName: () => fileName,
+})
