@@ -20,6 +20,7 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   linpmem: { role: 'report', operands: '-V large.aff4' },
   'ntfs-cat': { role: 'source', operands: 'disk.img 2' },
   'ntfs-dump': { role: 'report', operands: 'disk.img 2' },
+  'ntfs-ls': { role: 'report', operands: 'disk.img' },
   'ntfs-stat': { role: 'report', operands: 'disk.img' },
   'ntfs-usn': { role: 'report', operands: 'journal.ntfs' },
   osxpmem: { role: 'report', operands: '-V large.aff4' },
