@@ -1,9 +1,7 @@
 import { EXIT, ToolError } from '../cli/exit.js'
 import type { Output } from '../cli/output.js'
 import { showSize } from '../cli/sizes.js'
-
-/** File positions travel as doubles. */
-export const MOST_SIZE = 1n << 53n
+import { MOST_FILE_SIZE } from '../platform/file-size.js'
 
 /**
  * Asks the file system, before the first byte, whether it has files of that size.
@@ -12,7 +10,7 @@ export const MOST_SIZE = 1n << 53n
  */
 export async function refuseUnlessHeld(output: Output, size: bigint, hint: string): Promise<void> {
   if (!output.seekable) return
-  if (size > MOST_SIZE) throw tooLarge(output.name, size, hint)
+  if (size > MOST_FILE_SIZE) throw tooLarge(output.name, size, hint)
   try {
     await output.truncate(size)
   } catch (error) {

@@ -1,9 +1,10 @@
 import { EXIT, ToolError } from '../cli/exit.js'
 import { asToolError, reasonOf } from '../cli/failure.js'
 import type { Context, Tool } from '../cli/tool.js'
+import { openTree, reasonOfOne } from '../cli/tree.js'
+import { showPath } from '../cli/tree-path.js'
 import { openRestored, type RestoredStream } from './files/restored-stream.js'
-import { safePath, showPath } from './files/safe-path.js'
-import { openTree } from './files/tree.js'
+import { safePath } from './files/safe-path.js'
 import { type Receiver, receive } from './receive.js'
 
 /** files-sink: every stream to a file below a folder. */
@@ -21,9 +22,6 @@ export const tool: Tool = {
   },
 }
 
-/** What is wrong with the disk, and not with one name or file. */
-const FATAL = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EROFS'])
-
 function filesBelow(root: string, { options, log }: Pick<Context, 'options' | 'log'>): Receiver {
   const tree = openTree(root, options.flag('truncate'), (message) => log.warn(message))
   let transmission = 0
@@ -35,11 +33,9 @@ function filesBelow(root: string, { options, log }: Pick<Context, 'options' | 'l
     try {
       return act()
     } catch (error) {
-      const code = error instanceof ToolError ? undefined : (error as NodeJS.ErrnoException).code
-      if (code === undefined) throw error
-      if (FATAL.has(code)) throw new ToolError(EXIT.io, asToolError(error).message, { cause: error })
+      const reason = reasonOfOne(error)
       missing = true
-      log.error(`${name}: ${reasonOf(error)}`)
+      log.error(`${name}: ${reason}`)
       return undefined
     }
   }

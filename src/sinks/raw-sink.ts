@@ -6,8 +6,9 @@ import type { MapBlock } from '../formats/mapfile.js'
 import { chunkContent } from '../frames/chunk-content.js'
 import type { DataFrame, FillFrame, StreamFrame } from '../frames/frame.js'
 import { announcedRuns, announcedSize } from '../frames/streams.js'
+import { MOST_FILE_SIZE } from '../platform/file-size.js'
 import { createCoverage, statusOf, wholeMap, within } from './coverage.js'
-import { MOST_SIZE, refuseUnlessHeld, tooLarge } from './file-size.js'
+import { refuseUnlessHeld, tooLarge } from './file-size.js'
 import { mapBeside } from './map-beside.js'
 import { onlyStream, refuseNone } from './one-stream.js'
 import { joined, MOST_PADDING, type Placement, padded, sparse, tooMuchPadding } from './raw-placement.js'
@@ -124,7 +125,8 @@ async function openImage({ body }: StreamFrame, output: Output, { holes, fill }:
     coverage.add(frame)
   }
   function refuseFar({ offset, length }: DataFrame | FillFrame): void {
-    if (holes !== 'skip' && offset + length > MOST_SIZE) throw tooLarge(output.name, offset + length, HINT)
+    if (holes !== 'skip' && offset + length > MOST_FILE_SIZE)
+      throw tooLarge(output.name, offset + length, HINT)
   }
 
   return {

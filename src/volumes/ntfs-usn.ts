@@ -1,8 +1,8 @@
-import { EXIT, ToolError } from '../cli/exit.js'
+import { EXIT } from '../cli/exit.js'
 import { printable } from '../cli/messages.js'
 import { NTFS_OPTIONS, openNtfsImage } from '../cli/ntfs-image.js'
 import { showSize } from '../cli/sizes.js'
-import type { Context, Tool } from '../cli/tool.js'
+import type { Tool } from '../cli/tool.js'
 import { fileFlagNames } from '../formats/ntfs/file-flags.js'
 import type { FileReference } from '../formats/ntfs/file-reference.js'
 import { formatFiletime } from '../formats/ntfs/filetime.js'
@@ -13,6 +13,7 @@ import { openUsnJournal, type UsnJournal } from '../formats/ntfs/usn-journal/ope
 import { type UsnPath, usnPaths } from '../formats/ntfs/usn-journal/paths.js'
 import type { UsnRecord } from '../formats/ntfs/usn-journal/record.js'
 import { reasonNames, sourceNames } from '../formats/ntfs/usn-journal/words.js'
+import { createBreath } from './ntfs/breath.js'
 
 /** ntfs-usn: the change journal of a volume, a line a record. */
 export const tool: Tool = {
@@ -26,7 +27,8 @@ export const tool: Tool = {
     ...NTFS_OPTIONS,
   },
   operands: [1, 1],
-  async run({ operands, options, io, log }) {
+  async run(context) {
+    const { operands, options, io, log } = context
     const volume = await openNtfsImage(operands[0]!, options, log)
     let damaged = false
     const report = (finding: Finding) => {
@@ -38,13 +40,16 @@ export const tool: Tool = {
     const rewind = options.flag('rewind')
     const paths = usnPaths((directory) => directoryLink(volume, directory), { rewind })
     const write = options.flag('json') ? asJson : asText
-    const progress = createProgress(log, journal)
+    let bytes = 0
+    const breathe = createBreath(context, () => ({
+      line: `${showSize(bytes)} of ${showSize(journal.held)}`,
+      facts: { bytes, size: Number(journal.held) },
+    }))
     for await (const records of journal.records(report, rewind)) {
       const found = await paths.pathsOf(records)
       await io.print(records.map((record, index) => write(record, found[index]!)).join(''))
-      if (io.interrupted.aborted)
-        throw new ToolError(EXIT.incomplete, `interrupted by ${io.interrupted.reason}`)
-      progress(records)
+      for (const { length } of records) bytes += length
+      await breathe()
     }
     log.clearProgress()
     return damaged ? EXIT.unreadable : EXIT.complete
@@ -59,20 +64,6 @@ function describe({ facts, held, size }: UsnJournal): string[] {
     amount,
     `$Max: journal 0x${id.toString(16)} of ${formatFiletime(id)}, at most ${showSize(maximumSize)}, cut by ${showSize(allocationDelta)}, USNs from ${lowestValidUsn}`,
   ]
-}
-
-const PROGRESS_MS = 500
-
-/** Tells how many bytes have been listed. */
-function createProgress(log: Context['log'], { held }: UsnJournal) {
-  let shown = performance.now()
-  let bytes = 0
-  return (records: readonly UsnRecord[]): void => {
-    for (const { length } of records) bytes += length
-    if (performance.now() - shown < PROGRESS_MS) return
-    shown = performance.now()
-    log.progress(`${showSize(bytes)} of ${showSize(held)}`, { bytes, size: Number(held) })
-  }
 }
 
 /** With slashes; below $Orphan where a directory on the way is no more. */

@@ -20,6 +20,7 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   linpmem: { role: 'report', operands: '-V large.aff4' },
   'ntfs-cat': { role: 'source', operands: 'disk.img 2' },
   'ntfs-dump': { role: 'report', operands: 'disk.img 2' },
+  'ntfs-export': { role: 'report', operands: '--json journal.ntfs 5 -C exported' },
   'ntfs-ls': { role: 'report', operands: 'disk.img' },
   'ntfs-stat': { role: 'report', operands: 'disk.img' },
   'ntfs-usn': { role: 'report', operands: 'journal.ntfs' },

@@ -1,21 +1,10 @@
+import type { TreeFacts } from '../../cli/tree.js'
 import { aff4, pmem } from '../../formats/aff4/lexicon.js'
 import { parseTurtle, type Statement } from '../../formats/aff4/turtle.js'
 import { FormatError } from '../../formats/format-error.js'
 import type { ExtendedAttribute } from '../../platform/linux/extended-attributes.js'
-import type { FileTimes } from '../../platform/linux/file-times.js'
 
-/** What can be given to a file besides its bytes. */
-export interface RestoredFacts {
-  /** Permissions with set-user-ID, set-group-ID and sticky. */
-  readonly mode?: number
-  readonly owner?: { readonly uid: number; readonly gid: number }
-  readonly times?: FileTimes
-  readonly attributes: readonly ExtendedAttribute[]
-  /** The same for all names of one file; only where it has several. */
-  readonly identity?: string
-}
-
-export const NO_FACTS: RestoredFacts = { attributes: [] }
+export const NO_FACTS: TreeFacts = { attributes: [] }
 
 const BASE = 'aff4://stream'
 /** All of 32 bits but the one that means "leave it". */
@@ -25,7 +14,7 @@ const LARGEST_ID = 0xffff_fffe
  * Takes what a META says of its stream. What is not as it should be is passed over.
  * @throws {FormatError} when it is no Turtle
  */
-export function readFacts(turtle: string): RestoredFacts {
+export function readFacts(turtle: string): TreeFacts {
   const own = parseTurtle(turtle, BASE).filter(({ subject }) => subject === BASE)
   const mode = objectOf(own, pmem('mode'))
   const [uid, gid] = [idOf(own, 'uid'), idOf(own, 'gid')]
@@ -42,14 +31,14 @@ export function readFacts(turtle: string): RestoredFacts {
 }
 
 /** Facts come in one META or in several. */
-export const addFacts = (known: RestoredFacts, more: RestoredFacts): RestoredFacts => ({
+export const addFacts = (known: TreeFacts, more: TreeFacts): TreeFacts => ({
   ...known,
   ...more,
   attributes: [...known.attributes, ...more.attributes],
 })
 
 /** What a META adds to what is known; nothing where it is no Turtle. */
-export function addReadable(known: RestoredFacts, turtle: string): RestoredFacts {
+export function addReadable(known: TreeFacts, turtle: string): TreeFacts {
   try {
     return addFacts(known, readFacts(turtle))
   } catch (error) {

@@ -1,5 +1,7 @@
 import type { Log } from '../../cli/messages.js'
 import { showSize } from '../../cli/sizes.js'
+import type { Tree, TreeFacts } from '../../cli/tree.js'
+import { partialOf } from '../../cli/tree-path.js'
 import { isZero } from '../../codecs/zero.js'
 import { fillSymbolic } from '../../formats/aff4/symbolic.js'
 import type { Bytes } from '../../formats/byte-source.js'
@@ -8,9 +10,8 @@ import { chunkContent } from '../../frames/chunk-content.js'
 import type { DataFrame, FillFrame, MetaFrame, StreamBody } from '../../frames/frame.js'
 import { announcedSize, hasBytes } from '../../frames/streams.js'
 import { createLinearDigest, type LinearDigest } from '../linear-digest.js'
-import { addFacts, NO_FACTS, type RestoredFacts, readFacts } from './restored-facts.js'
-import { partialOf, type SafePath } from './safe-path.js'
-import type { Tree } from './tree.js'
+import { addFacts, NO_FACTS, readFacts } from './restored-facts.js'
+import type { SafePath } from './safe-path.js'
 
 /** One stream on its way to its place in a tree. All that fails throws the operating system's error. */
 export interface RestoredStream {
@@ -118,7 +119,7 @@ function openWithoutBytes(place: Place, body: StreamBody): RestoredStream {
 }
 
 function collectFacts({ log, transmission }: Place) {
-  let known: RestoredFacts = NO_FACTS
+  let known: TreeFacts = NO_FACTS
   return {
     facts: () => known,
     meta({ turtle }: MetaFrame) {

@@ -1,14 +1,13 @@
+import type { TreePath } from '../../cli/tree-path.js'
 import type { StreamBody } from '../../frames/frame.js'
-import { LONGEST_NAME, nameDigest, portableName, shortened } from '../portable-name.js'
+import { nameDigest, portableName, shortened } from '../../platform/portable-name.js'
 
 /** A path of as many bytes is one name, of its end. */
 const LONGEST_PATH = 8 << 10
 const KEPT_OF_PATH = 200
 
-/** The place of a stream below a folder. */
-export interface SafePath {
-  /** Names of folders and, at the end, of the thing itself: none of them leads anywhere. None: the folder itself. */
-  readonly components: readonly Buffer[]
+/** The place of a stream. */
+export interface SafePath extends TreePath {
   /** It is not the name that the stream has. */
   readonly changed: boolean
 }
@@ -42,24 +41,3 @@ function safeName(part: string): string {
   const name = process.platform === 'win32' ? Buffer.from(portableName(bytes.toString('utf8'))) : bytes
   return shortened(name).toString('latin1')
 }
-
-/** `a.txt` with something before its extension, `a.partial.txt`; no longer than a name may be. */
-export function insertBeforeExtension(name: Buffer, insert: string): Buffer {
-  const text = name.toString('latin1')
-  const dot = text.lastIndexOf('.')
-  const extension = dot > 0 && text.length - dot <= 20 ? text.slice(dot) : ''
-  const stem = text.slice(0, text.length - extension.length)
-  const room = LONGEST_NAME - insert.length - extension.length
-  return Buffer.from(stem.slice(0, room) + insert + extension, 'latin1')
-}
-
-/** Where something stays that is not whole; the folder itself has no other name. */
-export function partialOf(path: SafePath): SafePath {
-  const last = path.components.at(-1)
-  if (!last) return path
-  return { ...path, components: [...path.components.slice(0, -1), insertBeforeExtension(last, '.partial')] }
-}
-
-/** The path for people. */
-export const showPath = ({ components }: SafePath): string =>
-  components.map((component) => component.toString('utf8')).join('/') || '.'

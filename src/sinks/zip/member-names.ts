@@ -1,4 +1,4 @@
-import { nameDigest, portableName, shortened } from '../portable-name.js'
+import { nameDigest, portableName, shortened } from '../../platform/portable-name.js'
 
 /** A member's name has 16 bits for its length. */
 const LONGEST = 4096

@@ -1,25 +1,40 @@
 import fs, { type BigIntStats } from 'node:fs'
-import { EXIT, ToolError } from '../../cli/exit.js'
-import { asToolError, reasonOf } from '../../cli/failure.js'
-import type { Bytes } from '../../formats/byte-source.js'
-import { openExtendedAttributes } from '../../platform/linux/extended-attributes.js'
-import { setFileTimes } from '../../platform/linux/file-times.js'
-import { withinReach } from '../../platform/linux/long-path.js'
-import { openFileSystemSync } from '../../platform/linux/sync-file-system.js'
-import type { RestoredFacts } from './restored-facts.js'
-import { insertBeforeExtension, type SafePath } from './safe-path.js'
+import type { Bytes } from '../formats/byte-source.js'
+import { MOST_FILE_SIZE } from '../platform/file-size.js'
+import { type ExtendedAttribute, openExtendedAttributes } from '../platform/linux/extended-attributes.js'
+import { type FileTimes, setFileTimes } from '../platform/linux/file-times.js'
+import { withinReach } from '../platform/linux/long-path.js'
+import { openFileSystemSync } from '../platform/linux/sync-file-system.js'
+import { EXIT, ToolError } from './exit.js'
+import { asToolError, reasonOf } from './failure.js'
+import { insertBeforeExtension, type TreePath } from './tree-path.js'
+
+/** What can be given to a file besides its bytes. */
+export interface TreeFacts {
+  /** Permissions with set-user-ID, set-group-ID and sticky. */
+  readonly mode?: number
+  readonly owner?: { readonly uid: number; readonly gid: number }
+  readonly times?: FileTimes
+  readonly attributes: readonly ExtendedAttribute[]
+  /** The same for all names of one file; only where it has several. */
+  readonly identity?: string
+}
 
 /** A file below the folder, under its partial name until `commit`. */
 export interface TreeFile {
   /** Where it is now, for messages. */
   readonly path: string
+  /** Where it will be. */
+  readonly final: Buffer
+  /** Whether the file system has files of that size; to be asked of an empty one. */
+  holds(size: bigint): boolean
   /** @throws the operating system's error */
   writeAt(offset: bigint, bytes: Bytes): void
   /**
    * Gives it its size, its facts and its final name.
    * @param content a digest of its bytes, to find another name of the same file by
    */
-  commit(size: bigint, facts: RestoredFacts, content: string | undefined): void
+  commit(size: bigint, facts: TreeFacts, content: string | undefined): void
   /** Leaves what there is under the partial name. */
   leave(size: bigint): void
 }
@@ -28,9 +43,15 @@ export interface TreeFile {
 export interface Tree {
   /** Whether anything was created. */
   readonly touched: boolean
-  file(path: SafePath): TreeFile
-  folder(path: SafePath, facts: RestoredFacts): void
-  link(path: SafePath, target: Buffer, facts: RestoredFacts): void
+  file(path: TreePath): TreeFile
+  /** @returns where it is */
+  folder(path: TreePath, facts: TreeFacts): Buffer
+  /**
+   * Gives a file that was committed with this identity a further name.
+   * @returns where it is; undefined when there is no such file, or it can have no further name
+   */
+  again(path: TreePath, identity: string): Buffer | undefined
+  link(path: TreePath, target: Buffer, facts: TreeFacts): void
   /**
    * Creates the links, then gives the folders their facts: the other way round they would not last.
    * @param onFailure told of links that could not be made
@@ -55,8 +76,8 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
   const names = new Map<string, { path: Buffer; content: string }>()
   /** Where links will be. */
   const reserved = new Set<string>()
-  const links: { path: Buffer; target: Buffer; facts: RestoredFacts }[] = []
-  const finished: { path: Buffer; facts: RestoredFacts }[] = []
+  const links: { path: Buffer; target: Buffer; facts: TreeFacts }[] = []
+  const finished: { path: Buffer; facts: TreeFacts }[] = []
   const complained = new Set<string>()
 
   function openRoot(): Buffer {
@@ -108,9 +129,9 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
   }
 
   /** A name in a folder that is free, or will be once `clear` has been there. */
-  function free(parent: Buffer, name: Buffer): Buffer {
+  function free(parent: Buffer, name: Buffer, mark?: string): Buffer {
     for (let attempt = 1; ; attempt++) {
-      const path = join(parent, numbered(name, attempt))
+      const path = join(parent, numbered(name, attempt, mark))
       if (reserved.has(path.toString('latin1'))) continue
       const there = look(path)
       if (there && (made.has(identityOf(there)) || there.isDirectory())) continue
@@ -140,10 +161,10 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
     }
   }
 
-  const give = (path: Buffer, facts: RestoredFacts, isLink = false) =>
+  const give = (path: Buffer, facts: TreeFacts, isLink = false) =>
     withinReach(path, (at) => giveTo(at, path, facts, isLink))
 
-  function giveTo(at: Buffer, path: Buffer, facts: RestoredFacts, isLink: boolean): void {
+  function giveTo(at: Buffer, path: Buffer, facts: TreeFacts, isLink: boolean): void {
     const { owner, mode, times } = facts
     const owned =
       owner !== undefined && attempt('owners', path, () => fs.lchownSync(at, owner.uid, owner.gid))
@@ -163,7 +184,7 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
   }
 
   /** Gives a file or link that is here already another name, where it has the same content. */
-  function isLinked(path: Buffer, { identity }: RestoredFacts, content: string | undefined): boolean {
+  function isLinked(path: Buffer, { identity }: TreeFacts, content: string | undefined): boolean {
     const other = identity === undefined ? undefined : names.get(identity)
     if (!other || content !== other.content) return false
     clear(path)
@@ -176,15 +197,15 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
     }
   }
 
-  function known(path: Buffer, { identity }: RestoredFacts, content: string | undefined): void {
+  function known(path: Buffer, { identity }: TreeFacts, content: string | undefined): void {
     if (identity !== undefined && content !== undefined) names.set(identity, { path, content })
   }
 
-  function openFile({ components }: SafePath): TreeFile {
+  function openFile({ components, mark }: TreePath): TreeFile {
     const name = components.at(-1)!
     const parent = enter(components.slice(0, -1))
-    const final = free(parent, name)
-    const partial = free(parent, insertBeforeExtension(name, '.partial'))
+    const final = free(parent, name, mark)
+    const partial = free(parent, insertBeforeExtension(name, '.partial'), mark)
     clear(partial)
     const fd = withinReach(partial, (at) => fs.openSync(at, 'wx', 0o600))
     note(partial)
@@ -200,6 +221,19 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
 
     return {
       path: String(partial),
+      final,
+      holds(size) {
+        if (size > MOST_FILE_SIZE) return false
+        try {
+          fs.ftruncateSync(fd, Number(size))
+        } catch (error) {
+          const { code } = error as NodeJS.ErrnoException
+          if (code === 'EFBIG' || code === 'EINVAL') return false
+          throw error
+        }
+        fs.ftruncateSync(fd, 0)
+        return true
+      },
       writeAt(offset, bytes) {
         for (let done = 0; done < bytes.length; )
           done += fs.writeSync(fd, bytes, done, bytes.length - done, Number(offset) + done)
@@ -224,7 +258,15 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
     },
     file: openFile,
     folder({ components }, facts) {
-      finished.push({ path: enter(components), facts })
+      const path = enter(components)
+      finished.push({ path, facts })
+      return path
+    },
+    again({ components, mark }, identity) {
+      const other = names.get(identity)
+      if (!other) return undefined
+      const path = free(enter(components.slice(0, -1)), components.at(-1)!, mark)
+      return isLinked(path, { attributes: [], identity }, other.content) ? path : undefined
     },
     link({ components }, target, facts) {
       const path = free(enter(components.slice(0, -1)), components.at(-1)!)
@@ -252,6 +294,20 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
   }
 }
 
+/** What is wrong with the disk, and not with one name or file. */
+const OF_DISK = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EROFS'])
+
+/**
+ * Why something could not be put into a tree that is no reason to lose the rest.
+ * @throws all other failures: of the disk, and those that no operating system has
+ */
+export function reasonOfOne(error: unknown): string {
+  const code = error instanceof ToolError ? undefined : (error as NodeJS.ErrnoException).code
+  if (code === undefined) throw error
+  if (OF_DISK.has(code)) throw new ToolError(EXIT.io, asToolError(error).message, { cause: error })
+  return reasonOf(error)
+}
+
 /** Bytes of paths. What is forgotten is found again. */
 const MOST_REMEMBERED = 64 << 20
 
@@ -275,9 +331,12 @@ function depth(path: Buffer): number {
   return slashes
 }
 
-/** The name itself, then `name~2`. */
-const numbered = (name: Buffer, attempt: number) =>
-  attempt === 1 ? name : insertBeforeExtension(name, `~${attempt}`)
+/** The name itself, then `name~2`; or, where something tells the thing from others, `name~MARK` and `name~MARK~3`. */
+function numbered(name: Buffer, attempt: number, mark?: string): Buffer {
+  if (attempt === 1) return name
+  const number = mark === undefined || attempt > 2 ? [attempt] : []
+  return insertBeforeExtension(name, ['', ...(mark === undefined ? [] : [mark]), ...number].join('~'))
+}
 
 /** Whether a link can have two names itself; elsewhere another name would be one of what it leads to. */
 const LINKS_LINK = process.platform === 'linux'

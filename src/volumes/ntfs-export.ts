@@ -1,0 +1,154 @@
+import { EXIT, ToolError } from '../cli/exit.js'
+import { NTFS_OPTIONS, openNtfsImage } from '../cli/ntfs-image.js'
+import { showSize } from '../cli/sizes.js'
+import type { Io, Tool } from '../cli/tool.js'
+import { openTree } from '../cli/tree.js'
+import { FormatError } from '../formats/format-error.js'
+import { type DeletedLinks, readDeletedLinks } from '../formats/ntfs/deleted-links.js'
+import type { NtfsFile } from '../formats/ntfs/file.js'
+import { type FoundTarget, findTarget } from '../formats/ntfs/find-target.js'
+import { createPathFinder, pathsOf } from '../formats/ntfs/parent-path.js'
+import { ORPHANS, parseTarget } from '../formats/ntfs/path.js'
+import { isInUse } from '../formats/ntfs/record.js'
+import { type NtfsVolume, RECORD } from '../formats/ntfs/volume.js'
+import { createBreath } from './ntfs/breath.js'
+import { type Export, exportAttribute, lose, type Written } from './ntfs/export-file.js'
+import { DELETED, exportTree } from './ntfs/export-tree.js'
+
+/** ntfs-export: files and trees of a volume to a folder. */
+export const tool: Tool = {
+  name: 'ntfs-export',
+  role: 'report',
+  usage: 'IMAGE INODE|PATH… -C DIR',
+  summary: 'write files and trees of an NTFS volume below a folder',
+  options: {
+    directory: { short: 'C', value: 'DIR', help: 'the folder; created where it is missing' },
+    deleted: { help: 'also files that are no longer in use' },
+    json: { help: 'a JSON object a line for all that is written' },
+    ...NTFS_OPTIONS,
+  },
+  operands: [2, Number.POSITIVE_INFINITY],
+  async run(context) {
+    const { operands, options, io, log } = context
+    const root = options.value('directory')
+    if (root === undefined) throw new ToolError(EXIT.usage, '-C DIR is missing')
+    const [image, ...named] = operands as [string, ...string[]]
+    const volume = await openNtfsImage(image, options, log)
+    let links: Promise<DeletedLinks> | undefined
+    const readLinks = () => {
+      links ??= readDeletedLinks(volume)
+      return links
+    }
+    const deleted = options.flag('deleted') ? readLinks : undefined
+    const found = await findTargets(volume, named, deleted)
+
+    const tree = openTree(root, false, (message) => log.warn(message))
+    const printer = createPrinter(options.flag('json') ? io : undefined)
+    let lost = false
+    let at = ''
+    let bytes = 0n
+    const breathe = createBreath(context, () => ({
+      line: `${at}: ${showSize(bytes)}`,
+      facts: { path: at, bytes: Number(bytes) },
+    }))
+    const to: Export = {
+      volume,
+      tree,
+      log,
+      lost() {
+        lost = true
+      },
+      written: (entry) => {
+        log.verbose(`${entry.path}: ${entry.file}`)
+        return printer.put(entry)
+      },
+      passed(path, count) {
+        at = path
+        bytes += count
+        return breathe()
+      },
+    }
+    for (const { operand, error } of found.missing) lose(to, operand, error)
+    try {
+      for (const target of found.targets) await exportTarget(to, target, deleted)
+    } finally {
+      log.clearProgress()
+      // Also after a failure: what stands there is whole, and keeps its times.
+      tree.finish(() => {})
+      await printer.end()
+    }
+    return lost ? EXIT.unreadable : EXIT.complete
+  },
+}
+
+interface Target extends FoundTarget {
+  readonly operand: string
+}
+
+/** @throws {FormatError} when none of them is there */
+async function findTargets(
+  volume: NtfsVolume,
+  operands: readonly string[],
+  deleted: (() => Promise<DeletedLinks>) | undefined,
+) {
+  const targets: Target[] = []
+  const missing: { operand: string; error: unknown }[] = []
+  for (const operand of operands)
+    try {
+      targets.push({ operand, ...(await findTarget(volume, parseTarget(operand), deleted)) })
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error
+      missing.push({ operand, error })
+    }
+  if (targets.length === 0) throw missing[0]!.error
+  return { targets, missing }
+}
+
+async function exportTarget(
+  to: Export,
+  { operand, file, attribute }: Target,
+  deleted: (() => Promise<DeletedLinks>) | undefined,
+): Promise<void> {
+  const path = await findPath(to.volume, file, operand)
+  if (!attribute) await exportTree(to, file, path, deleted)
+  else await exportAttribute(to, file, isInUse(file.base) ? path : [DELETED, ...path], attribute)
+}
+
+/** Of the paths of a file the one that was asked for, else the first. */
+async function findPath(volume: NtfsVolume, file: NtfsFile, operand: string): Promise<readonly string[]> {
+  const { record } = file.reference
+  if (record === RECORD.ROOT) return []
+  const paths = await pathsOf(file, createPathFinder(volume))
+  const plain = (text: string) =>
+    text
+      .replaceAll('\\', '/')
+      .replace(/^\/+|\/+$/g, '')
+      .toLowerCase()
+  const wanted = plain(operand)
+  const path = paths.find(({ names }) => plain(names.join('/')) === wanted) ?? paths[0]
+  if (!path) return [ORPHANS, `record ${record}`]
+  return path.state === 'orphan' ? [ORPHANS, ...path.names] : path.names
+}
+
+/** Lines that are printed at once. */
+const LINES = 256
+
+/** @param io undefined: nothing is printed */
+function createPrinter(io: Pick<Io, 'print'> | undefined) {
+  let waiting: string[] = []
+  async function end(): Promise<void> {
+    const text = waiting.join('')
+    waiting = []
+    if (text !== '') await io?.print(text)
+  }
+  return {
+    async put(entry: Written): Promise<void> {
+      if (!io) return
+      waiting.push(
+        `${JSON.stringify(entry, (_key, value) => (typeof value === 'bigint' ? `0x${value.toString(16)}` : value))}\n`,
+      )
+      if (waiting.length === LINES) await end()
+    },
+    end,
+  }
+}
