@@ -4,12 +4,14 @@ import path from 'node:path'
 import test from 'ava'
 import { FILE_FLAG } from '../../src/formats/ntfs/file-flags.js'
 import { formatFiletime } from '../../src/formats/ntfs/filetime.js'
+import { decodeIndexBlock } from '../../src/formats/ntfs/index-block.js'
 import { tool } from '../../src/volumes/ntfs-stat.js'
+import { encodeNameEntry, protect } from '../formats/ntfs/encode-index.js'
 import { attributeOf, edit } from '../formats/ntfs/images/editor.js'
 import { type Image, type ImageName, image, type ManifestFile } from '../formats/ntfs/images/image.js'
 import { istat, ntfsinfo } from '../formats/ntfs/images/peers.js'
 import { BLOCK, makeShadowVolume } from '../formats/ntfs/shadow-copies/shadow-maker.js'
-import { makeVolume } from '../formats/ntfs/small-volume.js'
+import { deleteRecord, makeVolume, rootBlocksAt } from '../formats/ntfs/small-volume.js'
 import { scratch } from '../sinks/pipeline.js'
 import { REAL_OFFSET, truth, unpack } from './ntfs/peer-images.js'
 import { tell } from './ntfs/run.js'
@@ -425,4 +427,61 @@ test('what is not there is refused with the reason', async (t) => {
   t.is((await refused('99999999'))[0], 65)
   t.is((await refused('5-6'))[0], 65)
   t.deepEqual(await refused('--snapshot', 'x'), [64, '--snapshot x: not the number of a shadow copy'])
+})
+
+test('blocks on which the tree and $BITMAP disagree are counted, either way', async (t) => {
+  const volume = edit(await image('512'))
+  const sound = (await stat((await image('512')).file, 'tree')).indexes[0]!
+  volume.edit(volume.record('tree'), (bytes) => {
+    const bitmap = attributeOf(bytes, 0xb0)
+    const value = bitmap.readUInt16LE(20)
+    bitmap[value]! &= 0xfe
+  })
+  const changed = path.join(await scratch(t), 'image')
+  writeFileSync(changed, volume.bytes)
+  const { indexes, findings } = await stat(changed, 'tree')
+  t.like(indexes[0], { reached: sound.reached, inUse: sound.inUse! - 1, reachedFree: 1, unreached: 0 })
+  t.true(findings.some((finding) => /1 blocks of the tree are free by its \$BITMAP/.test(finding)))
+})
+
+test('where $SII is lost the descriptor is found in $SDS, and that is told', async (t) => {
+  const volume = edit(await image('512'))
+  volume.edit(9, (bytes) => {
+    for (let at = bytes.readUInt16LE(20); bytes.readUInt32LE(at) !== 0xffffffff; ) {
+      const length = bytes.readUInt32LE(at + 4)
+      if (bytes.readUInt32LE(at) === 0x90) bytes.fill(0, at + bytes.readUInt16LE(at + 20) + 16, at + length)
+      at += length
+    }
+  })
+  const changed = path.join(await scratch(t), 'image')
+  writeFileSync(changed, volume.bytes)
+  const sound = await stat((await image('512')).file, 'metadata/descriptor')
+  const { security, findings } = await stat(changed, 'metadata/descriptor')
+  t.deepEqual(security, sound.security)
+  t.regex(findings.join(), /security id \d+ was found without \$SII/)
+})
+
+test('the slack of its directory tells of a deleted file what the index said', async (t) => {
+  const file = path.join(await scratch(t), 'image')
+  const { bytes } = makeVolume(t, { 'a.txt': 'one', 'b.txt': 'two' })
+  writeFileSync(file, bytes)
+  const { record } = await stat(file, 'b.txt')
+  t.like((await stat(file, 'b.txt')).names[0]!.entry, { source: 'index', size: '0x3' })
+  await deleteRecord(bytes, record)
+  const [block] = await rootBlocksAt(bytes)
+  const decoded = decodeIndexBlock(bytes.subarray(block!, block! + 4096))
+  if (typeof decoded === 'string') return t.fail(decoded)
+  const undone = Buffer.from(decoded.node.bytes)
+  encodeNameEntry({ name: 'b.txt', record, sequence: 1 }).copy(undone, 3600)
+  protect(undone)
+  undone.copy(bytes, block!)
+  writeFileSync(file, bytes)
+  const deleted = await stat(file, String(record))
+  t.false(deleted.inUse)
+  t.is(deleted.names[0]!.entry!.source, 'slack')
+})
+
+test('a record that mkntfs left for later is nothing to complain about', async (t) => {
+  const { file } = await image('small')
+  t.like(await stat(file, '16'), { inUse: false, names: [], findings: [] })
 })

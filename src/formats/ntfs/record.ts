@@ -76,7 +76,9 @@ export function decodeRecord(raw: Buffer, number: number): MftRecord {
   }
   if (bytes.readUInt16LE(4) >= OWN_NUMBER_END) {
     const own = bytes.readUInt32LE(44)
-    if (own !== number % 2 ** 32) messages.push(`it bears the number ${own}`)
+    // mkntfs numbers no record that it leaves for later.
+    const isSpare = own === 0 && (bytes.readUInt16LE(22) & RECORD_FLAG.IN_USE) === 0
+    if (own !== number % 2 ** 32 && !isSpare) messages.push(`it bears the number ${own}`)
   }
   const { attributes, complaints } = decodeAttributes(bytes.subarray(0, bytesInUse), bytes.readUInt16LE(20))
   messages.push(...complaints)
