@@ -2,6 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import type { Io } from '../../src/cli/tool.js'
+import { printParts } from '../../src/volumes/ntfs/print-parts.js'
 import { tool } from '../../src/volumes/ntfs-dump.js'
 import { attributeOf, type Editor, edit } from '../formats/ntfs/images/editor.js'
 import { image } from '../formats/ntfs/images/image.js'
@@ -241,4 +243,21 @@ test('a deleted file by its path', async (t) => {
   const { file, manifest } = await image('512')
   const { record } = manifest.streams.find(({ path }) => path === 'deleted/large')!
   t.is(await dump(file, '--deleted', 'deleted/large'), hexdump(icat(file, record, '-r')))
+})
+
+test('a signal ends a long dump', async (t) => {
+  const pieces = async function* () {
+    for (let at = 0; at < 1_000_000; at++) yield 'x'.repeat(70_000)
+  }
+  const stop = new AbortController()
+  let printed = 0
+  const io = {
+    interrupted: stop.signal,
+    print: async () => {
+      printed++
+      stop.abort('SIGINT')
+    },
+  } as Partial<Io> as Io
+  await t.throwsAsync(printParts(io, pieces()), { message: 'interrupted by SIGINT' })
+  t.true(printed < 1_000_000)
 })

@@ -24,7 +24,10 @@ export async function tell(tool: Tool, ...words: string[]): Promise<Told> {
     progress: () => {},
     clearProgress: () => {},
   }
-  const io = { print: async (text: string) => void printed.push(text) } as Pick<Io, 'print'> as Io
+  const io = {
+    interrupted: new AbortController().signal,
+    print: async (text: string) => void printed.push(text),
+  } as Pick<Io, 'interrupted' | 'print'> as Io
   const context: Context = { ...parseWords(tool, words), log, io }
   try {
     const status = await tool.run(context)
