@@ -9,11 +9,10 @@ import type { NtfsFile } from '../formats/ntfs/file.js'
 import { type FoundTarget, findTarget } from '../formats/ntfs/find-target.js'
 import { createPathFinder, pathsOf } from '../formats/ntfs/parent-path.js'
 import { ORPHANS, parseTarget } from '../formats/ntfs/path.js'
-import { isInUse } from '../formats/ntfs/record.js'
 import { type NtfsVolume, RECORD } from '../formats/ntfs/volume.js'
 import { createBreath } from './ntfs/breath.js'
 import { type Export, exportAttribute, lose, type Written } from './ntfs/export-file.js'
-import { DELETED, exportTree } from './ntfs/export-tree.js'
+import { exportTree } from './ntfs/export-tree.js'
 
 /** ntfs-export: files and trees of a volume to a folder. */
 export const tool: Tool = {
@@ -111,7 +110,7 @@ async function exportTarget(
 ): Promise<void> {
   const path = await findPath(to.volume, file, operand)
   if (!attribute) await exportTree(to, file, path, deleted)
-  else await exportAttribute(to, file, isInUse(file.base) ? path : [DELETED, ...path], attribute)
+  else await exportAttribute(to, file, path, attribute)
 }
 
 /** Of the paths of a file the one that was asked for, else the first. */

@@ -49,6 +49,8 @@ export interface Written extends Thing {
   readonly kind: 'file' | 'folder' | 'stream' | 'reparse'
 }
 
+/** Deleted files stand apart: what is there now may have their names. */
+const DELETED = '$Deleted'
 /** Larger ones are not Windows'. */
 const LARGEST_REPARSE_POINT = 1n << 20n
 const WOF_STREAM = 'WofCompressedData'
@@ -64,7 +66,7 @@ export async function exportFile(to: Export, file: NtfsFile, path: readonly stri
   if (file.findings.length > 0) to.lost()
   if (isDirectory(file))
     await guarded(to, one.shown, async () => {
-      const place = to.tree.folder(exportPlace(path, file.reference.record), one.facts)
+      const place = to.tree.folder(exportPlace(one.path, one.record), one.facts)
       await to.written({ ...one.entry(place), kind: 'folder' })
     })
   const point = await readReparsePoint(to, file, one.shown)
@@ -96,6 +98,7 @@ export async function exportAttribute(
 
 /** What is the same for all that is written of a file. */
 interface One {
+  /** Below the folder. */
   readonly path: readonly string[]
   readonly record: number
   readonly shown: string
@@ -111,7 +114,7 @@ async function describe(to: Export, file: NtfsFile, path: readonly string[]): Pr
   const information = readInformation(to, file, shown)
   const times = information?.times
   return {
-    path,
+    path: isInUse(file.base) ? path : [DELETED, ...path],
     record,
     shown,
     linked: links(namesOf(file)).length > 1,

@@ -1,21 +1,15 @@
-import type { DeletedLink } from '../../formats/ntfs/deleted.js'
 import { type DeletedLinks, readDeletedLinks } from '../../formats/ntfs/deleted-links.js'
 import { isDirectory, type NtfsFile } from '../../formats/ntfs/file.js'
 import type { FileReference } from '../../formats/ntfs/file-reference.js'
-import type { Finding } from '../../formats/ntfs/finding.js'
-import { ORPHANS } from '../../formats/ntfs/path.js'
 import { isInUse } from '../../formats/ntfs/record.js'
-import { walkTree } from '../../formats/ntfs/tree.js'
+import { type TreeBatch, walkOrphans, walkTree } from '../../formats/ntfs/tree.js'
 import { RECORD } from '../../formats/ntfs/volume.js'
 import { type Export, exportFile, lose } from './export-file.js'
-
-/** Deleted files stand apart: what is there now may have their names. */
-export const DELETED = '$Deleted'
 
 /**
  * Writes a file, or a directory and all below it.
  * @param path its names from the root of the volume on
- * @param deleted gives what is no longer in use below directories; undefined: that is left out
+ * @param deleted gives what is no longer in use below directories; undefined: that is left out below those in use
  */
 export async function exportTree(
   to: Export,
@@ -23,73 +17,27 @@ export async function exportTree(
   path: readonly string[],
   deleted: (() => Promise<DeletedLinks>) | undefined,
 ): Promise<void> {
-  const passed = new Set<number>()
-  if (!isInUse(top.base)) {
-    const links = isDirectory(top) ? await (deleted ?? (() => readDeletedLinks(to.volume)))() : undefined
-    await exportDeleted(to, top.reference, [DELETED, ...path], links, passed)
-    return
-  }
-  const links = isDirectory(top) ? await deleted?.() : undefined
   await exportFile(to, top, path)
   if (!isDirectory(top)) return
-  await exportDeletedIn(to, top, path, links, passed)
-  const report = (finding: Finding) => {
-    to.lost()
-    to.volume.report(finding)
-  }
-  for await (const batch of walkTree({ ...to.volume, report }, top))
-    for (const entry of batch.entries) {
-      const names = [...path, ...batch.path, entry.name]
+  const links = isInUse(top.base) ? await deleted?.() : await (deleted?.() ?? readDeletedLinks(to.volume))
+  await exportAll(to, path, walkTree(to.volume, top, { deleted: links }))
+  if (top.reference.record === RECORD.ROOT && links) await exportAll(to, [], walkOrphans(to.volume, links))
+}
+
+async function exportAll(
+  to: Export,
+  path: readonly string[],
+  batches: AsyncIterable<TreeBatch>,
+): Promise<void> {
+  for await (const { path: below, entries, end } of batches) {
+    if (end && !end.whole) to.lost()
+    for (const entry of entries) {
+      const names = [...path, ...below, entry.name]
       const file = await openFile(to, entry, names)
-      if (!file) continue
-      await exportFile(to, file, names)
-      if (isDirectory(file)) await exportDeletedIn(to, file, names, links, passed)
+      if (file) await exportFile(to, file, names)
     }
-  if (top.reference.record !== RECORD.ROOT || !links) return
-  for await (const link of links.orphans())
-    await exportDeleted(to, link, [DELETED, ORPHANS, link.fileName.name], links, passed)
-}
-
-/** What a directory in use held once. */
-async function exportDeletedIn(
-  to: Export,
-  directory: NtfsFile,
-  path: readonly string[],
-  links: DeletedLinks | undefined,
-  passed: Set<number>,
-): Promise<void> {
-  if (!links) return
-  for await (const link of links.children(directory.base))
-    await exportDeleted(to, link, [DELETED, ...path, link.fileName.name], links, passed)
-}
-
-/**
- * Writes a deleted file, or a deleted directory and all that was below it.
- * @param passed directories that have been written: of deleted ones a circle is easily made
- */
-async function exportDeleted(
-  to: Export,
-  top: FileReference,
-  path: readonly string[],
-  links: DeletedLinks | undefined,
-  passed: Set<number>,
-): Promise<void> {
-  const waiting: { reference: FileReference; names: readonly string[] }[] = [{ reference: top, names: path }]
-  for (let next = waiting.pop(); next; next = waiting.pop()) {
-    const { reference, names } = next
-    const file = await openFile(to, reference, names)
-    if (!file) continue
-    await exportFile(to, file, names)
-    if (!links || !isDirectory(file) || passed.has(reference.record)) continue
-    passed.add(reference.record)
-    for await (const link of links.children(file.base)) waiting.push(below(names, link))
   }
 }
-
-const below = (names: readonly string[], { record, sequence, fileName }: DeletedLink) => ({
-  reference: { record, sequence },
-  names: [...names, fileName.name],
-})
 
 async function openFile(
   to: Export,
