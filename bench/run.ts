@@ -3,6 +3,7 @@ import path from 'node:path'
 import { ceiling } from './ceiling.js'
 import { FOLDER, mixedFile } from './corpus.js'
 import { type Cost, inTurn, runPipeline } from './measure.js'
+import { benchListing } from './ntfs-listing.js'
 
 /**
  * npm run bench [GIB]: what pmem costs beside what it is made of. Prints ratios of time and of processor time, with
@@ -117,6 +118,8 @@ for (const [codec, piped, imaged] of [
   row(`aff4-verify (${codec}) / the codec and SHA-256`, reads.alone, reads.verify, 0.5, rate(reads.verify))
   tellOthers(reads.others)
 }
+
+await benchListing(row)
 
 console.log(`\npeak memory at ${gibibytes} GiB, to stay below 200 MiB`)
 for (const [name, peak] of [...peaks].sort()) console.log(`  ${name.padEnd(20)} ${peak.toFixed(0)} MiB`)

@@ -4,15 +4,13 @@ import { EXIT, ToolError } from '../cli/exit.js'
 import type { Log } from '../cli/messages.js'
 import { NTFS_OPTIONS, openNtfsImage } from '../cli/ntfs-image.js'
 import type { Io, Tool } from '../cli/tool.js'
-import { type DeletedLinks, readDeletedLinks } from '../formats/ntfs/deleted-links.js'
-import { carveDirectory } from '../formats/ntfs/directory-slack.js'
+import type { DeletedLinks } from '../formats/ntfs/deleted-links.js'
 import { isDirectory, type NtfsFile } from '../formats/ntfs/file.js'
 import { NAME_INDEX } from '../formats/ntfs/file-index.js'
 import { type FoundTarget, findTarget } from '../formats/ntfs/find-target.js'
 import { parseTarget, type Target } from '../formats/ntfs/path.js'
 import { type TreeBatch, walkOrphans, walkTree } from '../formats/ntfs/tree.js'
 import { type NtfsVolume, RECORD } from '../formats/ntfs/volume.js'
-import { findFileEntry, pathOfFile } from './ntfs/file-entry.js'
 import type { Format, FormatParts } from './ntfs/listing.js'
 
 /** Characters that are printed at once. */
@@ -48,7 +46,7 @@ export const tool: Tool = {
     try {
       const format = await openFormat(options, { volume, long: options.flag('long'), lost })
       const before = findings.count()
-      const deleted = options.flag('deleted') ? await readDeletedLinks(volume) : undefined
+      const deleted = options.flag('deleted') ? await readDeleted(volume) : undefined
       if (findings.count() > before) whole = false
       const parts = { volume, options, deleted, format, lost }
       await print(io, linesOf(parts, await chooseListing(parts, parseTarget(operand), operand)))
@@ -66,6 +64,11 @@ interface Parts {
   readonly format: Format
   /** Told what could not be read. */
   lost(what: string): void
+}
+
+async function readDeleted(volume: NtfsVolume): Promise<DeletedLinks> {
+  const { readDeletedLinks } = await import('../formats/ntfs/deleted-links.js')
+  return readDeletedLinks(volume)
 }
 
 /** A log, and how often it has warned. */
@@ -109,12 +112,17 @@ async function chooseListing(parts: Parts, target: Target, operand: string): Pro
   }
   const isRoot = file.reference.record === RECORD.ROOT
   return {
-    folder: options.flag('bodyfile') && !isRoot ? `${await pathOfFile(volume, file)}/` : '',
+    folder: options.flag('bodyfile') && !isRoot ? `${await findFolder(volume, file)}/` : '',
     batches:
       isRoot && recursive && deleted
         ? walkAll(volume, file, deleted)
         : walkTree(volume, file, { recursive, deleted }),
   }
+}
+
+async function findFolder(volume: NtfsVolume, file: NtfsFile): Promise<string> {
+  const { pathOfFile } = await import('./ntfs/file-entry.js')
+  return pathOfFile(volume, file)
 }
 
 /** `fls` writes 5-144-1 for a directory. */
@@ -132,6 +140,7 @@ async function* walkAll(
 
 async function listFile(volume: NtfsVolume, file: NtfsFile, target: Target): Promise<Listing> {
   const called = target.kind === 'path' ? target.readings.map(({ name }) => name) : []
+  const { findFileEntry } = await import('./ntfs/file-entry.js')
   const { folder, entry } = await findFileEntry(volume, file, called)
   const only = async function* (): AsyncGenerator<TreeBatch> {
     yield { path: [], directory: entry.fileName().parent, entries: [entry] }
@@ -157,6 +166,7 @@ async function* slackLines(
   folder: string,
   directory: NtfsFile,
 ): AsyncGenerator<string> {
+  const { carveDirectory } = await import('../formats/ntfs/directory-slack.js')
   try {
     for await (const batch of carveDirectory(volume, directory))
       yield batch.map((carved) => format.slack(folder, carved)).join('')

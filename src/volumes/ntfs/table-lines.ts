@@ -5,7 +5,7 @@ import type { SlackEntry } from '../../formats/ntfs/directory-slack.js'
 import { fileFlagNames } from '../../formats/ntfs/file-flags.js'
 import type { FileName, FileTimes } from '../../formats/ntfs/file-name.js'
 import { formatFiletime } from '../../formats/ntfs/filetime.js'
-import { type Facts, readFacts } from './facts.js'
+import type { Facts } from './facts.js'
 import { type Format, type FormatParts, kindOf } from './listing.js'
 
 // Lines of columns for people: what it is, its kind and a mark, the four times, size, name. Names stand last, as long as
@@ -17,13 +17,14 @@ const NONE = '-'
 /** Of a time with all its decimals. */
 const TIME_WIDTH = 28
 
-export function tableLines(parts: FormatParts): Format {
+export async function tableLines(parts: FormatParts): Promise<Format> {
+  const facts = parts.long ? await import('./facts.js') : undefined
   return {
-    entries: parts.long
+    entries: facts
       ? async (folder, entries) => {
           let text = ''
           for (const entry of entries)
-            text += entryLine(folder, entry) + factLines(folder, entry, await readFacts(parts, entry))
+            text += entryLine(folder, entry) + factLines(folder, entry, await facts.readFacts(parts, entry))
           return text
         }
       : (folder, entries) => {
