@@ -26,4 +26,5 @@ excluded = [word for name in HIDDEN for word in ('-x', name)]
 diff = subprocess.run(['diff', '-r', '--no-dereference', *excluded, mounted, out], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 lines = diff.stdout.decode(errors='replace').splitlines() + [f'{path} {time}' for path, time in sorted(set(times(mounted)) - set(times(out)))]
 subprocess.run(['umount', mounted], check=True)
-with open(folder + '/differences', 'w') as file: file.write('\n'.join(lines))
+os.umask(0o022)  # made by root for somebody who is not
+with open(folder + '/differences', 'w', encoding='utf-8', errors='surrogateescape') as file: file.write('\n'.join(lines))

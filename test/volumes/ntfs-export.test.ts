@@ -177,10 +177,10 @@ test('times are set, and all four are told', async (t) => {
       (each) => each.record === record && each.path === name && each.kind !== 'stream',
     )
     if (!entry || !times) continue
-    const { mtimeMs, atimeMs } = statSync(entry.file)
+    const { mtimeMs, atimeMs } = statSync(entry.file, { bigint: true })
     const milliseconds = (time: string) => Number((BigInt(time) - 116_444_736_000_000_000n) / 10_000n)
-    t.is(Math.floor(mtimeMs), milliseconds(times.modified), name)
-    if (entry.kind !== 'folder') t.is(Math.floor(atimeMs), milliseconds(times.accessed), name)
+    t.is(Number(mtimeMs), milliseconds(times.modified), name)
+    if (entry.kind !== 'folder') t.is(Number(atimeMs), milliseconds(times.accessed), name)
     t.is(Date.parse(String(entry.created)), milliseconds(times.created))
     t.is(Date.parse(String(entry.changed)), milliseconds(times.changed))
   }
