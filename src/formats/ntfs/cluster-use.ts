@@ -2,7 +2,7 @@ import { ATTRIBUTE } from './attribute-type.js'
 import { findAttribute } from './file.js'
 import { NtfsError } from './finding.js'
 import type { ClusterRun } from './runs.js'
-import { type NtfsVolume, RECORD } from './volume.js'
+import { clustersOf, type NtfsVolume, RECORD } from './volume.js'
 
 export interface ClusterUse {
   /** Clusters of runs, holes not counted. */
@@ -21,19 +21,20 @@ const BITS = Uint8Array.from({ length: 256 }, (_, byte) => {
 })
 
 /**
- * Asks $Bitmap for the clusters of runs. Of a deleted file, clusters in use have likely been overwritten.
+ * Asks $Bitmap for the clusters of runs, until they claim more than the volume has. Of a deleted file, clusters in use have likely been overwritten.
  * @throws {NtfsError} when $Bitmap cannot be read
  */
 export async function clusterUse(volume: NtfsVolume, runs: Iterable<ClusterRun>): Promise<ClusterUse> {
   const attribute = findAttribute(await volume.file(RECORD.BITMAP), ATTRIBUTE.DATA)
   if (!attribute) throw new NtfsError('$Bitmap has no $DATA')
   const bitmap = volume.stream(attribute, '$Bitmap')
-  const clusterCount = Math.min(volume.geometry.clusterCount, Number(bitmap.size) * 8)
+  const clusterCount = Math.min(clustersOf(volume), Number(bitmap.size) * 8)
   let clusters = 0
   let inUse = 0
   for (const { lcn, length } of runs) {
     if (lcn === undefined) continue
     clusters += length
+    if (clusters > volume.geometry.clusterCount) continue
     const end = Math.min(lcn + length, clusterCount)
     for (let from = lcn; from < end; ) {
       const begin = Math.floor(from / 8)

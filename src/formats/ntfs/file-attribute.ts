@@ -50,6 +50,7 @@ export function joinAttributes(
   const joined: (FileAttribute | PlacedAttribute<NonResidentAttribute>[])[] = []
   const streams = new Map<string, PlacedAttribute<NonResidentAttribute>[]>()
   const seen = new Set<string>()
+  const begun = new Set<string>()
   for (const { record, attribute } of placed) {
     const key = `${attribute.type} ${attribute.name}`
     if (attribute.resident || attribute.lowestVcn === 0) {
@@ -62,14 +63,14 @@ export function joinAttributes(
       continue
     }
     const extents = streams.get(key)
-    if (extents && !(attribute.lowestVcn === 0 && extents.some((extent) => extent.attribute.lowestVcn === 0)))
-      extents.push({ record, attribute })
+    if (extents && !(attribute.lowestVcn === 0 && begun.has(key))) extents.push({ record, attribute })
     else {
-      const begun = [{ record, attribute }]
+      const alone = [{ record, attribute }]
       // A second beginning stands alone: later extents belong to the first.
-      if (!extents) streams.set(key, begun)
-      joined.push(begun)
+      if (!extents) streams.set(key, alone)
+      joined.push(alone)
     }
+    if (attribute.lowestVcn === 0) begun.add(key)
   }
   return joined.map((one) => (Array.isArray(one) ? ofExtents(one, clusterSize, complain) : one))
 }

@@ -1,10 +1,9 @@
 import { ATTRIBUTE } from './attribute-type.js'
-import type { Geometry } from './boot-sector.js'
 import { findAttribute, type NtfsFile } from './file.js'
 import { NtfsError, type Report } from './finding.js'
 import { type ByteRange, type NtfsIndex, openIndex } from './index.js'
 import type { ClusterRun } from './runs.js'
-import type { NtfsVolume } from './volume.js'
+import { clustersOf, type NtfsVolume } from './volume.js'
 
 /** The index of names that makes a file a directory. */
 export const NAME_INDEX = '$I30'
@@ -40,7 +39,7 @@ export function openFileIndex(
     root: root.value,
     allocation: open(ATTRIBUTE.INDEX_ALLOCATION),
     bitmap: open(ATTRIBUTE.BITMAP),
-    stored: blocks && storedRanges(blocks.runs, volume.geometry),
+    stored: blocks && storedRanges(blocks.runs, clusterSize, clustersOf(volume)),
     clusterSize,
     blockSize: indexBlockSize,
     report: (finding) => report({ ...finding, record }),
@@ -48,7 +47,7 @@ export function openFileIndex(
 }
 
 /** Where a stream lies inside the volume: elsewhere no size and no run is to be believed. */
-const storedRanges = (runs: readonly ClusterRun[], { clusterSize, clusterCount }: Geometry): ByteRange[] =>
+const storedRanges = (runs: readonly ClusterRun[], clusterSize: number, clusterCount: number): ByteRange[] =>
   runs
     .filter(({ lcn }) => lcn !== undefined && lcn < clusterCount)
     .map(({ vcn, lcn, length }) => ({

@@ -5,7 +5,7 @@ import { readBuffer } from '../read-buffer.js'
 import { EMPTY, recognise, TELLING_SIZE } from '../recognise.js'
 import { sourceRange } from '../source-range.js'
 import { backupPlaces } from './backup-places.js'
-import { BOOT_SECTOR_SIZE, decodeBootSector } from './boot-sector.js'
+import { BOOT_SECTOR_SIZE, decodeBootSector, type Geometry } from './boot-sector.js'
 import { NtfsError, type Report } from './finding.js'
 
 /** Where an NTFS volume lies in what was opened. */
@@ -31,7 +31,8 @@ export async function findVolume(
 ): Promise<FoundVolume> {
   if (offset !== undefined) return volumeAt(source, offset)
   if (await hasBootSector(source)) return { source, offset: 0n, partition: undefined }
-  const table = await findPartitions(source)
+  // Where the first sector cannot be read, a volume without partitions may still be found from its end.
+  const table = await findPartitions(source).catch(() => undefined)
   if (!table) return unpartitioned(source)
   for (const message of table.complaints) report({ message })
   const found = await volumesOf(source, table)
@@ -92,18 +93,19 @@ async function beginningByBackup(source: ByteSource): Promise<bigint | undefined
   return undefined
 }
 
-async function geometryAt(source: ByteSource, offset: bigint) {
+/** @returns undefined, too, where it cannot be read: there may be a backup */
+async function geometryAt(source: ByteSource, offset: bigint): Promise<Geometry | undefined> {
   try {
     return decodeBootSector(await readBuffer(source, offset, BOOT_SECTOR_SIZE))
-  } catch (error) {
-    if (error instanceof NtfsError) return undefined
-    throw error
+  } catch {
+    return undefined
   }
 }
 
 /** Whether something else is there than a volume whose beginning is lost. */
 async function isOther(source: ByteSource): Promise<boolean> {
-  const known = recognise(await readBuffer(source, 0n, TELLING_SIZE))
+  const head = await readBuffer(source, 0n, TELLING_SIZE).catch(() => undefined)
+  const known = head && recognise(head)
   return known !== undefined && known !== EMPTY
 }
 

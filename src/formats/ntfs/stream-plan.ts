@@ -30,6 +30,9 @@ export interface UnitSegment {
 /** Never written at all, or not up to here: clusters beyond the initialised size hold what was there before. */
 export type ZeroReason = 'hole' | 'uninitialised'
 
+/** Bytes of a compression unit that is decompressed: Windows has 64 KiB at most. */
+const LARGEST_UNIT = 1 << 20
+
 /** Where the clusters of a volume lie. */
 export interface ClusterSpace {
   readonly clusterSize: number
@@ -168,7 +171,12 @@ function* planUnit(
       const [first, last] = [from > offset ? from : offset, min(to, end)]
       if (first < last) yield* planRun(run, space, first, last)
     }
-  } else yield { kind: 'unit', offset, length, begin, size: compressionUnit * space.clusterSize, runs }
+  } else {
+    const size = compressionUnit * space.clusterSize
+    yield size > LARGEST_UNIT
+      ? { kind: 'gap', offset, length, reason: `its compression units are of ${size} bytes` }
+      : { kind: 'unit', offset, length, begin, size, runs }
+  }
 }
 
 /** The parts of runs in [vcn, end) that have clusters, how many those are, and whether some VCN has no run. */

@@ -57,6 +57,10 @@ export interface NtfsVolume {
   close(): Promise<void>
 }
 
+/** Clusters that there are of a volume, whatever its boot sector claims: an image may be cut. */
+export const clustersOf = ({ source, geometry }: NtfsVolume): number =>
+  Math.min(geometry.clusterCount, Math.ceil(Number(source.size) / geometry.clusterSize))
+
 /** Records in the cache: neighbours are asked for together. */
 const WINDOW_SIZE = 32 << 10
 const MOST_WINDOWS = 64

@@ -7,6 +7,7 @@ import type { ByteSource } from '../../../src/formats/byte-source.js'
 import { FormatError } from '../../../src/formats/format-error.js'
 import { openImage } from '../../../src/formats/image/open-image.js'
 import { findVolume } from '../../../src/formats/ntfs/find-volume.js'
+import { openNtfs } from '../../../src/formats/ntfs/open.js'
 import { bufferSource } from '../buffer-source.js'
 
 const MIB = 1 << 20
@@ -110,6 +111,26 @@ test('a volume whose boot sector is gone is found by the backup, with sectors of
     const lost = Buffer.concat([Buffer.alloc(MIB), damaged])
     t.like(await find(lost), { offset: BigInt(MIB), partition: undefined }, `${sector}`)
   }
+})
+
+test('a volume whose first sector cannot be read is found by the backup', async (t) => {
+  const source = bufferSource(mkntfs(t, 8 * MIB), 'image')
+  const broken: ByteSource = {
+    ...source,
+    async read(offset, length) {
+      if (offset < 4096n) throw new Error('EIO: i/o error, read')
+      return source.read(offset, length)
+    },
+  }
+  const findings: string[] = []
+  const volume = await openNtfs(broken, {}, ({ message }) => findings.push(message))
+  t.is((await volume.file(5)).reference.record, 5)
+  t.regex(findings.join('\n'), /EIO.*; the backup of the boot sector is used/)
+  const dead = { ...source, read: () => Promise.reject(new Error('EIO: i/o error, read')) }
+  await t.throwsAsync(
+    openNtfs(dead, {}, () => {}),
+    { message: /EIO/ },
+  )
 })
 
 test('a partition that was cut with its image is found, and told of', async (t) => {

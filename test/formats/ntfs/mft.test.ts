@@ -4,11 +4,12 @@ import path from 'node:path'
 import test from 'ava'
 import { ATTRIBUTE } from '../../../src/formats/ntfs/attribute-type.js'
 import { findAttribute } from '../../../src/formats/ntfs/file.js'
+import { NAME_INDEX, openFileIndex } from '../../../src/formats/ntfs/file-index.js'
 import { findTarget } from '../../../src/formats/ntfs/find-target.js'
 import { openNtfs } from '../../../src/formats/ntfs/open.js'
 import { parseTarget } from '../../../src/formats/ntfs/path.js'
 import type { ClusterRun } from '../../../src/formats/ntfs/runs.js'
-import type { NtfsVolume } from '../../../src/formats/ntfs/volume.js'
+import { type NtfsVolume, RECORD } from '../../../src/formats/ntfs/volume.js'
 import { bufferSource } from '../buffer-source.js'
 import { attributeOf, type Editor, edit } from './images/editor.js'
 import { image } from './images/image.js'
@@ -322,4 +323,23 @@ test('a record that two runs share is read as one', async (t) => {
   t.deepEqual(opened.mft.attribute.runs, moved)
   t.deepEqual(await opened.rawRecord(30), sound)
   t.deepEqual(messages, [])
+})
+
+test('an index whose clusters lie behind the end of the image has no blocks there, whatever the boot sector claims', async (t) => {
+  const { bytes, edit: change } = edit(await image('small'))
+  const { runs } = findAttribute(
+    await (await open(bytes)).volume.file(RECORD.ROOT),
+    ATTRIBUTE.INDEX_ALLOCATION,
+    NAME_INDEX,
+  )!
+  bytes.writeBigUInt64LE(1n << 50n, 40)
+  change(RECORD.ROOT, (record) => {
+    const blocks = attributeOf(record, ATTRIBUTE.INDEX_ALLOCATION)
+    for (const at of [40, 48, 56]) blocks.writeBigUInt64LE(1n << 40n, at)
+    Buffer.from([0x14, 0, 0, 0, 0x10, runs[0]!.lcn!]).copy(blocks, blocks.readUInt16LE(32))
+  })
+  const { volume } = await open(bytes)
+  const index = openFileIndex(volume, await volume.file(RECORD.ROOT), NAME_INDEX)
+  t.is(index.blockCount, 1 << 22)
+  t.true([...index.storedBlocks()].length <= bytes.length / index.blockSize)
 })

@@ -240,3 +240,18 @@ test('a hole of 2^63 bytes is one piece', async (t) => {
     pieces.push(piece)
   t.deepEqual(pieces, [{ kind: 'zero', offset: 0n, length: size, why: 'hole' }])
 })
+
+test('units larger than any that Windows makes are not decompressed, and no memory is asked for them', async (t) => {
+  const unit = 64
+  const space = { clusterSize: 2 << 20, clusterCount: CLUSTERS }
+  const runs = [
+    { vcn: 0, lcn: 1, length: 1 },
+    { vcn: 1, lcn: undefined, length: unit - 1 },
+  ]
+  const size = unit * space.clusterSize
+  const stream = openStream(volume(noise), space, attribute(runs, size, size, unit), 'stream')
+  const pieces: Piece[] = []
+  for await (const piece of stream.pieces()) pieces.push(piece)
+  const reason = `its compression units are of ${size} bytes`
+  t.deepEqual(pieces, [{ kind: 'unreadable', offset: 0n, length: BigInt(size), reason }])
+})
