@@ -22,6 +22,7 @@ import { createPathFinder, formatPath, pathsOf } from '../../src/formats/ntfs/pa
 import { parseTarget } from '../../src/formats/ntfs/path.js'
 import { decodeReparsePoint } from '../../src/formats/ntfs/reparse-point.js'
 import { decodeSecurityDescriptor } from '../../src/formats/ntfs/security/descriptor.js'
+import { readFileSecurity } from '../../src/formats/ntfs/security/file-security.js'
 import { formatSddl } from '../../src/formats/ntfs/security/sddl.js'
 import { scanSecurityEntries } from '../../src/formats/ntfs/security/store.js'
 import { listShadowCopies } from '../../src/formats/ntfs/shadow-copies/shadow-copies.js'
@@ -73,6 +74,9 @@ export async function useVolume(
     if (!file) continue
     await attempt(`find the paths of record ${number}`, async () =>
       (await pathsOf(file, findPath)).map(formatPath),
+    )
+    await attempt(`read the security of record ${number}`, () =>
+      readFileSecurity(volume, file, volume.report),
     )
     for (const attribute of file.attributes) await useAttribute(volume, file, attribute, attempt, digests)
     if (isDirectory(file)) await useDirectory(volume, file, attempt, digests)
