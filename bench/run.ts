@@ -3,6 +3,7 @@ import path from 'node:path'
 import { ceiling } from './ceiling.js'
 import { FOLDER, mixedFile } from './corpus.js'
 import { type Cost, inTurn, runPipeline } from './measure.js'
+import { benchNtfs } from './ntfs.js'
 import { benchListing } from './ntfs-listing.js'
 
 /**
@@ -119,6 +120,7 @@ for (const [codec, piped, imaged] of [
   tellOthers(reads.others)
 }
 
+await benchNtfs(row)
 await benchListing(row)
 
 console.log(`\npeak memory at ${gibibytes} GiB, to stay below 200 MiB`)
