@@ -7,10 +7,11 @@ import { showSize } from '../cli/sizes.js'
 import type { Tool } from '../cli/tool.js'
 import { formatAddress } from '../frames/address.js'
 import type { Frame, Frames, NoteBody, StreamBody } from '../frames/frame.js'
-import { readPseudoFile } from '../platform/linux/pseudo-file.js'
+import { readPseudoFile } from '../platform/pseudo-file.js'
 import { spansToFrames } from './address-space-frames.js'
 import { describe, type Literal, long, text } from './facts.js'
-import { captureFiles, helperStreams, lastingFiles, VOLATILE_FILES } from './kcore/helpers.js'
+import { captureFiles, helperStreams } from './helper-files.js'
+import { hiddenSymbols, lastingFiles, VOLATILE_FILES } from './kcore/helpers.js'
 import { type Plan, planAcquisition } from './kcore/plan.js'
 import { openFaults, pieceReader, ramSpans } from './kcore/ram-spans.js'
 
@@ -82,6 +83,8 @@ export async function* readKcore(log: Log, options: KcoreOptions): Frames {
     if (changed) problems.push(changed)
     yield [...problems.map((message) => noteFrame(message)), closeFrame(tally.covered)]
 
+    const hidden = hiddenSymbols(captured)
+    if (hidden !== undefined) yield [noteFrame(hidden, 0)]
     if (collect)
       yield* helperStreams(
         captured,
@@ -164,9 +167,9 @@ function iomemChange({ iomem }: Plan): string | undefined {
   return `RAM changed while it was read: gone ${JSON.stringify(only(before, after))}, new ${JSON.stringify(only(after, before))}`
 }
 
-function noteFrame(message: string): Frame {
+function noteFrame(message: string, stream = MEMORY): Frame {
   const body: NoteBody = { level: 'warning', program: PROGRAM, message }
-  return { type: 'note', stream: MEMORY, time: 0n, body }
+  return { type: 'note', stream, time: 0n, body }
 }
 
 function closeFrame(covered: bigint): Frame {

@@ -17,8 +17,8 @@ import {
   readKcoreHeaders,
   segmentRuns,
 } from '../../platform/linux/kcore.js'
-import { readPseudoFile } from '../../platform/linux/pseudo-file.js'
 import { type KernelFacts, kernelFacts, parseVmcoreinfo } from '../../platform/linux/vmcoreinfo.js'
+import { readPseudoFile } from '../../platform/pseudo-file.js'
 import { readVmcoreinfoText } from './vmcoreinfo-text.js'
 
 const KCORE = '/proc/kcore'

@@ -3,7 +3,7 @@ import { EXIT, type ExitCode, ToolError } from '../../cli/exit.js'
 import { reasonOf } from '../../cli/failure.js'
 import { explainPtraceRefusal, readAuthority } from '../../platform/linux/authority.js'
 import { type Mapping, parseMaps } from '../../platform/linux/process-maps.js'
-import { readPseudoFile } from '../../platform/linux/pseudo-file.js'
+import { readPseudoFile } from '../../platform/pseudo-file.js'
 
 /** Far above what 65530 mappings, the kernel's usual limit, take. */
 export const MOST_MAPS = 256 << 20

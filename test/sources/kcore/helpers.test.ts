@@ -1,68 +1,11 @@
-import fs from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import test from 'ava'
-import { captureFiles, helperStreams } from '../../../src/sources/kcore/helpers.js'
-import { collect, type Received } from '../collect.js'
+import { hiddenSymbols } from '../../../src/sources/kcore/helpers.js'
 
-const folder = fs.mkdtempSync(path.join(tmpdir(), 'pmem-helpers-'))
-test.after.always(() => fs.rmSync(folder, { recursive: true }))
+const kallsyms = (text: string) => [{ path: '/proc/kallsyms', bytes: Buffer.from(text), cut: false }]
 
-const contentOf = (stream: Received) =>
-  Buffer.concat(stream.data.map(({ bytes }) => bytes)).toString('latin1')
-const kallsyms = (text: string) => ({ path: '/proc/kallsyms', bytes: Buffer.from(text), cut: false })
-
-test('pseudo-files are captured to their end though their size says 0', async (t) => {
-  const captured = captureFiles(['/proc/version', '/proc/cpuinfo'])
-  const { streams, notes } = await collect(helperStreams(captured, [], 5, 'test'))
-  t.deepEqual(notes, [])
-  t.deepEqual(
-    streams.map(({ body, close }) => [body.name, body.kind, close?.status]),
-    [
-      ['/proc/version', 'image', 'complete'],
-      ['/proc/cpuinfo', 'image', 'complete'],
-    ],
-  )
-  t.is(contentOf(streams[0]!), fs.readFileSync('/proc/version', 'latin1'))
-  t.regex(streams[0]!.turtle, /aff4:FileImage.*aff4:originalFileName "\/proc\/version"/s)
-  t.notRegex(streams[0]!.turtle, /aff4:Image/)
-})
-
-test('what is not there is told and leaves no stream', async (t) => {
-  const absent = path.join(folder, 'absent')
-  const { streams, notes } = await collect(
-    helperStreams(captureFiles([absent]), [`${absent}-too`], 1, 'test'),
-  )
-  t.is(streams.length, 0)
-  t.deepEqual(
-    notes.map(({ level, message }) => [level, message]),
-    [
-      ['info', `${absent}: no such file or directory`],
-      ['info', `${absent}-too: no such file or directory`],
-    ],
-  )
-})
-
-test('a file that lasts is read after the memory, larger than a block', async (t) => {
-  const file = path.join(folder, 'vmlinuz')
-  fs.writeFileSync(file, Buffer.alloc(2_500_000, 'kernel'))
-  const { streams } = await collect(helperStreams([], [file], 1, 'test'))
-  t.is(contentOf(streams[0]!), fs.readFileSync(file, 'latin1'))
-  t.is(streams[0]!.close?.bytes, 2_500_000)
-})
-
-test('what was too large to keep closes as failed', async (t) => {
-  const { streams } = await collect(
-    helperStreams([{ path: '/proc/modules', bytes: Buffer.from('x'), cut: true }], [], 1, 'test'),
-  )
-  t.is(streams[0]!.close?.status, 'failed')
-  t.regex(streams[0]!.close!.error!, /^only the first/)
-})
-
-test('symbols without addresses are warned of; the zeros of each processor are none', async (t) => {
+test('symbols without addresses are warned of; the zeros of each processor are none', (t) => {
   const zeros = '0000000000000000 A fixed_percpu_data\n0000000000000000 T _text\n'
-  const hidden = await collect(helperStreams([kallsyms(zeros)], [], 1, 'test'))
-  t.regex(hidden.notes[0]!.message, /every address is 0/)
-  const shown = await collect(helperStreams([kallsyms(`${zeros}ffffffff81000000 T _stext\n`)], [], 1, 'test'))
-  t.deepEqual(shown.notes, [])
+  t.regex(hiddenSymbols(kallsyms(zeros))!, /^\/proc\/kallsyms: every address is 0/)
+  t.is(hiddenSymbols(kallsyms(`${zeros}ffffffff81000000 T _stext\n`)), undefined)
+  t.is(hiddenSymbols([]), undefined)
 })

@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import type { Bytes } from '../../formats/byte-source.js'
+import type { Bytes } from '../formats/byte-source.js'
 
 const BLOCK = 1 << 20
 
