@@ -1,3 +1,4 @@
+import { firstIndex } from '../address-space.js'
 import type { FileAttribute } from './file-attribute.js'
 import type { ClusterRun } from './runs.js'
 
@@ -199,15 +200,7 @@ function runsWithin(runs: readonly ClusterRun[], first: number, vcn: number, end
 }
 
 /** Index of the first run that ends behind a VCN. */
-function firstRun(runs: readonly ClusterRun[], vcn: number): number {
-  let low = 0
-  let high = runs.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (runs[middle]!.vcn + runs[middle]!.length > vcn) high = middle
-    else low = middle + 1
-  }
-  return low
-}
+const firstRun = (runs: readonly ClusterRun[], vcn: number): number =>
+  firstIndex(runs.length, (index) => runs[index]!.vcn + runs[index]!.length > vcn)
 
 const min = (a: bigint, b: bigint): bigint => (a < b ? a : b)

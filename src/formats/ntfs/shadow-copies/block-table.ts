@@ -1,3 +1,4 @@
+import { firstIndex } from '../../address-space.js'
 import { placesInOrder } from './number-log.js'
 
 /** No block has this number: nothing stands at a key, or not any more. */
@@ -58,15 +59,8 @@ export function createKeyIndex(keys: Uint32Array): KeyIndex {
         cursor++
         if (isHere(key)) return cursor
       }
-      let low = 0
-      let high = keys.length
-      while (low < high) {
-        const middle = (low + high) >>> 1
-        if (keys[middle]! < key) low = middle + 1
-        else high = middle
-      }
-      cursor = low
-      return low
+      cursor = firstIndex(keys.length, (index) => keys[index]! >= key)
+      return cursor
     },
   }
 }
