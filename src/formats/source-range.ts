@@ -1,4 +1,5 @@
 import type { ByteSource } from './byte-source.js'
+import { min } from './min-max.js'
 
 /**
  * Some bytes of a source, as a source: from `start` on, `length` of them, fewer where the source ends before. Closing
@@ -12,14 +13,14 @@ export function sourceRange(
   name = source.name,
 ): ByteSource {
   const left = source.size > start ? source.size - start : 0n
-  const size = length < left ? length : left
+  const size = min(length, left)
   return {
     name,
     size,
     ...(source.place && { place: { fd: source.place.fd, offset: source.place.offset + start } }),
     async read(offset, count, into) {
       const here = offset < size ? size - offset : 0n
-      return source.read(start + offset, here < BigInt(count) ? Number(here) : count, into)
+      return source.read(start + offset, Number(min(here, BigInt(count))), into)
     },
     close: () => source.close(),
   }

@@ -1,4 +1,5 @@
 import { mergeRuns, type Run } from '../formats/address-space.js'
+import { max } from '../formats/min-max.js'
 import { parseAddress } from './address.js'
 import type { StreamBody } from './frame.js'
 import { FrameError } from './frame-error.js'
@@ -32,5 +33,5 @@ export function announcedSize(body: StreamBody): bigint {
   const last = announcedRuns(body)?.at(-1)
   const end = last ? last.start + last.length : 0n
   const size = body.size === undefined ? 0n : parseAddress(body.size)
-  return size > end ? size : end
+  return max(size, end)
 }

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { max } from '../formats/min-max.js'
 import type { Frames, StreamBody } from '../frames/frame.js'
 import { announcedBytes } from '../frames/streams.js'
 import type { Console } from './console.js'
@@ -67,7 +68,7 @@ function createProgress(body: StreamBody) {
       const rate = Number(done - toldDone) / (1 << 20) / seconds
       toldAt = now
       toldDone = done
-      const whole = total > done ? total : done
+      const whole = max(total, done)
       return ` Reading 0x${at.toString(16)}  ${done >> 20n}MiB / ${whole >> 20n}MiB ${Math.round(rate)}MiB/s`
     },
   }

@@ -1,5 +1,6 @@
 import type { Run } from '../formats/address-space.js'
 import type { BlockStatus, MapBlock } from '../formats/mapfile.js'
+import { max, min } from '../formats/min-max.js'
 import type { DataFrame, FillFrame } from '../frames/frame.js'
 
 /** What became of each address of a stream, in the statuses of a map file. */
@@ -47,7 +48,7 @@ function inOrder(blocks: readonly MapBlock[]): MapBlock[] {
   return [...blocks]
     .sort((a, b) => (a.start < b.start ? -1 : 1))
     .map(({ start, length, status }) => {
-      const from = start > at ? start : at
+      const from = max(start, at)
       at = start + length > at ? start + length : at
       return { start: from, length: at - from, status }
     })
@@ -85,8 +86,8 @@ export function* within<R extends Run>(runs: Iterable<R>, others: readonly Run[]
       const other = others[i]!
       const otherEnd = other.start + other.length
       if (other.start >= end) break
-      const start = other.start > run.start ? other.start : run.start
-      const stop = otherEnd < end ? otherEnd : end
+      const start = max(other.start, run.start)
+      const stop = min(otherEnd, end)
       if (stop > start) yield { ...run, start, length: stop - start }
       if (otherEnd <= end) index = i + 1
     }

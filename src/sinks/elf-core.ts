@@ -13,6 +13,7 @@ import {
 } from '../formats/elf/core-layout.js'
 import type { ElfNote } from '../formats/elf/notes.js'
 import { FLAG_INCOMPLETE } from '../formats/elf/structs.js'
+import { min } from '../formats/min-max.js'
 import { within } from './coverage.js'
 import { growingSegments, type Placed, settledSegments } from './elf-segments.js'
 import { refuseUnlessHeld } from './file-size.js'
@@ -104,7 +105,7 @@ export async function beginCore(
     const { lostFrom } = writes
     for (const piece of within(segments.placed(), ranges)) {
       const left = lostFrom === undefined ? piece.length : lostFrom - piece.start - piece.shift
-      if (left > 0n) yield { ...piece, length: left < piece.length ? left : piece.length }
+      if (left > 0n) yield { ...piece, length: min(left, piece.length) }
     }
   }
 

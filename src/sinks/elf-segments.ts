@@ -1,6 +1,7 @@
 import { firstIndex, type Run } from '../formats/address-space.js'
 import { alignToPage, MAX_PROGRAM_HEADERS } from '../formats/elf/core-layout.js'
 import { FormatError } from '../formats/format-error.js'
+import { min } from '../formats/min-max.js'
 
 /** Addresses whose bytes stand together in the file. */
 export interface Placed extends Run {
@@ -28,7 +29,7 @@ export function settledSegments(placed: Placed[]): Segments {
       if (!here || address < here.start || address >= here.start + here.length) index = find(placed, address)
       const { start, length: size, shift } = placed[index]!
       const left = start + size - address
-      return { offset: address + shift, length: left < length ? left : length }
+      return { offset: address + shift, length: min(left, length) }
     },
     placed: () => placed,
   }

@@ -1,6 +1,7 @@
 import { type Output, openOutput } from '../cli/output.js'
 import type { Context, Tool } from '../cli/tool.js'
 import { mergeRuns } from '../formats/address-space.js'
+import { max } from '../formats/min-max.js'
 import { chunkContent } from '../frames/chunk-content.js'
 import type { DataFrame, FillFrame, StreamBody } from '../frames/frame.js'
 import { announcedRuns, announcedSize } from '../frames/streams.js'
@@ -81,7 +82,7 @@ function elfCore({ options, log }: Context, output: Output): Receiver {
         const blocks = [...within(coverage.blocks(), kept)]
         const told = !complete || blocks.some(({ status }) => status !== '+')
         const size = announcedSize(stream)
-        const whole = wholeMap(blocks, size > coverage.end ? size : coverage.end)
+        const whole = wholeMap(blocks, max(size, coverage.end))
         const name = map?.write(
           told ? { blocks: whole, complete, comments: [`Stream: ${stream.name}`] } : undefined,
         )

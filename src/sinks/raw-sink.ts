@@ -3,6 +3,7 @@ import { type Output, openOutput } from '../cli/output.js'
 import { showSize } from '../cli/sizes.js'
 import type { Context, Tool } from '../cli/tool.js'
 import type { MapBlock } from '../formats/mapfile.js'
+import { max } from '../formats/min-max.js'
 import { chunkContent } from '../frames/chunk-content.js'
 import type { DataFrame, FillFrame, StreamFrame } from '../frames/frame.js'
 import { announcedRuns, announcedSize } from '../frames/streams.js'
@@ -179,5 +180,3 @@ function summary(blocks: readonly MapBlock[]): string {
     blocks.reduce((total, block) => (block.status === status ? total + block.length : total), 0n)
   return `${showSize(sum('-'))} unreadable, ${showSize(sum('?'))} absent or never tried`
 }
-
-const max = (a: bigint, b: bigint): bigint => (a > b ? a : b)

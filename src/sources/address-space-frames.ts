@@ -1,5 +1,6 @@
 import type { Run } from '../formats/address-space.js'
 import { FormatError } from '../formats/format-error.js'
+import { min } from '../formats/min-max.js'
 import type { Batch, NoteBody } from '../frames/frame.js'
 import { createOutbox } from './outbox.js'
 import { readRun } from './read-run.js'
@@ -64,7 +65,7 @@ export async function* spansToFrames(job: SpansToFrames): AsyncGenerator<Batch, 
       // One page without bytes is a bad page; a whole block of them, and none at the end, is the end.
       const over = missing >= BLOCK && (await endsBefore(job, end))
       const next = over ? end : at - (at % page) + page
-      const length = (next < end ? next : end) - at
+      const length = min(next, end) - at
       frames.failed(at, length, NO_BYTES)
       missing += length
       at += length

@@ -18,6 +18,7 @@ import {
 import { formatTurtle, type Statement } from '../formats/aff4/turtle.js'
 import type { Volume } from '../formats/aff4/volume.js'
 import { openVolumeFiles } from '../formats/aff4/volume-file.js'
+import { max, min } from '../formats/min-max.js'
 import { formatAddress } from '../frames/address.js'
 import type { Batch, CloseBody, DigestBody, Frame, NoteBody, StreamBody } from '../frames/frame.js'
 import { extentsToFrames } from './aff4/extent-frames.js'
@@ -188,8 +189,8 @@ function* clipped(extents: Iterable<Extent>, range: Run | undefined): Generator<
 }
 
 function clip(extent: Extent, range: Run): Extent | undefined {
-  const start = extent.start > range.start ? extent.start : range.start
-  const end = [extent.start + extent.length, range.start + range.length].reduce((a, b) => (a < b ? a : b))
+  const start = max(extent.start, range.start)
+  const end = min(extent.start + extent.length, range.start + range.length)
   return end > start ? { ...extent, start, length: end - start } : undefined
 }
 

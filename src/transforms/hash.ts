@@ -2,6 +2,7 @@ import { EXIT, ToolError } from '../cli/exit.js'
 import type { Tool } from '../cli/tool.js'
 import { DIGESTS, type DigestName, isDigestName, openDigests } from '../codecs/digest.js'
 import { fillSymbolic, type SymbolicContent } from '../formats/aff4/symbolic.js'
+import { min } from '../formats/min-max.js'
 import { parseAddress } from '../frames/address.js'
 import { chunkContent } from '../frames/chunk-content.js'
 import type { DigestFrame, FillFrame, Frame, Frames, StreamBody, StreamFrame } from '../frames/frame.js'
@@ -135,5 +136,3 @@ function openStream({ body }: StreamFrame, names: readonly DigestName[]) {
 function absentIn(body: StreamBody): bigint {
   return body.ranges ? announcedSize(body) - announcedBytes(body) : 0n
 }
-
-const min = (a: bigint, b: bigint) => (a < b ? a : b)

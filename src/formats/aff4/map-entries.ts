@@ -1,5 +1,6 @@
 import type { Run } from '../address-space.js'
 import type { Bytes } from '../byte-source.js'
+import { min } from '../min-max.js'
 import { MAP_ENTRY_SIZE, type PackedEntry, readMapEntry, writeMapEntry } from './map.js'
 
 const ENTRIES_PER_BLOCK = 1 << 15
@@ -101,7 +102,7 @@ export function sortEntries(entries: MapEntries): { entries: MapEntries; cut: Ru
   for (const index of order) {
     const { offset, length, targetOffset, targetId } = entries.at(index)
     const covered = result.end > offset ? result.end - offset : 0n
-    if (covered > 0n) cut.push({ start: offset, length: covered < length ? covered : length })
+    if (covered > 0n) cut.push({ start: offset, length: min(covered, length) })
     if (covered < length) result.add(offset + covered, length - covered, targetOffset + covered, targetId)
   }
   return { entries: result, cut }

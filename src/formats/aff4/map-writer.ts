@@ -1,5 +1,6 @@
 import { firstIndex, type Run } from '../address-space.js'
 import { FormatError } from '../format-error.js'
+import { max, min } from '../min-max.js'
 import { type BlockHashes, blockMapHash, sha512 } from './block-hashes.js'
 import { type Checkpoint, mapCheckpoints } from './checkpoint.js'
 import { aff4, digestLiteral, iri, long } from './lexicon.js'
@@ -190,4 +191,4 @@ export function* subtractRuns(runs: Iterable<Run>, taken: readonly Run[]): Gener
 const firstBehind = (runs: readonly Run[], address: bigint): number =>
   firstIndex(runs.length, (index) => runs[index]!.start + runs[index]!.length > address)
 
-const clamp = (value: bigint, most: bigint) => (value < 0n ? 0n : value > most ? most : value)
+const clamp = (value: bigint, most: bigint) => max(0n, min(value, most))

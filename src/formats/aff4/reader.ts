@@ -1,6 +1,7 @@
 import { type AddressSpace, firstIndex, mergeRuns, type Run } from '../address-space.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
+import { max, min } from '../min-max.js'
 import { checkMember } from './container.js'
 import { bevyUrn } from './image-stream.js'
 import { type ImageStream, openImageStream, sizeIn } from './image-stream-reader.js'
@@ -162,8 +163,6 @@ async function openNested(opening: Opening, urn: string, depth: number): Promise
   return { ...wholeStream(urn, source), check: () => checkMember(member, source) }
 }
 
-const max = (a: bigint, b: bigint) => (a > b ? a : b)
-
 /** The volume that has an object, or a member that nobody describes. */
 function homeOf(volumes: readonly Volume[], urn: string): { volume: Volume; form: StreamEntry['form'] } {
   const homes = volumes.flatMap((volume) => {
@@ -236,7 +235,7 @@ function partOf(
     async locate(address) {
       const found = await whole.locate(offset + address)
       const left = length - address
-      return found && { ...found, length: found.length < left ? found.length : left }
+      return found && { ...found, length: min(found.length, left) }
     },
     read: (address, count, into) => whole.read(offset + address, count, into),
   }
@@ -372,7 +371,7 @@ async function mapStream(
     const stream = await targetOf(entry.targetId)
     const found = await stream.locate(entry.targetOffset + within)
     const left = entry.length - within
-    return found && { ...found, length: found.length < left ? found.length : left }
+    return found && { ...found, length: min(found.length, left) }
   }
 
   const first = contents.indexOf(undefined)

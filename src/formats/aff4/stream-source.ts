@@ -1,6 +1,7 @@
 import { firstIndex } from '../address-space.js'
 import type { ByteSource } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
+import { max } from '../min-max.js'
 import type { Extent, OpenStream } from './reader.js'
 
 /**
@@ -25,7 +26,7 @@ export function streamSource(stream: OpenStream, name: string): ByteSource {
           next.content === 'unreadable'
             ? `${name}: could not be read when the image was made`
             : `${name}: not in the image`,
-          next.start > offset ? next.start : offset,
+          max(next.start, offset),
         )
       return stream.read(offset, Number(end - offset), into)
     },

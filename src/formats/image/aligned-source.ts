@@ -1,5 +1,6 @@
 import type { ByteSource, Bytes } from '../byte-source.js'
 import type { ReadAt } from '../file-source.js'
+import { min } from '../min-max.js'
 
 /** A multiple of every sector size. */
 const UNIT = 4096
@@ -49,5 +50,3 @@ function readFully(read: ReadAt, offset: bigint, into: Bytes): number {
   }
   return filled
 }
-
-const min = (a: bigint, b: bigint) => (a < b ? a : b)

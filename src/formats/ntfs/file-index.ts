@@ -1,3 +1,4 @@
+import { min } from '../min-max.js'
 import { ATTRIBUTE } from './attribute-type.js'
 import { findAttribute, type NtfsFile } from './file.js'
 import { NtfsError, type Report } from './finding.js'
@@ -30,7 +31,7 @@ export function openFileIndex(
     const { data } = attribute.sizes
     // No block lies behind the last run, whatever the size claims.
     const mapped = attribute.value ? data : BigInt(attribute.endVcn) * BigInt(clusterSize)
-    const sizes = { ...attribute.sizes, data: data < mapped ? data : mapped }
+    const sizes = { ...attribute.sizes, data: min(data, mapped) }
     return volume.stream({ ...attribute, sizes }, title)
   }
   const blocks = findAttribute(file, ATTRIBUTE.INDEX_ALLOCATION, name)

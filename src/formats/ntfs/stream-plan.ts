@@ -1,4 +1,5 @@
 import { firstIndex } from '../address-space.js'
+import { max, min } from '../min-max.js'
 import type { FileAttribute } from './file-attribute.js'
 import type { ClusterRun } from './runs.js'
 
@@ -51,16 +52,16 @@ export function* planStream(
   end: bigint,
 ): Generator<Segment> {
   const { initialised } = attribute.sizes
-  const written = end < initialised ? end : initialised
+  const written = min(end, initialised)
   if (start < written)
     yield* attribute.compressionUnit > 0
       ? planUnits(attribute, space, start, written)
       : planRuns(attribute, space, start, written)
-  const from = start > initialised ? start : initialised
+  const from = max(start, initialised)
   const mapped = BigInt(attribute.endVcn) * BigInt(space.clusterSize)
   const behind = min(end, mapped)
   if (from < behind) yield { kind: 'zero', offset: from, length: behind - from, why: 'uninitialised' }
-  const unmapped = from > mapped ? from : mapped
+  const unmapped = max(from, mapped)
   if (unmapped < end && initialised < end)
     yield { kind: 'gap', offset: unmapped, length: end - unmapped, reason: 'no run covers it' }
 }
@@ -169,7 +170,7 @@ function* planUnit(
     for (const run of runs) {
       const from = BigInt(run.vcn) * BigInt(space.clusterSize)
       const to = from + BigInt(run.length) * BigInt(space.clusterSize)
-      const [first, last] = [from > offset ? from : offset, min(to, end)]
+      const [first, last] = [max(from, offset), min(to, end)]
       if (first < last) yield* planRun(run, space, first, last)
     }
   } else {
@@ -202,5 +203,3 @@ function runsWithin(runs: readonly ClusterRun[], first: number, vcn: number, end
 /** Index of the first run that ends behind a VCN. */
 const firstRun = (runs: readonly ClusterRun[], vcn: number): number =>
   firstIndex(runs.length, (index) => runs[index]!.vcn + runs[index]!.length > vcn)
-
-const min = (a: bigint, b: bigint): bigint => (a < b ? a : b)

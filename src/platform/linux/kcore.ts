@@ -14,6 +14,7 @@ import {
   SIZES,
 } from '../../formats/elf/structs.js'
 import { FormatError } from '../../formats/format-error.js'
+import { min } from '../../formats/min-max.js'
 
 // /proc/kcore (fs/proc/kcore.c): an ELF64 core without sections. Each PT_LOAD is one range of kernel
 // virtual addresses; p_paddr tells what it is:
@@ -202,7 +203,7 @@ export function locate(
         missing.push({ start: at, length: stop - at })
         at = stop
       } else if (segment) {
-        const pieceEnd = segmentEnd < end ? segmentEnd : end
+        const pieceEnd = min(segmentEnd, end)
         pieces.push({
           start: at,
           length: pieceEnd - at,

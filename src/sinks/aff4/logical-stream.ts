@@ -4,6 +4,7 @@ import { logicalUrn } from '../../formats/aff4/logical-names.js'
 import { freshUrn } from '../../formats/aff4/names.js'
 import { createGraph, type Statement } from '../../formats/aff4/turtle.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
+import { min } from '../../formats/min-max.js'
 import { chunkContent } from '../../frames/chunk-content.js'
 import type { DataFrame, DigestBody, FillFrame, StreamBody } from '../../frames/frame.js'
 import { hasBytes } from '../../frames/streams.js'
@@ -213,7 +214,7 @@ function cutAtBlocks(frame: DataFrame, chunkSize: number | undefined): DataFrame
   const pieces: DataFrame[] = []
   for (let at = offset; at < end; ) {
     const border = (at / BLOCK + 1n) * BLOCK
-    const to = border < end ? border : end
+    const to = min(border, end)
     const payload = content.subarray(Number(at - offset), Number(to - offset))
     pieces.push({
       type: 'data',

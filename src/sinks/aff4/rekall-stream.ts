@@ -7,6 +7,7 @@ import { freshUrn, pathUrn } from '../../formats/aff4/names.js'
 import { fillSymbolic, type SymbolicContent } from '../../formats/aff4/symbolic.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
 import type { Bytes } from '../../formats/byte-source.js'
+import { min } from '../../formats/min-max.js'
 import { formatAddress, parseAddress } from '../../frames/address.js'
 import { checkCrc, chunkContent } from '../../frames/chunk-content.js'
 import type { DataFrame, DigestBody, FillFrame, StreamBody } from '../../frames/frame.js'
@@ -248,5 +249,3 @@ function openMapped(volume: VolumeWriter, urn: string, body: StreamBody): Place 
     },
   }
 }
-
-const min = (a: bigint, b: bigint) => (a < b ? a : b)

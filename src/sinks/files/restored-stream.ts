@@ -6,6 +6,7 @@ import { isZero } from '../../codecs/zero.js'
 import { fillSymbolic } from '../../formats/aff4/symbolic.js'
 import type { Bytes } from '../../formats/byte-source.js'
 import { FormatError } from '../../formats/format-error.js'
+import { max } from '../../formats/min-max.js'
 import { chunkContent } from '../../frames/chunk-content.js'
 import type { DataFrame, FillFrame, MetaFrame, StreamBody } from '../../frames/frame.js'
 import { announcedSize, hasBytes } from '../../frames/streams.js'
@@ -90,7 +91,7 @@ function openFile(place: Place, body: StreamBody): RestoredStream {
       if (!complete) return file.leave(end)
       const size = announcedSize(body)
       watched()
-      file.commit(size > end ? size : end, facts(), size > end ? undefined : digest?.value())
+      file.commit(max(size, end), facts(), size > end ? undefined : digest?.value())
     },
   }
 }

@@ -3,6 +3,7 @@ import type { ImageStream, StoredChunk } from '../../formats/aff4/image-stream-r
 import type { Extent, OpenStream } from '../../formats/aff4/reader.js'
 import type { Bytes } from '../../formats/byte-source.js'
 import { FormatError } from '../../formats/format-error.js'
+import { min } from '../../formats/min-max.js'
 import type { Batch } from '../../frames/frame.js'
 import { type Outbox, SLAB } from '../outbox.js'
 import { readRun } from '../read-run.js'
@@ -63,7 +64,7 @@ export async function* extentsToFrames({
         if (!found || found.length <= 0n) break
         await inspector.sound(found.stream, found.offset / BigInt(found.stream.chunkSize))
         const inBevy = found.stream.bevyBytes - (found.offset % found.stream.bevyBytes)
-        at += inBevy < found.length ? inBevy : found.length
+        at += min(inBevy, found.length)
       }
       return open.read(address, length, slab)
     },
@@ -94,7 +95,7 @@ export async function* extentsToFrames({
     const first = offset / size
     const whole = within === 0n && left >= size
     const rest = size - within
-    const part = left < rest ? left : rest
+    const part = min(left, rest)
     let chunks: StoredChunk[]
     let sound: boolean
     try {

@@ -1,4 +1,5 @@
 import { compress, type WritableCodec } from '../../../codecs/codec.js'
+import { min } from '../../min-max.js'
 import { DEFAULT_CHUNK_SIZE } from '../image-stream.js'
 import type { ImageStreamWriter } from '../image-stream-writer.js'
 import { aff4, type DigestName, iri } from '../lexicon.js'
@@ -71,7 +72,7 @@ export async function looksWhole({ source, found }: Job, urn: string): Promise<b
   let left = (facts.size + BigInt(shape.chunkSize) - 1n) / BigInt(shape.chunkSize)
   for (let number = 0; left > 0n; number++) {
     const bevy = stream.bevies.get(number)
-    const needed = left < perBevy ? left : perBevy
+    const needed = min(left, perBevy)
     if (bevy?.data?.state !== 'whole') return false
     const table = await wholeIndex(source, bevy)
     if (!table || BigInt(table.count) < needed) return false

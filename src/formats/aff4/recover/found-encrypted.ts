@@ -1,4 +1,5 @@
 import type { ByteSource, Bytes } from '../../byte-source.js'
+import { min } from '../../min-max.js'
 import { encryptedStreamOf, type Secrets, unlockKey } from '../encryption/unlock.js'
 import { UNIT } from '../encryption/xts.js'
 import { aff4 } from '../lexicon.js'
@@ -58,7 +59,7 @@ export async function openFoundEncrypted(
     size,
     async read(offset, length) {
       const left = size > offset ? size - offset : 0n
-      const result = Buffer.allocUnsafe(BigInt(length) < left ? length : Number(left))
+      const result = Buffer.allocUnsafe(Number(min(BigInt(length), left)))
       for (let done = 0; done < result.length; ) {
         const some = await readSome(offset + BigInt(done), result.length - done)
         result.set(some, done)
@@ -72,5 +73,5 @@ export async function openFoundEncrypted(
 
 function wholeUnits({ available }: FoundMember, bevyBytes: bigint): bigint {
   const whole = available - (available % BigInt(UNIT))
-  return whole < bevyBytes ? whole : bevyBytes
+  return min(whole, bevyBytes)
 }

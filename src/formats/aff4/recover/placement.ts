@@ -1,4 +1,5 @@
 import { firstIndex } from '../../address-space.js'
+import { min } from '../../min-max.js'
 /** Chunks of a stream that follow one another, before and after. */
 export interface KeptRun {
   /** Number of the first one in the stream as it was, and in the new one. */
@@ -71,13 +72,13 @@ export function placementOf(
       const run = runs[index]
       const start = run ? run.from * chunk : stop
       if (start > at) {
-        const until = start < stop ? start : stop
+        const until = min(start, stop)
         yield { within: at - offset, length: until - at, at: undefined, sure: false }
         at = until
       }
       if (!run || at >= stop) break
       const runEnd = (run.from + run.count) * chunk
-      const until = runEnd < stop ? runEnd : stop
+      const until = min(runEnd, stop)
       yield { within: at - offset, length: until - at, at: run.to * chunk + (at - start), sure: run.sure }
       at = until
     }

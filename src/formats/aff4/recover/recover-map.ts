@@ -1,4 +1,5 @@
 import type { Run } from '../../address-space.js'
+import { max } from '../../min-max.js'
 import { STANDARD } from '../dialect.js'
 import { aff4, iri, long, pmem, text } from '../lexicon.js'
 import { symbolicContent } from '../map.js'
@@ -113,7 +114,7 @@ function disjoint(runs: readonly Run[]): Run[] {
   for (const { start, length } of runs.toSorted((a, b) =>
     a.start < b.start ? -1 : a.start > b.start ? 1 : 0,
   )) {
-    const from = start > end ? start : end
+    const from = max(start, end)
     const to = start + length < ADDRESS_LIMIT ? start + length : ADDRESS_LIMIT
     if (to > from) result.push({ start: from, length: to - from })
     if (to > end) end = to

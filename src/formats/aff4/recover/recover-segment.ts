@@ -1,4 +1,5 @@
 import type { ByteSource, Bytes } from '../../byte-source.js'
+import { min } from '../../min-max.js'
 import { DEFAULT_CHUNK_SIZE } from '../image-stream.js'
 import { aff4, long, pmem, text } from '../lexicon.js'
 import { STORED } from '../zip/local-header.js'
@@ -88,6 +89,6 @@ async function* piecesOf(source: ByteSource, member: FoundMember): AsyncGenerato
   }
   for (let at = 0n; at < member.available; at += STEP) {
     const left = member.available - at
-    yield await source.read(member.start + at, Number(left < STEP ? left : STEP))
+    yield await source.read(member.start + at, Number(min(left, STEP)))
   }
 }

@@ -1,4 +1,5 @@
 import type { ByteSource, Bytes } from '../../byte-source.js'
+import { min } from '../../min-max.js'
 
 const BLOCK = 1 << 20
 /** Bytes that a test may look at. */
@@ -34,7 +35,7 @@ export function openWindow(source: ByteSource, progress: (at: bigint) => void = 
     if (at < 0n || at >= source.size) return NOTHING
     const within = at - blockAt
     const end = at + BigInt(length)
-    const wanted = Number((end < source.size ? end : source.size) - at)
+    const wanted = Number(min(end, source.size) - at)
     if (within >= 0n && within + BigInt(wanted) <= BigInt(block.length))
       return block.subarray(Number(within), Number(within) + wanted)
     return (await load(at, Math.max(length, BLOCK))).subarray(0, wanted)

@@ -1,3 +1,4 @@
+import { min } from '../../min-max.js'
 import { aff4 } from '../lexicon.js'
 import { idxUrn, mapUrn, symbolicContent } from '../map.js'
 import { type LoadedMap, loadMap } from '../map-reader.js'
@@ -169,7 +170,7 @@ export async function readMap(
       const within = at % BigInt(BLOCK)
       const left = from + length - at
       const room = BigInt(BLOCK) - within
-      const piece = block.subarray(0, Number(left < room ? left : room))
+      const piece = block.subarray(0, Number(min(left, room)))
       if (filled < piece.length) fillSymbolic(content, at, piece)
       filled = within === 0n ? Math.max(filled, piece.length) : 0
       take(piece)

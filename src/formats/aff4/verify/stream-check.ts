@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib'
 import { combineCrc } from '../../../codecs/crc-combine.js'
 import { sweepAfter } from '../../../codecs/sweep.js'
 import type { Bytes } from '../../byte-source.js'
+import { min } from '../../min-max.js'
 import type { Member } from '../container.js'
 import { INDEX_ENTRY_SIZE } from '../image-stream.js'
 import { type ImageStream, LARGEST_INDEX, openImageStream, type StoredChunk } from '../image-stream-reader.js'
@@ -257,7 +258,7 @@ export function openStreamCheck(
     stream ??= openImageStream(home, urn, volumes)
     const start = number * chunkBytes
     const left = size - start
-    const length = left < chunkBytes ? left : chunkBytes
+    const length = min(left, chunkBytes)
     try {
       const content = await stream.read(start, Number(length))
       last?.release?.()

@@ -1,6 +1,7 @@
 import { constants, crc32, inflateRawSync } from 'node:zlib'
 import type { ByteSource, Bytes } from '../../byte-source.js'
 import { FormatError } from '../../format-error.js'
+import { min } from '../../min-max.js'
 import type { Container, Member } from '../container.js'
 import { decodeEntry, ENTRY_SIZE } from './central-directory.js'
 import {
@@ -262,6 +263,4 @@ export async function readExactly(
     throw new FormatError(`${source.name}: cut: ${length} bytes expected`, offset + BigInt(bytes.length))
   return bytes
 }
-
-const min = (a: bigint, b: bigint) => (a < b ? a : b)
 const asBuffer = (bytes: Bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)

@@ -1,4 +1,5 @@
 import type { ByteSource } from '../../byte-source.js'
+import { min } from '../../min-max.js'
 import { NtfsError, type Report } from '../finding.js'
 import { readAround } from '../read-around.js'
 
@@ -82,7 +83,7 @@ export async function readSecurityEntry(
  * Memory stays that of a pair of areas.
  */
 export async function* scanSecurityEntries(sds: ByteSource, report: Report): AsyncGenerator<SecurityEntry> {
-  const end = sds.size < MOST_SCANNED ? sds.size : MOST_SCANNED
+  const end = min(sds.size, MOST_SCANNED)
   if (end < sds.size)
     report({ message: `$SDS claims ${sds.size} bytes; what lies behind ${end} is not searched`, offset: end })
   for (let pair = 0n; pair < end; pair += PAIR) {

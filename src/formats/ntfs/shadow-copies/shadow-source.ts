@@ -1,4 +1,5 @@
 import type { ByteSource, Bytes } from '../../byte-source.js'
+import { min } from '../../min-max.js'
 import { NtfsError } from '../finding.js'
 import { OUTSIDE, type StoreBlocks } from './block-list.js'
 import { NO_BLOCK } from './block-table.js'
@@ -143,5 +144,3 @@ function soundStore(store: StoreBlocks | Error): StoreBlocks {
   if (store instanceof Error) throw store
   return store
 }
-
-const min = (a: bigint, b: bigint) => (a < b ? a : b)

@@ -1,3 +1,4 @@
+import { min } from '../../min-max.js'
 import { ATTRIBUTE } from '../attribute-type.js'
 import { findAttribute, type NtfsFile } from '../file.js'
 import { findTarget } from '../find-target.js'
@@ -48,11 +49,11 @@ export async function openUsnJournal(volume: NtfsVolume, report: Report): Promis
         report({ message: `${journal.name}: ${length} bytes are lost: ${segment.reason}`, offset })
   return {
     facts: await readFacts(volume, file, report),
-    held: stretches.reduce((sum, { from, to }) => sum + (to < journal.size ? to : journal.size) - from, 0n),
+    held: stretches.reduce((sum, { from, to }) => sum + min(to, journal.size) - from, 0n),
     size: journal.size,
     async *records(report, newestFirst = false) {
       for (const { from, to } of newestFirst ? stretches.toReversed() : stretches) {
-        const source = { ...journal, size: to < journal.size ? to : journal.size }
+        const source = { ...journal, size: min(to, journal.size) }
         yield* readUsnJournal(source, { first: from, report, newestFirst })
       }
     },

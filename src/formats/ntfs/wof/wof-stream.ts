@@ -1,4 +1,5 @@
 import type { ByteSource, Bytes } from '../../byte-source.js'
+import { min } from '../../min-max.js'
 import { NtfsError } from '../finding.js'
 import { openChunkTable } from './chunk-table.js'
 import { decompressLzx } from './lzx.js'
@@ -101,7 +102,7 @@ export function openWofContent({ compressed, size, algorithm }: WofContentOption
     end = size,
     room: Room = (_, length) => Buffer.allocUnsafe(length),
   ): AsyncGenerator<WofPiece> {
-    const limit = end < size ? end : size
+    const limit = min(end, size)
     if (start < limit && table.chunksSize < 0) {
       const reason = 'the table of its chunks is longer than its compressed data'
       yield { kind: 'unreadable', offset: start, length: limit - start, reason }
@@ -184,7 +185,7 @@ export function openWofContent({ compressed, size, algorithm }: WofContentOption
     pieces,
     async read(offset, length, into): Promise<Bytes> {
       const left = offset < size ? size - offset : 0n
-      const wanted = BigInt(length) < left ? length : Number(left)
+      const wanted = Number(min(BigInt(length), left))
       const target = into ? Buffer.from(into.buffer, into.byteOffset, wanted) : Buffer.allocUnsafe(wanted)
       const room: Room = (at, count) => {
         const from = Number(at - offset)
