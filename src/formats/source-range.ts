@@ -1,4 +1,5 @@
 import type { ByteSource } from './byte-source.js'
+import { clipLength } from './clip-length.js'
 import { min } from './min-max.js'
 
 /**
@@ -20,7 +21,7 @@ export function sourceRange(
     ...(source.place && { place: { fd: source.place.fd, offset: source.place.offset + start } }),
     async read(offset, count, into) {
       const here = offset < size ? size - offset : 0n
-      return source.read(start + offset, Number(min(here, BigInt(count))), into)
+      return source.read(start + offset, clipLength(count, here), into)
     },
     close: () => source.close(),
   }

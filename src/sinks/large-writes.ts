@@ -1,5 +1,6 @@
 import type { Output } from '../cli/output.js'
 import type { Bytes } from '../formats/byte-source.js'
+import { clipLength } from '../formats/clip-length.js'
 
 const SLAB = 1 << 20
 /** From this size on bytes are written from where they are; smaller ones are gathered. */
@@ -97,7 +98,7 @@ export function largeWrites(output: Output): LargeWrites {
         const at = offset + distance
         if (room(at) === 0) await flush()
         const left = length - distance
-        const size = left < BigInt(room(at)) ? Number(left) : room(at)
+        const size = clipLength(room(at), left)
         fill(reserve(at, size), distance)
         distance += BigInt(size)
       }

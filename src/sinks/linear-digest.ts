@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { fillSymbolic, type SymbolicContent } from '../formats/aff4/symbolic.js'
 import type { Bytes } from '../formats/byte-source.js'
+import { clipLength } from '../formats/clip-length.js'
 
 /** Bytes without content that are hashed at most: beyond that a digest is no longer `linear`. */
 const MOST_ABSENT = 64n << 30n
@@ -33,7 +34,7 @@ export function createLinearDigest(): LinearDigest {
       piece ??= Buffer.allocUnsafe(PIECE)
       for (let at = offset; sum && at < position; ) {
         const left = position - at
-        const into = piece.subarray(0, left < BigInt(PIECE) ? Number(left) : PIECE)
+        const into = piece.subarray(0, clipLength(PIECE, left))
         fillSymbolic(content, at, into)
         sum.update(into)
         at += BigInt(into.length)

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import type { ByteSource } from '../byte-source.js'
+import { clipLength } from '../clip-length.js'
 import { openFileSource } from '../file-source.js'
 import { FormatError } from '../format-error.js'
 import { removeFile } from '../remove-file.js'
@@ -226,5 +227,5 @@ const clipped =
   (source: ByteSource, size: bigint): ByteSource['read'] =>
   (offset, length, into) => {
     const left = offset < size ? size - offset : 0n
-    return source.read(offset, BigInt(length) > left ? Number(left) : length, into)
+    return source.read(offset, clipLength(length, left), into)
   }

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib'
 import type { ByteSource, Bytes } from '../byte-source.js'
+import { clipLength } from '../clip-length.js'
 
 /** One of the named pieces that a volume consists of. */
 export interface Member {
@@ -47,7 +48,7 @@ const BLOCK = 1 << 20
 export async function checkMember(member: Member, content: ByteSource): Promise<string | undefined> {
   if (member.crc === undefined) return undefined
   let crc = 0
-  const block = Buffer.allocUnsafe(content.size < BigInt(BLOCK) ? Number(content.size) : BLOCK)
+  const block = Buffer.allocUnsafe(clipLength(BLOCK, content.size))
   for (let done = 0n; done < content.size; done += BigInt(BLOCK))
     crc = crc32(await content.read(done, BLOCK, block), crc)
   return crc === member.crc ? undefined : `${content.name}: CRC does not match`

@@ -1,7 +1,7 @@
 import { type CodecName, decompressUpTo } from '../../codecs/codec.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
+import { clipLength } from '../clip-length.js'
 import { FormatError } from '../format-error.js'
-import { min } from '../min-max.js'
 import { type ChunkForm, type ChunkFormat, formOfChunk } from './chunk-form.js'
 import { checkMember, type Member } from './container.js'
 import { type Dialect, indexOf } from './dialect.js'
@@ -207,7 +207,7 @@ export function openImageStream(first: Volume, urn: string, volumes: readonly Vo
       return refuse(`${where}: ${(error as Error).message}`)
     }
     const left = size - number * chunkBytes
-    const needed = left < chunkBytes ? Number(left) : chunkSize
+    const needed = clipLength(chunkSize, left)
     if (bytes.length < needed) refuse(`${where} holds ${bytes.length} bytes of ${needed}`)
     return bytes
   }
@@ -242,7 +242,7 @@ export function openImageStream(first: Volume, urn: string, volumes: readonly Vo
 
   async function read(offset: bigint, length: number, into?: Bytes): Promise<Bytes> {
     const left = size > offset ? size - offset : 0n
-    const wanted = Number(min(BigInt(length), left))
+    const wanted = clipLength(length, left)
     const result = into?.subarray(0, wanted) ?? Buffer.allocUnsafe(wanted)
     const room = spare ?? Buffer.allocUnsafe(roomBytes)
     spare = undefined

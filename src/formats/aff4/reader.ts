@@ -1,5 +1,6 @@
 import { type AddressSpace, firstIndex, mergeRuns, type Run } from '../address-space.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
+import { clipLength } from '../clip-length.js'
 import { FormatError } from '../format-error.js'
 import { max, min } from '../min-max.js'
 import { checkMember } from './container.js'
@@ -344,7 +345,7 @@ async function mapStream(
       }
       const within = at - entry.offset
       const left = entry.length - within
-      const piece = result.subarray(done, left < BigInt(length - done) ? done + Number(left) : length)
+      const piece = result.subarray(done, done + clipLength(length - done, left))
       const content = contents[entry.targetId]
       const target = entry.targetOffset + within
       if (content !== undefined) fillSymbolic(content, target, piece)

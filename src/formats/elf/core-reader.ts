@@ -1,5 +1,6 @@
 import { type AddressSpace, firstIndex, mergeRuns, type Run } from '../address-space.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
+import { clipLength } from '../clip-length.js'
 import { FormatError } from '../format-error.js'
 import { MAX_PROGRAM_HEADERS } from './core-layout.js'
 import { decodeNotes, type ElfNote } from './notes.js'
@@ -208,7 +209,7 @@ async function readPieces(
     if (!piece || skip < 0n || skip >= piece.length)
       throw new FormatError(`address 0x${at.toString(16)} is not in the image`)
     const left = piece.length - skip
-    const here = left < BigInt(length - done) ? Number(left) : length - done
+    const here = clipLength(length - done, left)
     const what = `the bytes of address 0x${at.toString(16)} lie`
     const bytes = await readExactly(source, piece.offset + skip, here, what)
     if (here === length) return bytes

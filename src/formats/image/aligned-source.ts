@@ -1,6 +1,6 @@
 import type { ByteSource, Bytes } from '../byte-source.js'
+import { clipLength } from '../clip-length.js'
 import type { ReadAt } from '../file-source.js'
-import { min } from '../min-max.js'
 
 /** A multiple of every sector size. */
 const UNIT = 4096
@@ -19,14 +19,14 @@ export function alignedSource(name: string, size: bigint, read: ReadAt, close: (
     name,
     size,
     async read(offset, length, into) {
-      const wanted = offset >= size ? 0 : Number(min(BigInt(length), size - offset))
+      const wanted = offset >= size ? 0 : clipLength(length, size - offset)
       const bytes = into?.subarray(0, wanted) ?? Buffer.allocUnsafe(wanted)
       for (let done = 0; done < wanted; ) {
         const at = offset + BigInt(done)
         const within = Number(at % BigInt(UNIT))
         const left = Math.min(wanted - done, room.length - within)
         const start = at - BigInt(within)
-        const end = Number(min(BigInt(Math.ceil((within + left) / UNIT) * UNIT), size - start))
+        const end = clipLength(Math.ceil((within + left) / UNIT) * UNIT, size - start)
         const got = Math.max(0, Math.min(left, readFully(read, start, room.subarray(0, end)) - within))
         bytes.set(room.subarray(within, within + got), done)
         done += got

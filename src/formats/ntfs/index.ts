@@ -1,4 +1,5 @@
 import type { ByteSource } from '../byte-source.js'
+import { clipLength } from '../clip-length.js'
 import type { Report } from './finding.js'
 import { decodeIndexRoot, type IndexRoot, isBlockSize } from './index-root.js'
 
@@ -65,7 +66,7 @@ export function openIndex(parts: IndexParts): NtfsIndex {
   const claimed = allocation ? allocation.size / BigInt(blockSize) : 0n
   if (claimed > MOST_BLOCKS)
     complain(`it claims ${claimed} blocks; no more than ${MOST_BLOCKS} are looked at`)
-  const blockCount = claimed > MOST_BLOCKS ? MOST_BLOCKS : Number(claimed)
+  const blockCount = clipLength(MOST_BLOCKS, claimed)
   return {
     name,
     root,

@@ -1,5 +1,6 @@
 import type { Run } from '../../formats/address-space.js'
 import type { Bytes } from '../../formats/byte-source.js'
+import { clipLength } from '../../formats/clip-length.js'
 
 // /proc/kpageflags (Documentation/admin-guide/mm/pagemap.rst): u64 per page frame, little-endian on every
 // machine pmem runs on, at 8 times the page's number. Reads are multiples of 8 bytes at multiples of 8.
@@ -37,7 +38,7 @@ export function* faultyRuns(read: ReadFlags, run: Run, pageSize: bigint): Genera
   let pending: FaultyRun | undefined
   for (let page = run.start / pageSize; page < end; ) {
     const left = end - page
-    const entries = left < BigInt(ENTRIES_PER_READ) ? Number(left) : ENTRIES_PER_READ
+    const entries = clipLength(ENTRIES_PER_READ, left)
     const count = Math.floor(read(page * BigInt(ENTRY), buffer.subarray(0, entries * ENTRY)) / ENTRY)
     if (count === 0) break
     for (const { fault, first, pages } of scanPageFlags(buffer.subarray(0, count * ENTRY))) {

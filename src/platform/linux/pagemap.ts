@@ -1,5 +1,6 @@
 import type { Run } from '../../formats/address-space.js'
 import type { Bytes } from '../../formats/byte-source.js'
+import { clipLength } from '../../formats/clip-length.js'
 
 // /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst): u64 per virtual page, at 8 times its number.
 // Bit 63 present, 62 swapped out, 58 guard region (since Linux 6.15), which is none of both but may say so.
@@ -27,7 +28,7 @@ export function* populatedParts(
   const end = run.start + run.length
   for (let at = run.start; at < end; ) {
     const left = (end - at) / pageSize
-    const entries = left < BigInt(ENTRIES_PER_READ) ? Number(left) : ENTRIES_PER_READ
+    const entries = clipLength(ENTRIES_PER_READ, left)
     const bytes = read((at / pageSize) * BigInt(ENTRY), buffer.subarray(0, entries * ENTRY))
     const count = Math.floor(bytes / ENTRY)
     if (count === 0) {

@@ -5,6 +5,7 @@ import { partialOf } from '../../cli/tree-path.js'
 import { isZero } from '../../codecs/zero.js'
 import { fillSymbolic } from '../../formats/aff4/symbolic.js'
 import type { Bytes } from '../../formats/byte-source.js'
+import { clipLength } from '../../formats/clip-length.js'
 import { FormatError } from '../../formats/format-error.js'
 import { max } from '../../formats/min-max.js'
 import { chunkContent } from '../../frames/chunk-content.js'
@@ -78,7 +79,7 @@ function openFile(place: Place, body: StreamBody): RestoredStream {
       if (content !== 'zero' && content !== 0)
         for (let at = offset; at < offset + length; ) {
           const left = offset + length - at
-          const piece = Buffer.allocUnsafe(left < BigInt(PIECE) ? Number(left) : PIECE)
+          const piece = Buffer.allocUnsafe(clipLength(PIECE, left))
           fillSymbolic(content, at, piece)
           file.writeAt(at, piece)
           at += BigInt(piece.length)

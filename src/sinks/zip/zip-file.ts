@@ -2,6 +2,7 @@ import { EXIT, ToolError } from '../../cli/exit.js'
 import { fillSymbolic, type SymbolicContent } from '../../formats/aff4/symbolic.js'
 import type { Archive, GrowingMember } from '../../formats/aff4/zip/archive.js'
 import type { Bytes } from '../../formats/byte-source.js'
+import { clipLength } from '../../formats/clip-length.js'
 import { chunkContent } from '../../frames/chunk-content.js'
 import type { DataFrame, FillFrame, MetaFrame, StreamBody } from '../../frames/frame.js'
 import { announcedSize } from '../../frames/streams.js'
@@ -62,7 +63,7 @@ export function openZipFile(archive: Archive, body: StreamBody, names: MemberNam
     while (next < to) {
       const left = to - next
       piece ??= Buffer.allocUnsafe(PIECE)
-      const into = piece.subarray(0, left < BigInt(PIECE) ? Number(left) : PIECE)
+      const into = piece.subarray(0, clipLength(PIECE, left))
       fillSymbolic(content, next, into)
       await put(into)
     }

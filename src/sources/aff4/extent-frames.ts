@@ -2,6 +2,7 @@ import { isZero } from '../../codecs/zero.js'
 import type { ImageStream, StoredChunk } from '../../formats/aff4/image-stream-reader.js'
 import type { Extent, OpenStream } from '../../formats/aff4/reader.js'
 import type { Bytes } from '../../formats/byte-source.js'
+import { clipLength } from '../../formats/clip-length.js'
 import { FormatError } from '../../formats/format-error.js'
 import { min } from '../../formats/min-max.js'
 import type { Batch } from '../../frames/frame.js'
@@ -101,7 +102,7 @@ export async function* extentsToFrames({
     try {
       sound = await inspector.sound(source, first)
       const count = whole ? left / size : 1n
-      chunks = await source.chunks(first, count < MOST_CHUNKS ? Number(count) : MOST_CHUNKS, outbox.rest())
+      chunks = await source.chunks(first, clipLength(MOST_CHUNKS, count), outbox.rest())
     } catch (error) {
       if (!isDamage(error)) throw error
       frames.failed(at, whole ? size : part, error)

@@ -1,6 +1,7 @@
 import type { TreeFile } from '../../cli/tree.js'
 import type { Run } from '../../formats/address-space.js'
 import { fillSymbolic } from '../../formats/aff4/symbolic.js'
+import { clipLength } from '../../formats/clip-length.js'
 import { encodeMapfile, type MapBlock } from '../../formats/mapfile.js'
 import type { Content } from '../../formats/ntfs/content.js'
 
@@ -47,7 +48,7 @@ export async function copyContent(
       if (text > mostText) return { lost, reason, end: offset }
       for (let at = offset; at < offset + length; at += BigInt(PIECE_SIZE)) {
         const left = offset + length - at
-        const bytes = space.subarray(0, left < BigInt(PIECE_SIZE) ? Number(left) : PIECE_SIZE)
+        const bytes = space.subarray(0, clipLength(PIECE_SIZE, left))
         fillSymbolic('unreadable', at, bytes)
         file.writeAt(at, bytes)
         await told(0n)

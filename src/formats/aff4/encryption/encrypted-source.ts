@@ -1,6 +1,6 @@
 import type { ByteSource, Bytes } from '../../byte-source.js'
+import { clipLength } from '../../clip-length.js'
 import { FormatError } from '../../format-error.js'
-import { min } from '../../min-max.js'
 import { bevyUrn, INDEX_ENTRY_SIZE, indexUrn, readIndexEntry } from '../image-stream.js'
 import { aff4 } from '../lexicon.js'
 import type { Volume } from '../volume.js'
@@ -69,7 +69,7 @@ export function openEncryptedStream(volume: Volume, urn: string, decrypt: UnitCi
 
   async function read(offset: bigint, length: number): Promise<Bytes> {
     const left = size > offset ? size - offset : 0n
-    const wanted = Number(min(BigInt(length), left))
+    const wanted = clipLength(length, left)
     const pieces: Bytes[] = []
     for (let done = 0; done < wanted; ) {
       const at = offset + BigInt(done)

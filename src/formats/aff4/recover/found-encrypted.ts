@@ -1,4 +1,5 @@
 import type { ByteSource, Bytes } from '../../byte-source.js'
+import { clipLength } from '../../clip-length.js'
 import { min } from '../../min-max.js'
 import { encryptedStreamOf, type Secrets, unlockKey } from '../encryption/unlock.js'
 import { UNIT } from '../encryption/xts.js'
@@ -59,7 +60,7 @@ export async function openFoundEncrypted(
     size,
     async read(offset, length) {
       const left = size > offset ? size - offset : 0n
-      const result = Buffer.allocUnsafe(Number(min(BigInt(length), left)))
+      const result = Buffer.allocUnsafe(clipLength(length, left))
       for (let done = 0; done < result.length; ) {
         const some = await readSome(offset + BigInt(done), result.length - done)
         result.set(some, done)

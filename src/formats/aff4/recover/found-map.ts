@@ -1,4 +1,5 @@
 import type { ByteSource } from '../../byte-source.js'
+import { clipLength } from '../../clip-length.js'
 import {
   decodeIdx,
   MAP_ENTRY_SIZE,
@@ -50,7 +51,7 @@ export async function restoreMap(
     if (member.size! > LARGEST_MAP) continue
     for (let done = 0n; done < member.available; done += BigInt(BLOCK)) {
       const left = member.available - done
-      const block = await source.read(member.start + done, left < BLOCK ? Number(left) : BLOCK)
+      const block = await source.read(member.start + done, clipLength(BLOCK, left))
       const view = new DataView(block.buffer, block.byteOffset, block.length)
       for (let at = 0; at + MAP_ENTRY_SIZE <= block.length; at += MAP_ENTRY_SIZE) {
         const { offset, length, targetOffset, targetId } = read(view, at)

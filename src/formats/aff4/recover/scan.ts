@@ -1,5 +1,6 @@
 import { constants, crc32, inflateRawSync } from 'node:zlib'
 import type { ByteSource, Bytes } from '../../byte-source.js'
+import { clipLength } from '../../clip-length.js'
 import { type DirectoryEntry, decodeEntry, ENTRY_SIZE } from '../zip/central-directory.js'
 import { DESCRIPTOR_SIZE, type Descriptor, readDescriptor } from '../zip/data-descriptor.js'
 import { DEFLATED, findLocalHeader, LONGEST_HEADER, type LocalHeader, STORED } from '../zip/local-header.js'
@@ -196,7 +197,7 @@ async function crcMatches(
   let crc = 0
   for (let done = 0n; done < member.available; ) {
     const left = member.available - done
-    const bytes = await source.read(member.start + done, left < BLOCK ? Number(left) : BLOCK)
+    const bytes = await source.read(member.start + done, clipLength(BLOCK, left))
     if (bytes.length === 0) return false
     crc = crc32(bytes, crc)
     done += BigInt(bytes.length)

@@ -1,5 +1,6 @@
 import type { CodecName } from '../../../codecs/codec.js'
 import type { ByteSource } from '../../byte-source.js'
+import { clipLength } from '../../clip-length.js'
 import type { Dialect } from '../dialect.js'
 import { DEFAULT_CHUNK_SIZE, LARGEST_CHUNK_SIZE } from '../image-stream.js'
 import { contentOf, type FoundBevy, type FoundStream } from './catalogue.js'
@@ -124,7 +125,7 @@ async function guessUnindexed(
   const window = 2 * (given ?? LARGEST_GUESSED)
   for (let slot = 0, at = 0n; slot < SAMPLE && at < data.available; slot++, at += BigInt(step)) {
     const left = data.available - at
-    const bytes = await source.read(data.start + at, left < window ? Number(left) : window)
+    const bytes = await source.read(data.start + at, clipLength(window, left))
     for (const codec of CODECS) {
       const chunkSize = given ?? decodedSize(codec, bytes, LARGEST_GUESSED)
       if (chunkSize === undefined || chunkSize < SMALLEST_GUESSED || chunkSize > LARGEST_GUESSED) continue

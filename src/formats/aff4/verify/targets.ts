@@ -1,3 +1,4 @@
+import { clipLength } from '../../clip-length.js'
 import { openStream } from '../reader.js'
 import { BLOCK, damageOf } from './context.js'
 import { type Course, SUMS, statedOfBytes } from './course.js'
@@ -35,7 +36,7 @@ export async function targetOf(course: Course, urn: string): Promise<Target | Fa
         try {
           for (let done = 0n; done < length; done += BigInt(BLOCK)) {
             const left = length - done
-            const bytes = await stream.read(offset + done, left < BigInt(BLOCK) ? Number(left) : BLOCK)
+            const bytes = await stream.read(offset + done, clipLength(BLOCK, left))
             await tick(bytes.length)
             take(bytes)
           }

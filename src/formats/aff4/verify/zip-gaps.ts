@@ -1,4 +1,5 @@
 import type { ByteSource, Bytes } from '../../byte-source.js'
+import { clipLength } from '../../clip-length.js'
 import { LOCAL_HEADER_SIZE } from '../zip/local-header.js'
 import { readExactly } from '../zip/reader.js'
 import { readZip64 } from '../zip/zip64.js'
@@ -77,7 +78,7 @@ async function walk(
   let at = from
   for (let step = 0; step < MOST_RECORDS && at < to; step++) {
     const left = to - at
-    const room = left < BigInt(WINDOW) ? Number(left) : WINDOW
+    const room = clipLength(WINDOW, left)
     const bytes = bufferOf(await readExactly(source, at, room))
     const length = recordLength(bytes, seen)
     if (length === undefined || at + length > to) break

@@ -1,4 +1,5 @@
 import type { ByteSource, Bytes } from '../../byte-source.js'
+import { clipLength } from '../../clip-length.js'
 import { FormatError } from '../../format-error.js'
 import { type DirectoryEntry, decodeEntry, ENTRY_SIZE } from '../zip/central-directory.js'
 import {
@@ -203,7 +204,7 @@ async function* directoryEntries(
     if (!next) {
       windowStart = at
       const left = end - at
-      const length = left < BigInt(DIRECTORY_WINDOW) ? Number(left) : DIRECTORY_WINDOW
+      const length = clipLength(DIRECTORY_WINDOW, left)
       window = bufferOf(await readExactly(source, at, length))
       next = decodeEntry(window, at)
     }
@@ -244,7 +245,7 @@ async function checkLocalHeader(
   }
   const rawName = record.subarray(ENTRY_SIZE, ENTRY_SIZE + record.readUInt16LE(28))
   const guess = Math.max(HEADER_WINDOW, LOCAL_HEADER_SIZE + 2 * rawName.length)
-  let header = bufferOf(await readExactly(source, at, room < BigInt(guess) ? Number(room) : guess))
+  let header = bufferOf(await readExactly(source, at, clipLength(guess, room)))
   let length: number
   try {
     length = localHeaderLength(header.subarray(0, LOCAL_HEADER_SIZE), at)
@@ -305,7 +306,7 @@ async function checkDescriptor(
   directory: bigint,
 ): Promise<number | 'none' | 'wrong'> {
   const room = directory - at
-  const length = room < BigInt(LONG_DESCRIPTOR) ? Number(room) : LONG_DESCRIPTOR
+  const length = clipLength(LONG_DESCRIPTOR, room)
   const bytes = bufferOf(await readExactly(source, at, length))
   if (length < SHORT_DESCRIPTOR || bytes.readUInt32LE(0) !== DESCRIPTOR) return 'none'
   if (bytes.readUInt32LE(4) !== entry.crc) return 'wrong'

@@ -1,6 +1,7 @@
 import { pipeline, Readable } from 'node:stream'
 import { crc32, createInflateRaw, type InflateRaw } from 'node:zlib'
 import type { ByteSource, Bytes } from '../../byte-source.js'
+import { clipLength } from '../../clip-length.js'
 import { FormatError } from '../../format-error.js'
 
 /** Stored bytes that are read at once. */
@@ -47,7 +48,7 @@ export function inflatingSource(deflated: Deflated): ByteSource {
   async function* blocks(): AsyncGenerator<Bytes> {
     for (let done = 0n; done < deflated.compressedSize; ) {
       const left = deflated.compressedSize - done
-      const block = await deflated.stored(done, left < BigInt(BLOCK) ? Number(left) : BLOCK)
+      const block = await deflated.stored(done, clipLength(BLOCK, left))
       done += BigInt(block.length)
       yield block
     }
@@ -71,7 +72,7 @@ export function inflatingSource(deflated: Deflated): ByteSource {
 
   async function read(offset: bigint, length: number): Promise<Bytes> {
     const left = size > offset ? size - offset : 0n
-    const result = Buffer.allocUnsafe(left < BigInt(length) ? Number(left) : length)
+    const result = Buffer.allocUnsafe(clipLength(length, left))
     if (!pieces || offset < start) restart()
     for (let done = 0; done < result.length; ) {
       const within = offset + BigInt(done) - start

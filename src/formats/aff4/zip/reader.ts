@@ -1,7 +1,7 @@
 import { constants, crc32, inflateRawSync } from 'node:zlib'
 import type { ByteSource, Bytes } from '../../byte-source.js'
+import { clipLength } from '../../clip-length.js'
 import { FormatError } from '../../format-error.js'
-import { min } from '../../min-max.js'
 import type { Container, Member } from '../container.js'
 import { decodeEntry, ENTRY_SIZE } from './central-directory.js'
 import {
@@ -60,7 +60,7 @@ export interface Directory {
  * @throws {FormatError} with the offset when there is none or it contradicts the file
  */
 export async function readDirectory(source: ByteSource): Promise<Directory> {
-  const tailLength = Number(min(source.size, BigInt(MAX_COMMENT + END_SIZE + LOCATOR_SIZE + ZIP64_END_SIZE)))
+  const tailLength = clipLength(MAX_COMMENT + END_SIZE + LOCATOR_SIZE + ZIP64_END_SIZE, source.size)
   const tailStart = source.size - BigInt(tailLength)
   const tail = asBuffer(await readExactly(source, tailStart, tailLength))
   const plainAt = findEnd(tail)
@@ -115,7 +115,7 @@ async function readEntries(
     let next = decodeEntry(window.subarray(Number(at - windowStart)), at)
     if (!next) {
       windowStart = at
-      window = await readExactly(source, at, Number(min(BigInt(WINDOW), end - at)))
+      window = await readExactly(source, at, clipLength(WINDOW, end - at))
       next = decodeEntry(window, at)
     }
     if (!next) throw new FormatError(`zip: directory entry ${index} is cut`, at)
@@ -190,7 +190,7 @@ export async function openMember(source: ByteSource, member: Member): Promise<By
       ...(source.place && { place: { fd: source.place.fd, offset: source.place.offset + start } }),
       async read(offset, length, into) {
         const left = member.size > offset ? member.size - offset : 0n
-        return readExactly(source, start + offset, Number(min(BigInt(length), left)), into)
+        return readExactly(source, start + offset, clipLength(length, left), into)
       },
       async close() {},
     }

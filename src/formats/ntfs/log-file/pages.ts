@@ -1,4 +1,5 @@
 import type { ByteSource } from '../../byte-source.js'
+import { clipLength } from '../../clip-length.js'
 import type { Report } from '../finding.js'
 import { undoFixups } from '../fixups.js'
 import { readAround } from '../read-around.js'
@@ -44,7 +45,7 @@ export async function findRecordPages(
 ): Promise<RecordPage[]> {
   const { pageSize } = restart
   const claimed = log.size / BigInt(pageSize)
-  const count = claimed > BigInt(MOST_PAGES) ? MOST_PAGES : Number(claimed)
+  const count = clipLength(MOST_PAGES, claimed)
   if (claimed > BigInt(MOST_PAGES))
     report({ message: `$LogFile of ${claimed} pages is read up to ${MOST_PAGES}` })
   const found = new Map<number, RecordPage>()

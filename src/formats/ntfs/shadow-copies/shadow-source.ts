@@ -1,5 +1,5 @@
 import type { ByteSource, Bytes } from '../../byte-source.js'
-import { min } from '../../min-max.js'
+import { clipLength } from '../../clip-length.js'
 import { NtfsError } from '../finding.js'
 import { OUTSIDE, type StoreBlocks } from './block-list.js'
 import { NO_BLOCK } from './block-table.js'
@@ -37,7 +37,7 @@ export function shadowSource(
     name,
     size,
     async read(offset, length, into) {
-      const wanted = offset >= size ? 0 : Number(min(BigInt(length), size - offset))
+      const wanted = offset >= size ? 0 : clipLength(length, size - offset)
       if (wanted === 0) return new Uint8Array(0)
       const parts = await open()
       const bytes = into?.subarray(0, wanted) ?? Buffer.allocUnsafe(wanted)

@@ -1,4 +1,5 @@
 import type { ByteSource, Bytes } from '../../byte-source.js'
+import { clipLength } from '../../clip-length.js'
 import { min } from '../../min-max.js'
 import { NtfsError } from '../finding.js'
 import { openChunkTable } from './chunk-table.js'
@@ -185,7 +186,7 @@ export function openWofContent({ compressed, size, algorithm }: WofContentOption
     pieces,
     async read(offset, length, into): Promise<Bytes> {
       const left = offset < size ? size - offset : 0n
-      const wanted = Number(min(BigInt(length), left))
+      const wanted = clipLength(length, left)
       const target = into ? Buffer.from(into.buffer, into.byteOffset, wanted) : Buffer.allocUnsafe(wanted)
       const room: Room = (at, count) => {
         const from = Number(at - offset)
