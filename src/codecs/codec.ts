@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { CodecError, type CodecName, tooLong, type WritableCodec } from './codec-error.js'
+import { asBuffer } from './views.js'
 import { deflate, inflate } from './zlib-codec.js'
 
 export { CodecError, type CodecName, type WritableCodec }
@@ -53,7 +54,7 @@ const TABLE: Record<CodecName, Codec> = {
     decompress(stored, limit) {
       if (snappyLength(stored) > limit) throw new CodecError('snappy', tooLong(limit))
       try {
-        return bufferOf(snappy().uncompressSync(stored, { asBuffer: true, copyOutputData: true }))
+        return bytesOf(snappy().uncompressSync(stored, { asBuffer: true, copyOutputData: true }))
       } catch (cause) {
         throw damaged('snappy', cause)
       }
@@ -129,11 +130,7 @@ function scratch(length: number): Buffer {
   return lz4Scratch.subarray(0, length)
 }
 
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}
-
-function bufferOf(output: string | Buffer): Buffer {
+function bytesOf(output: string | Buffer): Buffer {
   if (typeof output === 'string') throw new TypeError('snappy gave text for bytes')
   return output
 }

@@ -1,3 +1,4 @@
+import { asBuffer } from '../codecs/views.js'
 import type { Run } from './address-space.js'
 import type { Bytes } from './byte-source.js'
 import { FormatError } from './format-error.js'
@@ -65,7 +66,7 @@ function parseNumber(text: string, line: number): bigint {
  * @throws {FormatError} naming the line that is not as the format demands
  */
 export function decodeMapfile(bytes: Bytes): Mapfile {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+  const text = asBuffer(bytes).toString('latin1')
   const blocks: MapBlock[] = []
   let run: Omit<Mapfile, 'blocks'> | undefined
   let end: bigint | undefined

@@ -2,6 +2,7 @@
  * Facts about a stream as the Turtle of a META frame. Terms of AFF4 and AFF4-L where they have one, else our own.
  */
 
+import { asBuffer } from '../codecs/views.js'
 import { NAMESPACES } from '../formats/aff4/namespaces.js'
 
 const PREFIXES = `@prefix aff4: <${NAMESPACES.aff4}> .
@@ -44,7 +45,7 @@ export function long(value: bigint | number): Literal {
 }
 
 export function base64(value: Uint8Array): Literal {
-  return `"${Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64')}"^^xsd:base64Binary`
+  return `"${asBuffer(value).toString('base64')}"^^xsd:base64Binary`
 }
 
 const SECOND = 1_000_000_000n

@@ -1,4 +1,5 @@
 import { type CodecName, decompressUpTo } from '../../codecs/codec.js'
+import { asDataView } from '../../codecs/views.js'
 import type { Bytes } from '../byte-source.js'
 
 /** How the chunks of an image stream are stored, as far as its description tells. */
@@ -59,8 +60,7 @@ export function zlibOf(stored: Bytes, chunkSize: number): Bytes | undefined {
 }
 
 const startsWithLength = (stored: Bytes, length: number) =>
-  stored.length > 4 &&
-  new DataView(stored.buffer, stored.byteOffset, stored.length).getUint32(0, true) === length
+  stored.length > 4 && asDataView(stored).getUint32(0, true) === length
 
 function decodesTo(codec: CodecName, stored: Bytes, limit: number, least: number): boolean {
   try {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { compress, type WritableCodec } from '../../codecs/codec.js'
 import { copyBytes } from '../../codecs/copy-bytes.js'
+import { asDataView } from '../../codecs/views.js'
 import type { Bytes } from '../byte-source.js'
 import { type BlockHashes, createBlockHashes } from './block-hashes.js'
 import { indexOf } from './dialect.js'
@@ -99,7 +100,7 @@ export function createImageStream(
     createBlockHashes(digest, chunkSize, chunksPerBevy),
   )
   const index = Buffer.alloc(INDEX_ENTRY_SIZE * chunksPerBevy)
-  const indexView = new DataView(index.buffer, index.byteOffset, index.length)
+  const indexView = asDataView(index)
   const indexSum = createHash('sha512')
   let codec: WritableCodec | undefined
   let bevy: Buffer | undefined

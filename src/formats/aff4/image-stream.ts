@@ -1,3 +1,4 @@
+import { asDataView } from '../../codecs/views.js'
 import type { Bytes } from '../byte-source.js'
 import type { DigestName } from './lexicon.js'
 
@@ -52,7 +53,7 @@ export function readIndexEntry(index: Bytes, slot: number): StoredRange | undefi
  * length is negative where offsets don't ascend.
  */
 export function readIndexOffsets(index: Bytes, slot: number, bevySize: bigint): StoredRange | undefined {
-  const view = new DataView(index.buffer, index.byteOffset, index.length)
+  const view = asDataView(index)
   const count = Math.floor(index.length / 4)
   if (slot >= count) return undefined
   const at = (entry: number) => view.getUint32(entry * 4, true)
@@ -69,7 +70,7 @@ export const axiomBevyUrn = (volume: string, path: string, number: number): stri
 
 /** An index of the suite of 2015, from one of the Standard: where each chunk begins, as u32. */
 export function chunkStarts(index: Bytes): Bytes {
-  const view = new DataView(index.buffer, index.byteOffset, index.length)
+  const view = asDataView(index)
   const starts = Buffer.alloc((index.length / INDEX_ENTRY_SIZE) * 4)
   for (let at = 0; at < starts.length; at += 4) starts.writeUInt32LE(view.getUint32(at * 3, true), at)
   return starts

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib'
+import { asDataView } from '../../codecs/views.js'
 import type { Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import type { Member } from './container.js'
@@ -78,7 +79,7 @@ async function readEntries(
   for (let done = 0n; done < source.size; done += BigInt(BLOCK)) {
     const block: Bytes = await source.read(done, BLOCK)
     crc = crc32(block, crc)
-    const view = new DataView(block.buffer, block.byteOffset, block.length)
+    const view = asDataView(block)
     for (let at = 0; at < block.length; at += MAP_ENTRY_SIZE) {
       const { offset, length, targetOffset, targetId } = readEntry(view, at)
       const where = () => `entry ${done / BigInt(MAP_ENTRY_SIZE) + BigInt(at / MAP_ENTRY_SIZE)}`

@@ -1,3 +1,4 @@
+import { asBuffer } from '../../codecs/views.js'
 import type { Bytes } from '../byte-source.js'
 import { aff4 } from './lexicon.js'
 import type { SymbolicContent } from './symbolic.js'
@@ -56,7 +57,7 @@ export const encodeIdx = (targets: Iterable<string>): Bytes =>
   Buffer.from([...targets].map((target) => `${target}\n`).join(''), 'utf8')
 
 export function decodeIdx(bytes: Bytes): string[] {
-  const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8').split(/\r?\n/)
+  const lines = asBuffer(bytes).toString('utf8').split(/\r?\n/)
   if (lines.at(-1) === '') lines.pop()
   return lines
 }

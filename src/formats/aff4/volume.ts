@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib'
+import { asBuffer } from '../../codecs/views.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import type { Container, Member } from './container.js'
@@ -219,8 +220,7 @@ async function readTurtle(container: Container, member: Member, reader: TurtleRe
   reader.end()
 }
 
-const decodeText = (bytes: Bytes) =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
+const decodeText = (bytes: Bytes) => asBuffer(bytes).toString('utf8')
 
 /** Writers end labels with line ends and NULs. */
 const trimmed = (label: string) => label.replace(/[\0\s]+$/, '')

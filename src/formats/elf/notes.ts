@@ -1,3 +1,4 @@
+import { asBuffer, asDataView } from '../../codecs/views.js'
 import type { Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import { ELF64_LSB, type Encoding } from './structs.js'
@@ -22,7 +23,7 @@ const padded = (size: number, align: number): number => Math.ceil(size / align) 
  * @throws {FormatError} at the offset in `bytes` of a note that runs past their end
  */
 export function decodeNotes(bytes: Bytes, encoding: Encoding = ELF64_LSB, align = 4): ElfNote[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const view = asDataView(bytes)
   const unit = align === 8 ? 8 : 4
   const notes: ElfNote[] = []
   let at = 0
@@ -35,7 +36,7 @@ export function decodeNotes(bytes: Bytes, encoding: Encoding = ELF64_LSB, align 
     const descAt = padded(at + HEADER + nameSize, unit)
     const descEnd = descAt + descSize
     if (descEnd > bytes.length) throw new FormatError('a note runs past its segment', BigInt(at))
-    const name = Buffer.from(bytes.buffer, bytes.byteOffset + at + HEADER, nameSize).toString('latin1')
+    const name = asBuffer(bytes).toString('latin1', at + HEADER, at + HEADER + nameSize)
     notes.push({ name: name.replace(/\0.*$/s, ''), type, desc: bytes.subarray(descAt, descEnd) })
     at = padded(descEnd, unit)
   }

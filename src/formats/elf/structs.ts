@@ -1,3 +1,4 @@
+import { asDataView } from '../../codecs/views.js'
 import type { Bytes } from '../byte-source.js'
 
 // System V ABI, chapters 4 (ELF header, sections) and 5 (program header), with Elf32 and Elf64 types.
@@ -93,7 +94,7 @@ export const SIZES = {
 } as const
 
 function decode<F extends Fields>(fields: F, bytes: Bytes, at: number, encoding: Encoding): Struct<F> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const view = asDataView(bytes)
   const { bits, littleEndian } = encoding
   const struct: Record<string, number | bigint> = {}
   let position = at
@@ -115,7 +116,7 @@ function encode<F extends Fields>(
   at: number,
   encoding: Encoding,
 ): void {
-  const view = new DataView(into.buffer, into.byteOffset, into.byteLength)
+  const view = asDataView(into)
   const { bits, littleEndian } = encoding
   let position = at
   for (const name in fields) {

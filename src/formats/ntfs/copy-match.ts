@@ -1,5 +1,3 @@
-import type { Bytes } from '../byte-source.js'
-
 /** Bytes that are copied at once: as long as most matches, so that the loop is left where the processor expects it. */
 const WIDE = 16
 
@@ -28,6 +26,3 @@ export function copyMatch(target: DataView, from: number, out: number, end: numb
     from += WIDE
   } while (out < end)
 }
-
-export const viewOf = ({ buffer, byteOffset, byteLength }: Bytes): DataView =>
-  new DataView(buffer, byteOffset, byteLength)

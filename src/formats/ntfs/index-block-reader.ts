@@ -1,3 +1,4 @@
+import { asBuffer } from '../../codecs/views.js'
 import type { NtfsIndex } from './index.js'
 
 /** Windows that are kept at most: 32 MiB. */
@@ -6,8 +7,6 @@ const MOST_WINDOWS = 512
 
 /** Reads a block as on disk. @throws what reading the stream throws */
 export type ReadBlock = (block: number) => Promise<Buffer>
-
-const asBuffer = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 
 /** Reads the block alone: for a few of them. */
 export const readSingleBlock =

@@ -1,5 +1,6 @@
+import { asDataView } from '../../codecs/views.js'
 import type { Bytes } from '../byte-source.js'
-import { copyMatch, viewOf } from './copy-match.js'
+import { copyMatch } from './copy-match.js'
 
 /**
  * LZNT1 ([MS-XCA] 2.5). A chunk is a u16 header and its payload: bits 0-11 of the header are the length of both, less
@@ -29,8 +30,8 @@ export interface Decompressed {
  * @param output as long as the unit
  */
 export function decompressLznt1(input: Bytes, output: Bytes): Decompressed {
-  const source = viewOf(input)
-  const target = viewOf(output)
+  const source = asDataView(input)
+  const target = asDataView(output)
   const limit = output.length
   let at = 0
   let length = 0

@@ -1,3 +1,4 @@
+import { asBuffer } from '../../codecs/views.js'
 import type { ByteSource } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 
@@ -34,5 +35,3 @@ export async function readAround(
     }
   return bytes
 }
-
-const asBuffer = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)

@@ -1,3 +1,4 @@
+import { asDataView } from '../../codecs/views.js'
 import type { Bytes } from '../byte-source.js'
 import type { Report } from './finding.js'
 import { UP_CASE_RANGES } from './up-case-ranges.js'
@@ -19,7 +20,7 @@ export function decodeUpCase(bytes: Bytes, report: Report): UpCase {
     report({ message: `$UpCase has ${bytes.length} bytes, not ${UP_CASE_SIZE}: the built-in table is used` })
     return builtInUpCase()
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const view = asDataView(bytes)
   const table = new Uint16Array(UNITS)
   for (let unit = 0; unit < UNITS; unit++) table[unit] = view.getUint16(2 * unit, true)
   return table

@@ -1,3 +1,4 @@
+import { asBuffer } from '../../codecs/views.js'
 import type { Run } from '../../formats/address-space.js'
 import { FormatError } from '../../formats/format-error.js'
 
@@ -25,7 +26,7 @@ export interface Mapping extends Run {
  * @throws {FormatError} naming the line that is no mapping, or lies below the one before it
  */
 export function parseMaps(bytes: Uint8Array): Mapping[] {
-  const lines = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1').split('\n')
+  const lines = asBuffer(bytes).toString('latin1').split('\n')
   const mappings: Mapping[] = []
   let last = 0n
   for (const [index, line] of lines.entries()) {

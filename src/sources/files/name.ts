@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { asBuffer } from '../../codecs/views.js'
 import type { Bytes } from '../../formats/byte-source.js'
 
 /** What a path is called in a STREAM frame. */
@@ -35,7 +36,7 @@ function sequenceLength(bytes: Bytes, at: number): number {
 }
 
 function text(bytes: Bytes): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
+  return asBuffer(bytes).toString('utf8')
 }
 
 /** A path for people: UTF-8, with a byte that is not as `%E9`. */
@@ -55,7 +56,7 @@ export function displayPath(path: Bytes): string {
  * Separators are single, `.` vanishes, `..` takes its parent away and never leads out; a leading `/` stays.
  */
 export function streamName(path: Bytes): PathName {
-  const bytes = Buffer.from(path.buffer, path.byteOffset, path.length)
+  const bytes = asBuffer(path)
   const kept: string[] = []
   for (const component of bytes.toString('latin1').split('/')) {
     if (component === '..') kept.pop()

@@ -1,3 +1,4 @@
+import { asBuffer } from '../../codecs/views.js'
 import type { Bytes } from '../../formats/byte-source.js'
 import type { Captured, Lacking } from '../helper-files.js'
 
@@ -31,6 +32,6 @@ export function hiddenSymbols(captured: readonly (Captured | Lacking)[]): string
 
 /** The first symbols of a kernel are those of each processor: small numbers, but not all 0. */
 function hidesAddresses(kallsyms: Bytes): boolean {
-  const lines = Buffer.from(kallsyms.buffer, kallsyms.byteOffset, Math.min(kallsyms.length, 1 << 16))
+  const lines = asBuffer(kallsyms).subarray(0, 1 << 16)
   return kallsyms.length > 0 && !/^(?!0+ )[0-9a-f]+ /m.test(lines.toString('latin1'))
 }

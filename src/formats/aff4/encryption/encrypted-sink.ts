@@ -1,3 +1,4 @@
+import { asDataView } from '../../../codecs/views.js'
 import type { ByteSink, Bytes } from '../../byte-source.js'
 import { type Checkpoint, graphCheckpoints } from '../checkpoint.js'
 import { bevyUrn, chunksPerBevy, INDEX_ENTRY_SIZE, indexUrn, writeIndexEntry } from '../image-stream.js'
@@ -50,7 +51,7 @@ export async function createEncryptedSink(
   const plain = Buffer.alloc(BEVY_BYTES)
   const bevy = Buffer.alloc(BEVY_BYTES)
   const index = Buffer.alloc(UNITS_PER_BEVY * INDEX_ENTRY_SIZE)
-  const indexView = new DataView(index.buffer, index.byteOffset, index.length)
+  const indexView = asDataView(index)
   for (let slot = 0; slot < UNITS_PER_BEVY; slot++) writeIndexEntry(indexView, slot, slot * UNIT, UNIT)
   /** Bevies that are on the disk, and plain bytes of the next one. */
   let bevies = 0

@@ -1,3 +1,4 @@
+import { asBuffer } from '../../../codecs/views.js'
 import { isZero } from '../../../codecs/zero.js'
 import type { ByteSource, Bytes } from '../../byte-source.js'
 import { type Dialect, dialectOf, PMEM2015, STANDARD } from '../dialect.js'
@@ -236,7 +237,7 @@ async function dialectOfIndexes(source: ByteSource, members: readonly FoundMembe
 /** The text of a member, as far as it goes. */
 async function textOf(source: ByteSource, member: FoundMember, limit: bigint): Promise<string> {
   const bytes = await contentOf(source, member, limit)
-  return bytes ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8') : ''
+  return bytes ? asBuffer(bytes).toString('utf8') : ''
 }
 
 /** The content of a member, as far as it goes; undefined when it is larger than `limit`, or nothing can be inflated. */

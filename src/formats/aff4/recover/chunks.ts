@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type CodecName, decompressUpTo } from '../../../codecs/codec.js'
+import { asDataView } from '../../../codecs/views.js'
 import type { ByteSource, Bytes } from '../../byte-source.js'
 import { zlibOf } from '../chunk-form.js'
 import { DIGESTS, type DigestName } from '../lexicon.js'
@@ -122,7 +123,7 @@ function isRaw(stored: Bytes, { codec, chunkSize, rawChunks, ambiguous }: Stream
 /** Some writers put the length of an lz4 block before it: no block begins with a token that means the same. */
 function withoutLength({ codec, chunkSize }: StreamShape, stored: Bytes): Bytes {
   const length = codec === 'lz4' && chunkSize % 256 === 0 && stored.length > 4
-  const view = new DataView(stored.buffer, stored.byteOffset, stored.length)
+  const view = asDataView(stored)
   return length && view.getUint32(0, true) === chunkSize ? stored.subarray(4) : stored
 }
 

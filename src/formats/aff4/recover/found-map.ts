@@ -1,3 +1,4 @@
+import { asDataView } from '../../../codecs/views.js'
 import type { ByteSource } from '../../byte-source.js'
 import { clipLength } from '../../clip-length.js'
 import {
@@ -52,7 +53,7 @@ export async function restoreMap(
     for (let done = 0n; done < member.available; done += BigInt(BLOCK)) {
       const left = member.available - done
       const block = await source.read(member.start + done, clipLength(BLOCK, left))
-      const view = new DataView(block.buffer, block.byteOffset, block.length)
+      const view = asDataView(block)
       for (let at = 0; at + MAP_ENTRY_SIZE <= block.length; at += MAP_ENTRY_SIZE) {
         const { offset, length, targetOffset, targetId } = read(view, at)
         if (offset + length > ADDRESS_LIMIT || targetOffset + length > ADDRESS_LIMIT) refused++

@@ -1,3 +1,4 @@
+import { asBuffer } from '../../../codecs/views.js'
 import type { ByteSource, Bytes } from '../../byte-source.js'
 import { min } from '../../min-max.js'
 
@@ -26,7 +27,7 @@ export function openWindow(source: ByteSource, progress: (at: bigint) => void = 
 
   async function load(at: bigint, length: number): Promise<Buffer> {
     const bytes = await source.read(at, length)
-    block = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    block = asBuffer(bytes)
     blockAt = at
     return block
   }

@@ -1,4 +1,5 @@
-import type { ByteSource, Bytes } from '../../byte-source.js'
+import { asBuffer } from '../../../codecs/views.js'
+import type { ByteSource } from '../../byte-source.js'
 import { clipLength } from '../../clip-length.js'
 import { LOCAL_HEADER_SIZE } from '../zip/local-header.js'
 import { readExactly } from '../zip/reader.js'
@@ -79,7 +80,7 @@ async function walk(
   for (let step = 0; step < MOST_RECORDS && at < to; step++) {
     const left = to - at
     const room = clipLength(WINDOW, left)
-    const bytes = bufferOf(await readExactly(source, at, room))
+    const bytes = asBuffer(await readExactly(source, at, room))
     const length = recordLength(bytes, seen)
     if (length === undefined || at + length > to) break
     at += length
@@ -117,5 +118,3 @@ function memberSize(header: Buffer): bigint | undefined {
     return undefined
   }
 }
-
-const bufferOf = (bytes: Bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)

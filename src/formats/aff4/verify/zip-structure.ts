@@ -1,4 +1,5 @@
-import type { ByteSource, Bytes } from '../../byte-source.js'
+import { asBuffer } from '../../../codecs/views.js'
+import type { ByteSource } from '../../byte-source.js'
 import { clipLength } from '../../clip-length.js'
 import { FormatError } from '../../format-error.js'
 import { type DirectoryEntry, decodeEntry, ENTRY_SIZE } from '../zip/central-directory.js'
@@ -124,7 +125,7 @@ interface End extends EndOfDirectory {
 async function checkEnd(source: ByteSource, bad: Bad): Promise<End | undefined> {
   const reach = BigInt(MAX_COMMENT + END_SIZE + LOCATOR_SIZE + ZIP64_END_SIZE)
   const tailStart = source.size > reach ? source.size - reach : 0n
-  const tail = bufferOf(await readExactly(source, tailStart, Number(source.size - tailStart)))
+  const tail = asBuffer(await readExactly(source, tailStart, Number(source.size - tailStart)))
   const plainAt = findEnd(tail)
   if (plainAt === undefined) {
     await bad('end record', 'there is none: the file is cut, or no volume', source.size)
@@ -205,7 +206,7 @@ async function* directoryEntries(
       windowStart = at
       const left = end - at
       const length = clipLength(DIRECTORY_WINDOW, left)
-      window = bufferOf(await readExactly(source, at, length))
+      window = asBuffer(await readExactly(source, at, length))
       next = decodeEntry(window, at)
     }
     if (!next) throw new FormatError(`entry ${index} is cut`, at)
@@ -245,7 +246,7 @@ async function checkLocalHeader(
   }
   const rawName = record.subarray(ENTRY_SIZE, ENTRY_SIZE + record.readUInt16LE(28))
   const guess = Math.max(HEADER_WINDOW, LOCAL_HEADER_SIZE + 2 * rawName.length)
-  let header = bufferOf(await readExactly(source, at, clipLength(guess, room)))
+  let header = asBuffer(await readExactly(source, at, clipLength(guess, room)))
   let length: number
   try {
     length = localHeaderLength(header.subarray(0, LOCAL_HEADER_SIZE), at)
@@ -259,7 +260,7 @@ async function checkLocalHeader(
     await bad(subject, 'its data reach into the directory', at)
     return undefined
   }
-  if (length > header.length) header = bufferOf(await readExactly(source, at, length))
+  if (length > header.length) header = asBuffer(await readExactly(source, at, length))
   const nameLength = header.readUInt16LE(26)
   const name = header.subarray(LOCAL_HEADER_SIZE, LOCAL_HEADER_SIZE + nameLength)
   if (!rawName.equals(name)) {
@@ -307,7 +308,7 @@ async function checkDescriptor(
 ): Promise<number | 'none' | 'wrong'> {
   const room = directory - at
   const length = clipLength(LONG_DESCRIPTOR, room)
-  const bytes = bufferOf(await readExactly(source, at, length))
+  const bytes = asBuffer(await readExactly(source, at, length))
   if (length < SHORT_DESCRIPTOR || bytes.readUInt32LE(0) !== DESCRIPTOR) return 'none'
   if (bytes.readUInt32LE(4) !== entry.crc) return 'wrong'
   const long =
@@ -334,5 +335,3 @@ function zip64Values(extra: Buffer): [bigint | undefined, bigint | undefined] {
       return [extra.readBigUInt64LE(at + 4), extra.readBigUInt64LE(at + 12)]
   return [undefined, undefined]
 }
-
-const bufferOf = (bytes: Bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)

@@ -1,3 +1,4 @@
+import { asBuffer } from '../../../codecs/views.js'
 import type { Bytes } from '../../byte-source.js'
 import { FormatError } from '../../format-error.js'
 import { flagsOf, type MemberFacts, VERSION_NEEDED } from './local-header.js'
@@ -66,7 +67,7 @@ export function encodeEntry(entry: DirectoryEntry): Bytes {
  * @throws {FormatError} when there is none
  */
 export function decodeEntry(bytes: Bytes, at: bigint): { entry: DirectoryEntry; length: number } | undefined {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  const view = asBuffer(bytes)
   if (view.length < ENTRY_SIZE) return undefined
   if (view.readUInt32LE(0) !== SIGNATURE) throw new FormatError('zip: no central directory entry', at)
   const nameEnd = ENTRY_SIZE + view.readUInt16LE(28)

@@ -1,3 +1,4 @@
+import { asBuffer } from '../../../codecs/views.js'
 import type { Bytes } from '../../byte-source.js'
 import type { MemberFacts } from './local-header.js'
 
@@ -38,7 +39,7 @@ export function encodeDescriptor(
 
 /** What `bytes` may mean as a descriptor: nothing in it tells which form it has. */
 export function readDescriptor(bytes: Bytes): Descriptor[] {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  const view = asBuffer(bytes)
   if (view.length < SHORT_SIZE || view.readUInt32LE(0) !== SIGNATURE) return []
   const crc = view.readUInt32LE(4)
   const short = {

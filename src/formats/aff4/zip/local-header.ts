@@ -1,3 +1,4 @@
+import { asBuffer } from '../../../codecs/views.js'
 import type { Bytes } from '../../byte-source.js'
 import { FormatError } from '../../format-error.js'
 import { dosTime, timeExtra } from './times.js'
@@ -77,7 +78,7 @@ function reservedExtra(length: number): Buffer {
 
 /** Bytes from the signature to the data, which only the local header knows. `bytes` is its fixed part. */
 export function localHeaderLength(bytes: Bytes, at: bigint): number {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  const view = asBuffer(bytes)
   if (view.length < LOCAL_HEADER_SIZE || view.readUInt32LE(0) !== SIGNATURE)
     throw new FormatError('zip: no local header', at)
   return LOCAL_HEADER_SIZE + view.readUInt16LE(26) + view.readUInt16LE(28)
@@ -103,7 +104,7 @@ const LONGEST_NAME = 4096
  * @returns undefined when it is none that a writer of AFF4 would have made, or `bytes` hold only its beginning
  */
 export function findLocalHeader(bytes: Bytes): LocalHeader | undefined {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  const view = asBuffer(bytes)
   if (view.length < LOCAL_HEADER_SIZE || view.readUInt32LE(0) !== SIGNATURE) return undefined
   const flags = view.readUInt16LE(6)
   const method = view.readUInt16LE(8)

@@ -1,4 +1,5 @@
 import { constants, crc32, inflateRawSync } from 'node:zlib'
+import { asBuffer } from '../../../codecs/views.js'
 import type { ByteSource, Bytes } from '../../byte-source.js'
 import { clipLength } from '../../clip-length.js'
 import { FormatError } from '../../format-error.js'
@@ -263,4 +264,3 @@ export async function readExactly(
     throw new FormatError(`${source.name}: cut: ${length} bytes expected`, offset + BigInt(bytes.length))
   return bytes
 }
-const asBuffer = (bytes: Bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)

@@ -1,3 +1,4 @@
+import { asBuffer } from '../../../codecs/views.js'
 import type { Bytes } from '../../byte-source.js'
 import { FormatError } from '../../format-error.js'
 
@@ -22,7 +23,7 @@ export function zip64Extra(...values: bigint[]): Buffer {
 export function readZip64(extra: Bytes, fields: readonly number[], at: bigint): bigint[] {
   const missing = fields.filter((value) => value === 0xffffffff).length
   if (missing === 0) return fields.map(BigInt)
-  const view = Buffer.from(extra.buffer, extra.byteOffset, extra.length)
+  const view = asBuffer(extra)
   for (let start = 0; start + 4 <= view.length; ) {
     const id = view.readUInt16LE(start)
     const length = view.readUInt16LE(start + 2)

@@ -1,3 +1,4 @@
+import { asBuffer } from '../../../codecs/views.js'
 import type { ByteSource } from '../../byte-source.js'
 import type { Report } from '../finding.js'
 
@@ -55,7 +56,7 @@ export async function* readChain({
     if (offset + BigInt(BLOCK_SIZE) > source.size)
       return stop('its next block lies past the end of the volume')
     const read = await source.read(offset, BLOCK_SIZE, room)
-    const block = Buffer.from(read.buffer, read.byteOffset, read.length)
+    const block = asBuffer(read)
     if (block.length < BLOCK_SIZE) return stop('its next block is cut off')
     if (!hasIdentifier(block)) return stop('there is no such block')
     if (block.readUInt32LE(20) !== type) return stop(`a block of type ${block.readUInt32LE(20)} is there`)

@@ -1,3 +1,4 @@
+import { asBuffer } from '../../../codecs/views.js'
 import type { ByteSource } from '../../byte-source.js'
 import { formatGuid } from '../../guid.js'
 import type { Report } from '../finding.js'
@@ -27,7 +28,7 @@ export async function readVolumeHeader(
   report: Report,
 ): Promise<VolumeHeader | undefined> {
   const read = await source.read(OFFSET, SIZE)
-  const header = Buffer.from(read.buffer, read.byteOffset, read.length)
+  const header = asBuffer(read)
   if (header.length < SIZE || !hasIdentifier(header)) return undefined
   const type = header.readUInt32LE(20)
   if (type !== BLOCK_TYPE.volumeHeader) {

@@ -1,5 +1,5 @@
+import { asDataView } from '../../../codecs/views.js'
 import type { Bytes } from '../../byte-source.js'
-import { viewOf } from '../copy-match.js'
 import { codeLengthOf, decodeSymbol, type HuffmanDecoder, symbolOf } from './huffman.js'
 
 /** Bits in little-endian units of 16, the highest bit of each first; zeros behind the last. */
@@ -16,7 +16,7 @@ export const UNIT_SIZE = 2
 export const UNIT_BITS = 16
 
 export const createBitReader = (bytes: Bytes): BitReader => ({
-  source: viewOf(bytes),
+  source: asDataView(bytes),
   at: 0,
   bits: 0,
   count: 0,

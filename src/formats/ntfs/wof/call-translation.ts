@@ -1,5 +1,5 @@
+import { asDataView } from '../../../codecs/views.js'
 import type { Bytes } from '../../byte-source.js'
-import { viewOf } from '../copy-match.js'
 
 const CALL = 0xe8
 const CALL_SIZE = 5
@@ -10,7 +10,7 @@ const TAIL = 10
 
 /** Makes absolute targets of x86 calls relative again, in place, as LZX demands of every chunk, program or not. */
 export function undoCallTranslation(chunk: Bytes): void {
-  const view = viewOf(chunk)
+  const view = asDataView(chunk)
   const end = chunk.length - TAIL
   for (let at = chunk.indexOf(CALL); at >= 0 && at < end; at = chunk.indexOf(CALL, at + CALL_SIZE)) {
     const target = view.getInt32(at + 1, true)

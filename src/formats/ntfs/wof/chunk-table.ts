@@ -1,3 +1,4 @@
+import { asDataView } from '../../../codecs/views.js'
 import type { ByteSource } from '../../byte-source.js'
 
 /** Where the chunks of a stream `WofCompressedData` lie, of which the table at its front tells. */
@@ -33,7 +34,7 @@ export function openChunkTable(stream: ByteSource, size: bigint, chunkSize: numb
       const to = Math.min(behind, chunkCount - 1)
       const length = Math.max(0, to - from + 1) * entrySize
       const bytes = await stream.read(BigInt(from - 1) * BigInt(entrySize), length)
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+      const view = asDataView(bytes)
       const boundaries = first === 0 ? [0] : []
       for (let at = 0; at + entrySize <= bytes.length; at += entrySize)
         boundaries.push(entrySize === 4 ? view.getUint32(at, true) : Number(view.getBigUint64(at, true)))

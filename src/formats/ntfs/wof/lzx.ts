@@ -1,5 +1,6 @@
+import { asDataView } from '../../../codecs/views.js'
 import type { Bytes } from '../../byte-source.js'
-import { copyMatch, viewOf } from '../copy-match.js'
+import { copyMatch } from '../copy-match.js'
 import { NtfsError } from '../finding.js'
 import {
   type BitReader,
@@ -62,7 +63,7 @@ export function decompressLzx(input: Bytes, output: Bytes): void {
   mainLengths.fill(0)
   lengthLengths.fill(0)
   recent.fill(1)
-  const target = viewOf(output)
+  const target = asDataView(output)
   let out = 0
   while (out < output.length) {
     const type = takeBits(reader, 3)

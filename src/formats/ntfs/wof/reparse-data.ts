@@ -1,5 +1,5 @@
+import { asDataView } from '../../../codecs/views.js'
 import type { Bytes } from '../../byte-source.js'
-import { viewOf } from '../copy-match.js'
 import { NtfsError } from '../finding.js'
 
 /** Data of a reparse point with the tag of WOF, all u32. An external file has four of them. */
@@ -24,7 +24,7 @@ export type WofPlace =
  */
 export function decodeWofReparseData(data: Bytes): WofPlace {
   if (data.length < COMMON_SIZE) throw new NtfsError('the data of a WOF reparse point are cut off')
-  const view = viewOf(data)
+  const view = asDataView(data)
   const version = view.getUint32(LAYOUT.VERSION, true)
   if (version !== VERSION) throw new NtfsError(`a WOF reparse point has the version ${version}`)
   const provider = view.getUint32(LAYOUT.PROVIDER, true)

@@ -1,3 +1,4 @@
+import { asBuffer } from '../../../codecs/views.js'
 import type { ByteSource, Bytes } from '../../byte-source.js'
 import { clipLength } from '../../clip-length.js'
 import { min } from '../../min-max.js'
@@ -187,7 +188,7 @@ export function openWofContent({ compressed, size, algorithm }: WofContentOption
     async read(offset, length, into): Promise<Bytes> {
       const left = offset < size ? size - offset : 0n
       const wanted = clipLength(length, left)
-      const target = into ? Buffer.from(into.buffer, into.byteOffset, wanted) : Buffer.allocUnsafe(wanted)
+      const target = into ? asBuffer(into).subarray(0, wanted) : Buffer.allocUnsafe(wanted)
       const room: Room = (at, count) => {
         const from = Number(at - offset)
         return target.subarray(from, from + count)

@@ -1,5 +1,6 @@
+import { asDataView } from '../../../codecs/views.js'
 import type { Bytes } from '../../byte-source.js'
-import { copyMatch, viewOf } from '../copy-match.js'
+import { copyMatch } from '../copy-match.js'
 import { NtfsError } from '../finding.js'
 import { buildDecoder, codeLengthOf, createDecoder, decodeSymbol, symbolOf } from './huffman.js'
 
@@ -33,8 +34,8 @@ export function decompressXpress(input: Bytes, output: Bytes): void {
   }
   buildDecoder(decoder, lengths, SYMBOLS)
 
-  const source = viewOf(input)
-  const target = viewOf(output)
+  const source = asDataView(input)
+  const target = asDataView(output)
   const room = output.length
   const lastUnit = input.length - UNIT_SIZE
   // Bits are taken from the left. Never fewer than 16 are there, and a unit more is loaded as soon as they would be:
