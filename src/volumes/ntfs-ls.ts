@@ -101,14 +101,14 @@ interface Listing {
 async function chooseListing(parts: Parts, target: Target, operand: string): Promise<Listing> {
   const { volume, options, deleted } = parts
   const recursive = options.flag('recursive')
-  if (deleted && target.kind === 'path' && target.orphan && target.readings.length === 0)
+  if (deleted && target.kind === 'path' && target.orphan && target.text === '')
     return { folder: '', batches: walkOrphans(volume, deleted, recursive) }
   const found = await findTarget(volume, target, deleted && (async () => deleted))
   const { file } = found
   if (!isListed(found)) {
     for (const name of ['recursive', 'slack'])
       if (options.flag(name)) throw new ToolError(EXIT.usage, `${operand}: no directory, for --${name}`)
-    return listFile(volume, file, target)
+    return listFile(volume, found)
   }
   const isRoot = file.reference.record === RECORD.ROOT
   return {
@@ -138,10 +138,9 @@ async function* walkAll(
   yield* walkOrphans(volume, deleted)
 }
 
-async function listFile(volume: NtfsVolume, file: NtfsFile, target: Target): Promise<Listing> {
-  const called = target.kind === 'path' ? target.readings.map(({ name }) => name) : []
+async function listFile(volume: NtfsVolume, { file, name }: FoundTarget): Promise<Listing> {
   const { findFileEntry } = await import('./ntfs/file-entry.js')
-  const { folder, entry } = await findFileEntry(volume, file, called)
+  const { folder, entry } = await findFileEntry(volume, file, name)
   const only = async function* (): AsyncGenerator<TreeBatch> {
     yield { path: [], directory: entry.fileName().parent, entries: [entry] }
   }

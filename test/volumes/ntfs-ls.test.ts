@@ -1,12 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
+import { ATTRIBUTE } from '../../src/formats/ntfs/attribute-type.js'
+import { findAttribute } from '../../src/formats/ntfs/file.js'
 import { formatFiletime } from '../../src/formats/ntfs/filetime.js'
 import { DAMAGES } from '../formats/ntfs/images/damage.js'
 import { edit } from '../formats/ntfs/images/editor.js'
 import { type ImageName, image } from '../formats/ntfs/images/image.js'
 import { fls, istat } from '../formats/ntfs/images/peers.js'
-import { deleteRecord, makeVolume, recordAt } from '../formats/ntfs/small-volume.js'
+import { deleteRecord, makeVolume, openImage, recordAt } from '../formats/ntfs/small-volume.js'
 import { fileOf, type JsonEntry, type JsonTimes, list, listJson } from './ntfs-ls-run.js'
 
 const TIMES = ['created', 'modified', 'changed', 'accessed'] as const
@@ -283,6 +285,44 @@ test('an entry says when its record is unused, or has been given to another file
   const body = (await list('--bodyfile', fileOf(t, bytes))).text
   t.regex(body, /^0\|\/other\.txt \(\$I30\) \(reallocated\)\|/m)
   t.regex(body, /^0\|\/gone\.txt \(deleted\)\|/m)
+})
+
+test('an entry says when its record has no such name in the directory', async (t) => {
+  const editor = edit(await image('small'))
+  const record = editor.record('size-8')
+  const rename = (name: Buffer) => name.write('gone-8', name.indexOf('size-8', 0, 'utf16le'), 'utf16le')
+  editor.edit(record, rename)
+  const file = fileOf(t, editor.bytes)
+  const entry = (await listJson('-l', file)).find(({ name }) => name === 'size-8')!
+  t.is(entry.state, 'stale')
+  t.deepEqual(
+    entry.names!.map(({ name }) => name),
+    ['gone-8'],
+  )
+  t.regex((await list('-l', file)).text, /size-8\n +SI .* stale, links 1/)
+})
+
+test('of a deleted file the clusters in use again are told, those that blkstat says are allocated', async (t) => {
+  const editor = edit(await image('small'))
+  const record = editor.record('size-12288')
+  const { volume } = await openImage(editor.bytes)
+  const runsOf = async (number: number) => findAttribute(await volume.file(number), ATTRIBUTE.DATA)!.runs
+  const { lcn, length } = (await runsOf(record))[0]!
+  t.is(length, 3)
+  const bitmap = (await runsOf(6))[0]!.lcn! * editor.cluster
+  // In use no more, and one cluster free: the others have been given to somebody.
+  editor.edit(record, (bytes) => bytes.writeUInt16LE(bytes.readUInt16LE(22) & ~1, 22))
+  editor.bytes[bitmap + (lcn! >> 3)]! &= ~(1 << (lcn! & 7))
+  const file = fileOf(t, editor.bytes)
+  const allocated = [0, 1, 2].filter((at) =>
+    /^Allocated/m.test(spawnSync('blkstat', [file, String(lcn! + at)], { encoding: 'utf8' }).stdout),
+  )
+  t.is(allocated.length, 2)
+  const [entry] = await listJson('-l', file, String(record))
+  t.deepEqual(entry!.clusters, { clusters: 3, inUse: allocated.length })
+  t.true(entry!.overwrittenLikely)
+  const { text } = await list('-l', file, String(record))
+  t.true(text.includes('overwritten likely: 2 of 3 clusters in use'))
 })
 
 test('a file is listed itself, with -l its streams, by path or record', async (t) => {

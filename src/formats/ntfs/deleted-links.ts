@@ -1,17 +1,20 @@
 import { type DeletedLink, scanDeleted } from './deleted.js'
 import { links } from './file-name.js'
 import type { FileReference } from './file-reference.js'
+import { findLost } from './lost.js'
 import { matchParent, namesOf } from './parent-path.js'
 import { isInUse, type MftRecord } from './record.js'
 import type { NtfsVolume } from './volume.js'
 
-/** Who hung below whom among the files that are no longer in use. Their names are read again when asked for. */
+/** Who hung below whom among the files that are no longer in use, and what hangs nowhere. Names are read again when asked for. */
 export interface DeletedLinks {
   readonly count: number
   /** Those that hung in a directory, in use or deleted itself. */
   children(directory: MftRecord): AsyncGenerator<DeletedLink>
   /** Those whose directory has been given to another file, or is none. */
   orphans(): AsyncGenerator<DeletedLink>
+  /** Files in use that no directory lists; those below them left out. Lists the whole volume when first asked. */
+  lost(): AsyncGenerator<DeletedLink>
 }
 
 /** Numbers beyond are no record's: Windows has 32 bits for them. */
@@ -22,9 +25,15 @@ const LOW = 0xffffffffn
 export async function readDeletedLinks(volume: NtfsVolume): Promise<DeletedLinks> {
   const pairs = await collectPairs(volume)
 
-  async function* linksOf(child: number, wanted: (parent: FileReference) => boolean) {
+  let lost: Promise<readonly number[]> | undefined
+
+  async function* linksOf(
+    child: number,
+    inUse: boolean,
+    wanted: (parent: FileReference) => boolean = () => true,
+  ): AsyncGenerator<DeletedLink> {
     const file = await volume.file(child).catch(() => undefined)
-    if (!file || isInUse(file.base)) return
+    if (!file || isInUse(file.base) !== inUse) return
     for (const fileName of links(namesOf(file)))
       if (wanted(fileName.parent)) yield { record: child, sequence: file.reference.sequence, fileName }
   }
@@ -34,7 +43,7 @@ export async function readDeletedLinks(volume: NtfsVolume): Promise<DeletedLinks
     async *children(directory) {
       const isChild = (reference: FileReference) =>
         reference.record === directory.number && matchParent(directory, reference) !== undefined
-      for (const child of childrenOf(pairs, directory.number)) yield* linksOf(child, isChild)
+      for (const child of childrenOf(pairs, directory.number)) yield* linksOf(child, false, isChild)
     },
     async *orphans() {
       for (let at = 0; at < pairs.length; ) {
@@ -42,9 +51,13 @@ export async function readDeletedLinks(volume: NtfsVolume): Promise<DeletedLinks
         const record = await volume.record(parent).catch(() => undefined)
         const isOrphan = (reference: FileReference) =>
           reference.record === parent && !(record && matchParent(record, reference))
-        for (const child of childrenOf(pairs, parent)) yield* linksOf(child, isOrphan)
+        for (const child of childrenOf(pairs, parent)) yield* linksOf(child, false, isOrphan)
         at = firstAt(pairs, BigInt(parent + 1) << 32n)
       }
+    },
+    async *lost() {
+      lost ??= findLost(volume)
+      for (const record of await lost) yield* linksOf(record, true)
     },
   }
 }

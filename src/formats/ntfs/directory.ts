@@ -32,9 +32,9 @@ export interface DirectoryEntry {
   readonly isDirectory: boolean
   /**
    * Where it was found: in the tree; in a block of the index that no sound branch leads to; in a record of $MFT,
-   * because the index cannot be read; or in a record that is no longer in use.
+   * because the index cannot be read; in a record that is no longer in use; or in one in use that no directory lists.
    */
-  readonly source: 'tree' | 'block' | 'record' | 'deleted'
+  readonly source: 'tree' | 'block' | 'record' | 'deleted' | 'lost'
   /** Its $FILE_NAME, times and sizes included: decoded when asked for. */
   fileName(): FileName
 }

@@ -12,6 +12,9 @@ import {
   type PathTarget,
   type Reading,
   type RecordTarget,
+  readingsOf,
+  type Step,
+  stepsOf,
   type Target,
 } from './path.js'
 import { isInUse } from './record.js'
@@ -24,6 +27,8 @@ export interface FoundTarget {
   readonly file: NtfsFile
   /** undefined: none was named. */
   readonly attribute: FileAttribute | undefined
+  /** The name that it was asked for by, in a path. */
+  readonly name?: string
 }
 
 /** Gives the links of deleted files, once they are needed; undefined: those are not to be found. */
@@ -59,64 +64,130 @@ async function fileOfRecord(volume: NtfsVolume, { record, sequence }: RecordTarg
 
 async function findPath(
   volume: NtfsVolume,
-  { orphan, directories, readings }: PathTarget,
+  { orphan, text }: PathTarget,
   deleted: GiveDeleted,
 ): Promise<FoundTarget> {
   if (orphan && !deleted)
     throw new NtfsError(
-      `${ORPHANS} holds deleted files, which are not looked for`,
+      `${ORPHANS} holds deleted and lost files, which are not looked for`,
       undefined,
       'say --deleted',
     )
+  if (text === '' && orphan) throw new NtfsError(`${ORPHANS} is no file`)
   const passed: string[] = orphan ? [ORPHANS] : []
   let at: NtfsFile | undefined = orphan ? undefined : await volume.file(RECORD.ROOT)
-  for (const name of directories) {
-    const found = await lookUp(volume, at, [{ name, attribute: undefined }], deleted)
-    if (!found) throw notFound(name, passed)
+  let left = text
+  while (left !== '') {
+    const found = await takeName(volume, at, left, deleted)
+    if (!found) throw notFound(stepsOf(left).plain.name, passed)
+    const { name, attribute } = found.reading
     passed.push(name)
     at = await open(volume, found.reference, passed)
+    if (found.rest === '')
+      return { file: at, attribute: attribute && (await selectAttribute(volume, at, attribute)), name }
+    left = found.rest
   }
-  if (readings.length === 0) {
-    if (!at) throw new NtfsError(`${ORPHANS} is no file`)
-    return { file: at, attribute: undefined }
-  }
-  const found = await lookUp(volume, at, readings, deleted)
-  if (!found) throw notFound(readings[0]!.name, passed)
-  const { name, attribute } = found.reading
-  const file = await open(volume, found.reference, [...passed, name])
-  return { file, attribute: attribute && (await selectAttribute(volume, file, attribute)) }
+  return { file: at!, attribute: undefined }
+}
+
+/** What a reading leads to. */
+interface Found {
+  readonly reading: Reading
+  readonly reference: FileReference
+}
+
+/** A name, found in a directory. */
+interface Taken extends Found {
+  /** What follows it in the path. */
+  readonly rest: string
 }
 
 /**
- * The file that the first reading with one leads to: by the trees, then by a search, then among the deleted.
- * @param directory undefined: that of the orphans
- * @throws {NtfsError} when several files have the name
+ * The first name of a path in a directory. Separators part names, unless the tree holds one with backslashes; and where
+ * nothing else is found the name may have any of them.
  */
-async function lookUp(
+async function takeName(
   volume: NtfsVolume,
   directory: NtfsFile | undefined,
-  readings: readonly Reading[],
+  path: string,
   deleted: GiveDeleted,
-): Promise<{ reading: Reading; reference: FileReference } | undefined> {
-  const ways: ((name: string) => Promise<readonly FileReference[]>)[] = []
+): Promise<Taken | undefined> {
+  const { backslashed, plain, longer } = stepsOf(path)
+  if (directory && isInUse(directory.base) && backslashed.length > 0) {
+    const index = openDirectory(volume, directory)
+    for (const { name, rest } of backslashed) {
+      const readings = readingsOfStep({ name, rest }).filter((reading) => reading.name.includes('\\'))
+      const found = await tryReadings(readings, async (wanted) =>
+        (await findEntries(index, wanted)).filter((entry) => rest === '' || entry.isDirectory),
+      )
+      if (found) return { ...found, rest }
+    }
+  }
+  const ways = waysOf(volume, directory, deleted)
+  for (const step of [plain, ...longer]) {
+    const found = await lookUp(step === plain ? ways : ways.filter(({ slow }) => !slow), readingsOfStep(step))
+    if (found) return { ...found, rest: step.rest }
+  }
+  return undefined
+}
+
+/** Only the last name of a path can have a stream behind it. */
+const readingsOfStep = ({ name, rest }: Step): readonly Reading[] =>
+  rest === '' ? readingsOf(name) : [{ name, attribute: undefined }]
+
+/** What bears a name. */
+type Way = (name: string) => Promise<readonly FileReference[]>
+
+/**
+ * By the tree, then by a search, then among the deleted.
+ * @param directory undefined: that of the orphans
+ */
+function waysOf(
+  volume: NtfsVolume,
+  directory: NtfsFile | undefined,
+  deleted: GiveDeleted,
+): readonly { way: Way; slow?: boolean }[] {
+  const ways: { way: Way; slow?: boolean }[] = []
   if (directory && isInUse(directory.base)) {
     const index = openDirectory(volume, directory)
     ways.push(
-      (name) => findEntries(index, name),
-      (name) => searchEntries(index, name),
+      { way: (name) => findEntries(index, name) },
+      { way: (name) => searchEntries(index, name), slow: true },
     )
   }
   if (deleted)
-    ways.push(async (name) => {
-      const links = await deleted()
-      return choose(volume, directory ? links.children(directory.base) : links.orphans(), name)
+    ways.push({
+      way: async (name) => {
+        const links = await deleted()
+        if (directory) return choose(volume, links.children(directory.base), name)
+        const orphans = await choose(volume, links.orphans(), name)
+        return [...orphans, ...(await choose(volume, links.lost(), name))]
+      },
     })
-  for (const way of ways)
-    for (const reading of readings) {
-      const [reference, ...others] = await way(reading.name)
-      if (reference && others.length > 0) throw ambiguous(reading.name, [reference, ...others])
-      if (reference) return { reading, reference }
-    }
+  return ways
+}
+
+/**
+ * The file that the first reading with one leads to, by the first way that there is.
+ * @throws {NtfsError} when several files have the name
+ */
+async function lookUp(
+  ways: readonly { readonly way: Way }[],
+  readings: readonly Reading[],
+): Promise<Found | undefined> {
+  for (const { way } of ways) {
+    const found = await tryReadings(readings, way)
+    if (found) return found
+  }
+  return undefined
+}
+
+async function tryReadings(readings: readonly Reading[], way: Way): Promise<Found | undefined> {
+  for (const reading of readings) {
+    const [reference, ...others] = await way(reading.name)
+    if (reference && others.length > 0) throw ambiguous(reading.name, [reference, ...others])
+    if (reference) return { reading, reference }
+  }
   return undefined
 }
 
@@ -132,7 +203,7 @@ async function open(
   }
 }
 
-/** Of deleted files those of a name. */
+/** Of links to files those of a name. */
 async function choose(
   volume: NtfsVolume,
   links: AsyncIterable<DeletedLink>,

@@ -20,15 +20,18 @@ export interface PathTarget {
   readonly kind: 'path'
   /** Whether it begins below what has lost its directory. */
   readonly orphan: boolean
-  /** Names of directories. */
-  readonly directories: readonly string[]
-  /**
-   * What the last part can mean, the likeliest first: a colon may belong to the name of a file or part it from that of
-   * a stream. Empty: the root, or all orphans.
-   */
-  readonly readings: readonly Reading[]
+  /** As typed, for stepsOf(). Empty: the root, or all orphans. */
+  readonly text: string
 }
 
+/** A name at the beginning of a path. */
+export interface Step {
+  readonly name: string
+  /** What follows in that directory. Empty: the name is the last. */
+  readonly rest: string
+}
+
+/** What the last name of a path can mean: a colon may belong to the name of a file or part it from that of a stream. */
 export interface Reading {
   readonly name: string
   readonly attribute: AttributeSelector | undefined
@@ -75,14 +78,57 @@ function parseRecord(text: string): RecordTarget | undefined {
 }
 
 function parsePath(text: string): PathTarget {
-  const parts = text.split(/[/\\]/).filter((part) => part !== '' && part !== '.')
-  const orphan = parts[0]?.toLowerCase() === ORPHANS.toLowerCase()
-  if (orphan) parts.shift()
-  const last = parts.pop()
-  return { kind: 'path', orphan, directories: parts, readings: last === undefined ? [] : readingsOf(last) }
+  const [, below] = ORPHAN_FORM.exec(text) ?? []
+  return { kind: 'path', orphan: below !== undefined, text: tidy(below ?? text) }
 }
 
-function readingsOf(text: string): Reading[] {
+const ORPHAN_FORM = /^(?:\.?[/\\])*\$orphan(?![^/\\])(.*)$/is
+/** Between slashes, what leads nowhere but where it begins. */
+const NO_NAME = /^(?:\.?\\)*\.?$/
+
+/** With what names something between slashes; backslashes beside it may belong to the name. */
+const tidy = (text: string): string =>
+  text
+    .split('/')
+    .filter((part) => !NO_NAME.test(part))
+    .join('/')
+
+/**
+ * The names that a path may begin with. Programs of other systems use backslashes in names, and damage anything: such a
+ * name is taken whole where a directory holds it.
+ * @param text not empty
+ */
+export function stepsOf(text: string): {
+  /** With backslashes, the longest first. */
+  readonly backslashed: readonly Step[]
+  /** Up to the first separator. */
+  readonly plain: Step
+  /** With whatever separators, the shortest first. */
+  readonly longer: readonly Step[]
+} {
+  const start = /^(?:\.?\\)*/.exec(text)![0].length
+  const ends = [...text.matchAll(/[/\\]|$/g)].map(({ index }) => index)
+  const step = (from: number, end: number): Step => ({
+    name: text.slice(from, end),
+    rest: tidy(text.slice(end + 1)),
+  })
+  const slash = text.indexOf('/')
+  const behind = ends.filter((end) => end > start)
+  const inComponent = ends.filter((end) => slash < 0 || end <= slash).reverse()
+  return {
+    backslashed: [...new Set([0, start])].flatMap((from) =>
+      inComponent
+        .filter((end) => end > start)
+        .map((end) => step(from, end))
+        .filter(({ name }) => name.includes('\\')),
+    ),
+    plain: step(start, behind[0]!),
+    longer: behind.slice(1).map((end) => step(start, end)),
+  }
+}
+
+/** The likeliest first. */
+export function readingsOf(text: string): Reading[] {
   const readings: Reading[] = [{ name: text, attribute: undefined }]
   const [name, rest] = splitLast(text)
   if (name === undefined) return readings

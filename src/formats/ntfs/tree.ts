@@ -53,7 +53,10 @@ export async function* walkTree(
   yield* walk(volume, [{ ...top.reference, path: undefined }], choice)
 }
 
-/** The files whose directory is no more, and what lies below those that are directories; all begin with `$Orphan`. */
+/**
+ * The deleted files whose directory is no more, those in use that no directory lists, and what lies below those that are
+ * directories; all begin with `$Orphan`.
+ */
 export async function* walkOrphans(
   volume: NtfsVolume,
   deleted: DeletedLinks,
@@ -61,10 +64,11 @@ export async function* walkOrphans(
 ): AsyncGenerator<TreeBatch> {
   const path: Path = { name: ORPHANS, above: undefined }
   const waiting: Waiting[] = []
-  for await (const entries of inBatches(deleted.orphans())) {
-    yield { path: [ORPHANS], directory: { record: 0, sequence: 0 }, entries }
-    if (recursive) waiting.push(...directoriesOf(entries, path))
-  }
+  for (const source of ['deleted', 'lost'] as const)
+    for await (const entries of inBatches(source === 'lost' ? deleted.lost() : deleted.orphans(), source)) {
+      yield { path: [ORPHANS], directory: { record: 0, sequence: 0 }, entries }
+      if (recursive) waiting.push(...directoriesOf(entries, path))
+    }
   yield* walk(volume, waiting.reverse(), { deleted })
 }
 
@@ -103,7 +107,7 @@ async function* walk(
         whole = !opened.damaged
       }
       if (deleted)
-        for await (const entries of inBatches(deleted.children(file.base))) {
+        for await (const entries of inBatches(deleted.children(file.base), 'deleted')) {
           yield { path, directory, entries }
           keep(entries)
         }
@@ -131,10 +135,13 @@ function directoriesOf(entries: readonly DirectoryEntry[], above: Path | undefin
   return directories
 }
 
-async function* inBatches(links: AsyncIterable<DeletedLink>): AsyncGenerator<readonly DirectoryEntry[]> {
+async function* inBatches(
+  links: AsyncIterable<DeletedLink>,
+  source: DirectoryEntry['source'],
+): AsyncGenerator<readonly DirectoryEntry[]> {
   let batch: DirectoryEntry[] = []
   for await (const link of links) {
-    batch.push(entryOfDeleted(link))
+    batch.push(entryOfLink(link, source))
     if (batch.length < BATCH) continue
     yield batch
     batch = []
@@ -142,12 +149,15 @@ async function* inBatches(links: AsyncIterable<DeletedLink>): AsyncGenerator<rea
   if (batch.length > 0) yield batch
 }
 
-const entryOfDeleted = ({ record, sequence, fileName }: DeletedLink): DirectoryEntry => ({
+const entryOfLink = (
+  { record, sequence, fileName }: DeletedLink,
+  source: DirectoryEntry['source'],
+): DirectoryEntry => ({
   record,
   sequence,
   name: fileName.name,
   namespace: fileName.namespace,
   isDirectory: (fileName.flags & FILE_FLAG.HAS_FILE_NAME_INDEX) !== 0,
-  source: 'deleted',
+  source,
   fileName: () => fileName,
 })

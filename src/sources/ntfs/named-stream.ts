@@ -59,18 +59,22 @@ async function nameOf(
 ): Promise<Pick<NamedStream, 'path' | 'fileName'>> {
   const suffix = suffixOf(attribute)
   const findPath = createPathFinder(volume)
-  const typed = operand
-    .split(/[/\\]/)
-    .filter((part) => part !== '' && part !== '.')
-    .join('/')
+  const typed = plain(operand)
   let first: Pick<NamedStream, 'path' | 'fileName'> | undefined
   for (const fileName of links(namesOf(file))) {
     const path = formatPath(await findPath(fileName)) + suffix
-    if (compareIgnoringCase(await volumeUpCase(volume), path, typed) === 0) return { path, fileName }
+    if (compareIgnoringCase(await volumeUpCase(volume), plain(path), typed) === 0) return { path, fileName }
     first ??= { path, fileName }
   }
   return first ?? { path: `${ORPHANS}/${file.reference.record}${suffix}`, fileName: undefined }
 }
+
+/** A backslash may part names, or belong to one. */
+const plain = (path: string) =>
+  path
+    .split(/[/\\]/)
+    .filter((part) => part !== '' && part !== '.')
+    .join('/')
 
 function suffixOf({ type, name }: FileAttribute): string {
   if (type !== ATTRIBUTE.DATA) return `:${name}:${attributeTypeName(type)}`

@@ -20,10 +20,11 @@ const LARGEST_REPARSE_POINT = 16n << 10n
 /** What the record of an entry tells. */
 export interface Facts {
   /**
-   * live: it is the entry's; stale: it has no such name in this directory; reallocated: it has been given to another
-   * file, of which nothing is told; unused: the entry stands though its file does not; deleted: both do not.
+   * live: it is the entry's; stale: it has no such name in this directory; lost: it is in use, and no directory lists
+   * it; reallocated: it has been given to another file, of which nothing is told; unused: the entry stands though its
+   * file does not; deleted: both do not.
    */
-  readonly state: 'live' | 'stale' | 'reallocated' | 'unused' | 'deleted' | 'unreadable'
+  readonly state: 'live' | 'stale' | 'lost' | 'reallocated' | 'unused' | 'deleted' | 'unreadable'
   /** Why it cannot be read. */
   readonly reason?: string
   /** Times, and size, which the entry has otherwise than $STANDARD_INFORMATION and the unnamed $DATA. */
@@ -68,13 +69,7 @@ export async function readFacts({ volume, lost }: FormatParts, entry: DirectoryE
     const information = informationOf(file)
     const reparse = await reparseOf(volume, file)
     return {
-      state: used
-        ? isNamed(entry, names)
-          ? 'live'
-          : 'stale'
-        : entry.source === 'deleted'
-          ? 'deleted'
-          : 'unused',
+      state: stateOf(entry, used, names),
       differs: isOfIndex(entry) ? differencesOf(entry.fileName(), file, information) : [],
       file,
       ...(information && { information }),
@@ -88,6 +83,12 @@ export async function readFacts({ volume, lost }: FormatParts, entry: DirectoryE
     lost(`record ${entry.record} of ${entry.name}: ${reason}`)
     return { ...NOTHING, state: 'unreadable', reason }
   }
+}
+
+function stateOf(entry: DirectoryEntry, used: boolean, names: readonly FileName[]): Facts['state'] {
+  if (!used) return entry.source === 'deleted' ? 'deleted' : 'unused'
+  if (entry.source === 'lost') return 'lost'
+  return isNamed(entry, names) ? 'live' : 'stale'
 }
 
 function isNamed(entry: DirectoryEntry, names: readonly FileName[]): boolean {

@@ -15,16 +15,16 @@ export interface FileEntry {
 
 /**
  * The entry of a file in its directory; where that has none, what the record itself says.
- * @param called names by which it may have been asked for
+ * @param called the name that it was asked for by
  * @throws {NtfsError} when the file has no name
  */
 export async function findFileEntry(
   volume: NtfsVolume,
   file: NtfsFile,
-  called: readonly string[],
+  called: string | undefined,
 ): Promise<FileEntry> {
   const names = links(namesOf(file))
-  const name = names.find(({ name }) => called.includes(name)) ?? preferredName(names)
+  const name = names.find(({ name }) => name === called) ?? preferredName(names)
   if (!name) throw new NtfsError(`record ${file.reference.record} has no name`)
   const path = formatPath(await createPathFinder(volume)(name))
   return {

@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { parseTarget } from '../../../src/formats/ntfs/path.js'
+import { parseTarget, readingsOf, stepsOf } from '../../../src/formats/ntfs/path.js'
 
 const record = (number: number, given = {}) => ({
   kind: 'record',
@@ -25,8 +25,22 @@ test('records as tools print them', (t) => {
   for (const [text, target] of forms) t.deepEqual(parseTarget(text), target as never, text)
 })
 
+/** The names of a path up to its separators, and what the last can mean. */
+function plainOf(text: string): object {
+  const target = parseTarget(text)
+  if (target.kind !== 'path') return target
+  const names: string[] = []
+  for (let left = target.text; left !== ''; left = stepsOf(left).plain.rest)
+    names.push(stepsOf(left).plain.name)
+  const last = names.pop()
+  return {
+    orphan: target.orphan,
+    directories: names,
+    readings: last === undefined ? [] : readingsOf(last),
+  }
+}
+
 const path = (directories: string[], ...readings: [string, object?][]) => ({
-  kind: 'path',
   orphan: false,
   directories,
   readings: readings.map(([name, attribute]) => ({ name, attribute })),
@@ -40,6 +54,10 @@ test('paths with either slash, streams behind the last colon', (t) => {
     ['a', path([], ['a'])],
     ['\\Windows\\System32/config\\', path(['Windows', 'System32'], ['config'])],
     ['./a//b/.', path(['a'], ['b'])],
+    ['.\\a\\\\b\\.', path(['a'], ['b'])],
+    ['\\/.\\/a', path([], ['a'])],
+    ['\\.\\', path([])],
+    ['$Orphanage', path([], ['$Orphanage'])],
     ['/5', path([], ['5'])],
     ['/39-128-1', path([], ['39-128-1'])],
     ['a/39:128', path(['a'], ['39:128'], ['39', data('128')])],
@@ -59,20 +77,49 @@ test('paths with either slash, streams behind the last colon', (t) => {
     [':a', path([], [':a'])],
     ['5:nothing', path([], ['5:nothing'], ['5', data('nothing')])],
   ]
-  for (const [text, target] of forms) t.deepEqual(parseTarget(text), target as never, text)
-  t.deepEqual(parseTarget('$orphan'), { ...path([]), orphan: true } as never)
-  t.deepEqual(parseTarget('$Orphan/d/f:s'), {
+  for (const [text, target] of forms) t.deepEqual(plainOf(text), target as never, text)
+  t.deepEqual(plainOf('$orphan'), { ...path([]), orphan: true } as never)
+  t.deepEqual(plainOf('\\$Orphan/d/f:s'), {
     ...path(['d'], ['f:s'], ['f', data('s')]),
     orphan: true,
   } as never)
 })
 
+test('a path may begin with names that have separators in them', (t) => {
+  const steps = (text: string) => {
+    const { backslashed, plain, longer } = stepsOf(text)
+    const told = ({ name, rest }: { name: string; rest: string }) => `${name} ${rest}`.trim()
+    return [backslashed.map(told), told(plain), longer.map(told)]
+  }
+  t.deepEqual(steps('a'), [[], 'a', []])
+  t.deepEqual(steps('a/b'), [[], 'a b', ['a/b']])
+  t.deepEqual(steps('a\\b\\c/d'), [
+    ['a\\b\\c d', 'a\\b c/d'],
+    'a b\\c/d',
+    ['a\\b c/d', 'a\\b\\c d', 'a\\b\\c/d'],
+  ])
+  t.deepEqual(steps('\\a\\b'), [['\\a\\b', '\\a b', 'a\\b'], 'a b', ['a\\b']])
+  t.deepEqual(steps('a\\'), [['a\\'], 'a', ['a\\']])
+})
+
 test('any text is a target', (t) => {
   fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), (text) => {
-      const target = parseTarget(text)
-      return target.kind === 'record' || target.readings.every(({ name }) => name !== '')
-    }),
+    fc.property(
+      fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: fc.constantFrom('/', '\\', '.', 'a', ':') })),
+      (text) => {
+        const target = parseTarget(text)
+        if (target.kind === 'record') return
+        for (let left = target.text; left !== ''; ) {
+          const { backslashed, plain, longer } = stepsOf(left)
+          for (const { name, rest } of [...backslashed, plain, ...longer]) {
+            t.not(name, '')
+            t.true(rest.length < left.length)
+          }
+          t.notRegex(plain.name, /[/\\]/)
+          left = plain.rest
+        }
+      },
+    ),
   )
   t.pass()
 })
