@@ -23,9 +23,9 @@ export interface Win32 {
    */
   control(device: Handle, code: number, input: Bytes | undefined, room: number): Buffer
   /**
-   * ReadFile at an offset of its own (OVERLAPPED): no shared file pointer is moved.
+   * NtReadFile at an offset of its own, in a thread: what is read and how long it takes is no matter of the event loop.
    * @param offset below 2^63
-   * @returns how many bytes were read
+   * @returns how many bytes were read; 0 at the end of a file or volume
    */
   read(device: Handle, offset: bigint, into: Bytes): Promise<number>
   /** CreateServiceW of a kernel driver, started on demand. */
