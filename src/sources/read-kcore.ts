@@ -1,22 +1,20 @@
 import fs from 'node:fs'
 import os from 'node:os'
-import { EXIT, ToolError } from '../cli/exit.js'
 import { reasonOf } from '../cli/failure.js'
 import type { Log } from '../cli/messages.js'
 import { showSize } from '../cli/sizes.js'
 import type { Tool } from '../cli/tool.js'
 import { formatAddress } from '../frames/address.js'
-import type { Frame, Frames, NoteBody, StreamBody } from '../frames/frame.js'
+import type { Frame, Frames, NoteBody } from '../frames/frame.js'
 import { readPseudoFile } from '../platform/pseudo-file.js'
-import { spansToFrames } from './address-space-frames.js'
 import { describe, type Literal, long, text } from './facts.js'
 import { captureFiles, helperStreams } from './helper-files.js'
 import { hiddenSymbols, lastingFiles, VOLATILE_FILES } from './kcore/helpers.js'
 import { type Plan, planAcquisition } from './kcore/plan.js'
 import { openFaults, pieceReader, ramSpans } from './kcore/ram-spans.js'
+import { MEMORY, physicalMemory } from './physical-memory.js'
 
 const PROGRAM = 'pmem-read-kcore'
-const MEMORY = 1
 const MOST_FACT = 1 << 16
 
 export const tool: Tool = {
@@ -61,10 +59,11 @@ export async function* readKcore(log: Log, options: KcoreOptions): Frames {
     announce(log, plan)
     const collect = options.collect && plan.live
     const captured = collect ? captureFiles(VOLATILE_FILES) : []
-
-    yield [streamFrame(plan), metaFrame(plan), ...plan.warnings.map((message) => noteFrame(message))]
-    const tally = yield* spansToFrames({
-      stream: MEMORY,
+    yield* physicalMemory({
+      ram: plan.ram,
+      turtle: factsOf(plan),
+      warnings: plan.warnings,
+      outcome: () => [...problems, ...iomemChanges(plan)],
       spans: ramSpans(plan.pieces, plan.missing, faults.find),
       read: pieceReader(
         (position, into) => fs.readSync(plan.fd, into, 0, into.length, position),
@@ -72,19 +71,11 @@ export async function* readKcore(log: Log, options: KcoreOptions): Frames {
       ),
       pageSize: Number(plan.pageSize),
       program: PROGRAM,
+      log,
       batchesAlive: options.batchesAlive,
     })
-    if (tally.read === 0n)
-      throw new ToolError(EXIT.io, `not one page could be read: ${reasonOf(tally.failure)}`, {
-        cause: tally.failure,
-      })
-    if (tally.unreadable > 0n) log.warn(`${showSize(tally.unreadable)} could not be read`)
-    const changed = iomemChange(plan)
-    if (changed) problems.push(changed)
-    yield [...problems.map((message) => noteFrame(message)), closeFrame(tally.covered)]
-
     const hidden = hiddenSymbols(captured)
-    if (hidden !== undefined) yield [noteFrame(hidden, 0)]
+    if (hidden !== undefined) yield [warningFrame(hidden)]
     if (collect)
       yield* helperStreams(
         captured,
@@ -103,28 +94,15 @@ function announce(log: Log, { choice, warnings, ram, missing }: Plan): void {
   if (!warnings.includes(choice)) log.verbose(choice)
   const size = ram.reduce((sum, { length }) => sum + length, 0n)
   log.verbose(`${showSize(size)} of RAM in ${ram.length} ranges`)
-  for (const warning of warnings) log.warn(warning)
   const hidden = missing.reduce((sum, { length }) => sum + length, 0n)
   if (hidden > 0n) log.warn(`${showSize(hidden)} of RAM is shown by no segment of kcore`)
 }
 
-function streamFrame({ ram }: Plan): Frame {
-  const last = ram.at(-1)!
-  const body: StreamBody = {
-    name: 'PhysicalMemory',
-    kind: 'map',
-    category: 'memory:physical',
-    size: formatAddress(last.start + last.length),
-    ranges: ram.map(({ start, length }) => [formatAddress(start), formatAddress(length)]),
-  }
-  return { type: 'stream', stream: MEMORY, time: 0n, body }
-}
-
-function metaFrame(plan: Plan): Frame {
+function factsOf(plan: Plan): string {
   const { facts, kcore } = plan
   const number = (value: bigint | number | undefined): Literal | undefined =>
     value === undefined ? undefined : long(value)
-  const turtle = describe(['pmem:LinuxMemory'], {
+  return describe(['pmem:LinuxMemory'], {
     'aff4:memoryPageTableEntryOffset': number(facts.pageTableRoot),
     'aff4:pageSize': number(plan.pageSize),
     'aff4:OSXKALSRSlide': number(facts.kaslrShift),
@@ -142,7 +120,6 @@ function metaFrame(plan: Plan): Frame {
     'pmem:directMapBase': text(formatAddress(plan.directMapBase)),
     'pmem:vmcoreinfo': plan.vmcoreinfo === undefined ? undefined : text(plan.vmcoreinfo),
   })
-  return { type: 'meta', stream: MEMORY, time: 0n, turtle }
 }
 
 function textOfFile(path: string): Literal | undefined {
@@ -154,24 +131,22 @@ function textOfFile(path: string): Literal | undefined {
 }
 
 /** Memory that was plugged in or taken away while it was read. */
-function iomemChange({ iomem }: Plan): string | undefined {
-  if (!iomem) return undefined
+function iomemChanges({ iomem }: Plan): string[] {
+  if (!iomem) return []
   const ram = (text: string) => text.split('\n').filter((line) => line.includes(': System RAM'))
   const before = ram(iomem.text)
   const [again] = captureFiles([iomem.path])
-  if (!again || 'error' in again) return `${iomem.path} can't be read again: ${reasonOf(again?.error)}`
+  if (!again || 'error' in again) return [`${iomem.path} can't be read again: ${reasonOf(again?.error)}`]
   const after = ram(Buffer.from(again.bytes).toString('latin1'))
-  if (before.join('\n') === after.join('\n')) return undefined
+  if (before.join('\n') === after.join('\n')) return []
   const only = (these: string[], those: string[]) =>
     these.filter((line) => !those.includes(line)).map((line) => line.trim())
-  return `RAM changed while it was read: gone ${JSON.stringify(only(before, after))}, new ${JSON.stringify(only(after, before))}`
+  return [
+    `RAM changed while it was read: gone ${JSON.stringify(only(before, after))}, new ${JSON.stringify(only(after, before))}`,
+  ]
 }
 
-function noteFrame(message: string, stream = MEMORY): Frame {
+function warningFrame(message: string): Frame {
   const body: NoteBody = { level: 'warning', program: PROGRAM, message }
-  return { type: 'note', stream, time: 0n, body }
-}
-
-function closeFrame(covered: bigint): Frame {
-  return { type: 'close', stream: MEMORY, time: 0n, body: { status: 'complete', bytes: Number(covered) } }
+  return { type: 'note', stream: 0, time: 0n, body }
 }

@@ -33,6 +33,7 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   'pmem-hash': { role: 'transform', operands: 'sha256' },
   'pmem-read': { role: 'source', operands: '' },
   'pmem-read-kcore': { role: 'source', operands: '' },
+  'pmem-read-osxpmem': { role: 'source', operands: '--device mac' },
   'pmem-read-process': { role: 'source', operands: 'self' },
   'raw-sink': { role: 'sink', operands: 'out.raw' },
   winpmem: { role: 'report', operands: '-V large.aff4' },
@@ -40,6 +41,7 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
 }
 /** They may be refused before they write anything. */
 const NEED_PRIVILEGES = ['pmem-read', 'pmem-read-kcore']
+const NO_OPERAND_NEEDED = ['pmem-chunk', 'pmem-read-osxpmem']
 
 const tools = readdirSync('bin')
 const folder = mkdtempSync(path.join(tmpdir(), 'pmem-manners-'))
@@ -51,6 +53,9 @@ test.before((t) => {
   writeFileSync(path.join(folder, 'large'), randomBytes(8 << 20))
   t.is(sh('file-cat large > large.frames').status, 0)
   t.is(sh('truncate -s 64M disk.img; mkntfs -q -F disk.img').status, 0)
+  const mac = `meta: {pmem_api_version: 2}\nrecords: [{type: efi_range, efi_type: EfiLoaderData, start: 0, length: 8388608}]\n`
+  writeFileSync(path.join(folder, 'mac_info'), mac)
+  t.is(sh('cp large mac').status, 0)
   const journal = sh(`truncate -s 4M journal.ntfs; mkntfs -F -q journal.ntfs; : > empty
     (printf '\\100\\0\\0\\0\\2'; head -c 11 /dev/zero; printf '\\5'; head -c 41 /dev/zero; printf '<') > record
     truncate -s 64 record; ntfscp -f -q journal.ntfs empty '/$Extend/$UsnJrnl'
@@ -88,7 +93,7 @@ for (const [tool, { role, operands }] of Object.entries(TOOLS).filter(([tool]) =
     t.regex(stderr, new RegExp(`^${tool}: --nonsense: unknown option\nhint: usage: ${tool} .*\n$`))
   })
 
-  if (operands !== '' && tool !== 'pmem-chunk')
+  if (operands !== '' && !NO_OPERAND_NEEDED.includes(tool))
     test(`${tool} says that an operand is missing`, (t) => {
       const { status, stderr } = sh(`${tool} ${input}`)
       t.is(status, 64)

@@ -8,13 +8,23 @@ import type { Graph } from '../../formats/aff4/turtle.js'
  * integers, only what is known.
  */
 export function informationYaml(graph: Graph, image: string, runs: readonly Run[]): string {
-  const lines = [`Imager: pmem ${VERSION}`]
-  const pageTable = graph.integer(image, aff4('memoryPageTableEntryOffset'))
-  if (pageTable !== undefined) lines.push('Registers:', `  CR3: ${pageTable}`)
-  const slide = graph.integer(image, aff4('OSXKALSRSlide'))
-  if (slide !== undefined) lines.push(`kaslr_slide: ${slide}`)
-  const release = graph.value(image, pmem('kernelRelease'))
-  if (release !== undefined) lines.push(`kernel_version: ${JSON.stringify(release)}`)
-  const listed = runs.flatMap(({ start, length }) => [`  - start: ${start}`, `    length: ${length}`])
-  return [...lines, 'Runs:', ...listed, ''].join('\n')
+  const number = (key: string, term: string) => {
+    const value = graph.integer(image, aff4(term))
+    return value === undefined ? [] : [`${key}: ${value}`]
+  }
+  const version = graph.value(image, pmem('kernelRelease')) ?? graph.value(image, pmem('kernelVersion'))
+  return [
+    `Imager: pmem ${VERSION}`,
+    ...number('  CR3', 'memoryPageTableEntryOffset').flatMap((line) => ['Registers:', line]),
+    ...number('NtBuildNumber', 'NTBuilderNumber'),
+    ...number('KernBase', 'NTKernelBase'),
+    ...number('NtBuildNumberAddr', 'NTBuilderNumberAddr'),
+    ...number('kernel_poffset', 'OSXKernelPhysicalOffset'),
+    ...number('kaslr_slide', 'OSXKALSRSlide'),
+    ...(version === undefined ? [] : [`kernel_version: ${JSON.stringify(version)}`]),
+    ...number('kernel_version_poff', 'OSXVersionPhysicalOffset'),
+    'Runs:',
+    ...runs.flatMap(({ start, length }) => [`  - start: ${start}`, `    length: ${length}`]),
+    '',
+  ].join('\n')
 }

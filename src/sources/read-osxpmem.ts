@@ -1,0 +1,100 @@
+import fs from 'node:fs'
+import type { Log } from '../cli/messages.js'
+import { showSize } from '../cli/sizes.js'
+import type { Tool } from '../cli/tool.js'
+import { MACHINE } from '../formats/elf/structs.js'
+import type { Frames } from '../frames/frame.js'
+import type { PmemInfo } from '../platform/macos/pmem-info.js'
+import type { ReadBytes } from './address-space-frames.js'
+import { describe, type Literal, long, text } from './facts.js'
+import { helperStreams } from './helper-files.js'
+import { kernelFiles } from './osxpmem/kernel-files.js'
+import { MEMORY, physicalMemory } from './physical-memory.js'
+
+const PROGRAM = 'pmem-read-osxpmem'
+/** Of the Intel processors that the driver runs on. */
+const PAGE_SIZE = 4096
+
+export const tool: Tool = {
+  name: PROGRAM,
+  role: 'source',
+  usage: '',
+  summary: 'emit the physical memory of this Mac, read through the MacPmem driver',
+  options: {
+    device: { value: 'FILE', help: 'read this instead of /dev/pmem' },
+    info: { value: 'FILE', help: "ranges and facts, instead of the device's _info" },
+    'no-collect': { help: 'leave out the kernel and its extensions' },
+  },
+  operands: [0, 0],
+  run: ({ options, log, io }) =>
+    io.transmit(
+      readOsxpmem(log, {
+        device: options.value('device'),
+        info: options.value('info'),
+        collect: !options.flag('no-collect'),
+        batchesAlive: io.batchesAlive,
+      }),
+    ),
+}
+
+export interface OsxpmemOptions {
+  readonly device: string | undefined
+  readonly info: string | undefined
+  /** Also emit the files that help to analyse the memory. */
+  readonly collect: boolean
+  readonly batchesAlive?: number
+}
+
+/**
+ * The physical memory as frames, then what the driver told, and the kernel's files.
+ * @throws {ToolError} when the device can't be read, with the cause and the next step
+ */
+export async function* readOsxpmem(log: Log, options: OsxpmemOptions): Frames {
+  // With its YAML library, which pmem-read does without elsewhere.
+  const { planAcquisition } = await import('./osxpmem/plan.js')
+  const plan = planAcquisition(options.device, options.info)
+  const { fd, ram, infoFile, infoText } = plan
+  try {
+    const size = ram.reduce((sum, { length }) => sum + length, 0n)
+    log.verbose(`${plan.device}: ${showSize(size)} of RAM in ${ram.length} ranges of ${infoFile}`)
+    const read: ReadBytes = (address, length, slab) =>
+      slab.subarray(0, fs.readSync(fd, slab, 0, length, address))
+    const { warnings } = plan
+    const { batchesAlive } = options
+    yield* physicalMemory({
+      ram,
+      turtle: factsOf(plan.info),
+      warnings,
+      spans: ram,
+      read,
+      pageSize: PAGE_SIZE,
+      program: PROGRAM,
+      log,
+      batchesAlive,
+    })
+    const told = [{ path: infoFile, bytes: infoText, cut: false }]
+    const files = options.collect && plan.live ? kernelFiles() : []
+    yield* helperStreams(told, files, MEMORY + 1, PROGRAM, batchesAlive)
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+function factsOf(info: PmemInfo): string {
+  const number = (value: bigint | undefined): Literal | undefined =>
+    value === undefined ? undefined : long(value)
+  return describe(['pmem:MacMemory'], {
+    'aff4:memoryPageTableEntryOffset': number(info.dtb),
+    'aff4:pageSize': long(PAGE_SIZE),
+    'aff4:memoryInstalledSize': number(info.memorySize),
+    'aff4:OSXDTBPhysicalOffset': number(info.dtb),
+    'aff4:OSXKALSRSlide': number(info.kaslrSlide),
+    'aff4:OSXKernelPhysicalOffset': number(info.kernelOffset),
+    'aff4:OSXVersionPhysicalOffset': number(info.versionOffset),
+    'pmem:elfMachine': long(MACHINE.x64!),
+    'pmem:cr3': number(info.cr3),
+    'pmem:kaslrShift': number(info.kaslrSlide),
+    'pmem:kernelVersion': info.kernelVersion === undefined ? undefined : text(info.kernelVersion),
+    'pmem:driverInterface': long(info.apiVersion),
+  })
+}
