@@ -1,4 +1,5 @@
 import { EXIT, type ExitCode } from '../cli/exit.js'
+import { toJson } from '../cli/json.js'
 import { printable } from '../cli/messages.js'
 import type { Tool } from '../cli/tool.js'
 import { formatAddress } from '../frames/address.js'
@@ -46,8 +47,7 @@ const rangeOf = (frame: { stream: number; offset: bigint; length: bigint }) =>
 
 function asJson(frame: Frame): string {
   const { raw: _, ...facts } = frame
-  return JSON.stringify(
+  return toJson(
     facts.type === 'data' ? { ...facts, payload: undefined, stored: facts.payload.length } : facts,
-    (_key, value) => (typeof value === 'bigint' ? formatAddress(value) : value),
   )
 }

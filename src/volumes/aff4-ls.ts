@@ -1,4 +1,5 @@
 import { EXIT } from '../cli/exit.js'
+import { toJson } from '../cli/json.js'
 import { printable } from '../cli/messages.js'
 import { SECRET_OPTIONS, secretsOf } from '../cli/secret.js'
 import type { Io, Tool } from '../cli/tool.js'
@@ -6,6 +7,7 @@ import { type InventoryEntry, takeInventory } from '../formats/aff4/inventory.js
 import { pmem } from '../formats/aff4/lexicon.js'
 import type { Extent } from '../formats/aff4/reader.js'
 import { openVolumeFiles } from '../formats/aff4/volume-file.js'
+import { formatAddress } from '../frames/address.js'
 
 /** Lines that are printed at once. */
 const LINES = 256
@@ -130,16 +132,15 @@ const briefly = (state: string) =>
 
 /** Start, end, length, content. */
 function words({ start, length, content }: Extent): string[] {
-  return [hex(start), hex(start + length), hex(length), contentName(content)]
+  return [formatAddress(start), formatAddress(start + length), formatAddress(length), contentName(content)]
 }
 
 const contentName = (content: Extent['content']) =>
-  typeof content === 'number' ? `byte:${hex(content)}` : content
-const hex = (value: bigint | number) => `0x${value.toString(16)}`
+  typeof content === 'number' ? `byte:0x${content.toString(16)}` : content
 
 async function* jsonLines(inventory: AsyncIterable<InventoryEntry>, map: boolean): AsyncGenerator<string> {
   for await (const { extents, opened: _, ...entry } of inventory) {
-    const facts = JSON.stringify(entry, (_key, value) => (typeof value === 'bigint' ? hex(value) : value))
+    const facts = toJson(entry)
     if (!map) {
       yield `${facts}\n`
       continue

@@ -1,4 +1,5 @@
 import { EXIT, type ExitCode, ToolError } from '../cli/exit.js'
+import { toJson } from '../cli/json.js'
 import { type Log, printable } from '../cli/messages.js'
 import { SECRET_OPTIONS, secretsOf } from '../cli/secret.js'
 import { showSize } from '../cli/sizes.js'
@@ -95,8 +96,7 @@ function asText({ outcome, property, subject, detail, offset }: Finding): string
   return `${printable(`${outcome.padEnd(11)}  ${property.padEnd(28)}  ${subject}${why}${where}`)}\n`
 }
 
-const asJson = (finding: Finding) =>
-  `${JSON.stringify(finding, (_key, value) => (typeof value === 'bigint' ? `0x${value.toString(16)}` : value))}\n`
+const asJson = (finding: Finding) => `${toJson(finding)}\n`
 
 function summary(counts: Record<Outcome, number>): string {
   const { matched, mismatched, unchecked, uncheckable } = counts

@@ -1,4 +1,5 @@
 import { EXIT, ToolError } from '../cli/exit.js'
+import { toJson } from '../cli/json.js'
 import { NTFS_OPTIONS, openNtfsImage } from '../cli/ntfs-image.js'
 import { showSize } from '../cli/sizes.js'
 import type { Io, Tool } from '../cli/tool.js'
@@ -143,9 +144,7 @@ function createPrinter(io: Pick<Io, 'print'> | undefined) {
   return {
     async put(entry: Written): Promise<void> {
       if (!io) return
-      waiting.push(
-        `${JSON.stringify(entry, (_key, value) => (typeof value === 'bigint' ? `0x${value.toString(16)}` : value))}\n`,
-      )
+      waiting.push(`${toJson(entry)}\n`)
       if (waiting.length === LINES) await end()
     },
     end,

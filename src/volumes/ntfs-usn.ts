@@ -1,4 +1,5 @@
 import { EXIT } from '../cli/exit.js'
+import { toJson } from '../cli/json.js'
 import { printable } from '../cli/messages.js'
 import { NTFS_OPTIONS, openNtfsImage } from '../cli/ntfs-image.js'
 import { showSize } from '../cli/sizes.js'
@@ -102,5 +103,5 @@ function asJson(record: UsnRecord, path: UsnPath): string {
     ...(extents && { extents, extentsLeft }),
     version: `${record.major}.${record.minor}`,
   }
-  return `${JSON.stringify(facts, (_key, value) => (typeof value === 'bigint' ? `0x${value.toString(16)}` : value))}\n`
+  return `${toJson(facts)}\n`
 }

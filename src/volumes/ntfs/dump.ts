@@ -1,3 +1,4 @@
+import { toJson } from '../../cli/json.js'
 import type { Piece } from '../../formats/ntfs/stream.js'
 import { createHexdump } from './hexdump.js'
 
@@ -32,19 +33,19 @@ export async function* dumpJson(
   unreadable: () => void,
 ): AsyncGenerator<string> {
   for await (const piece of pieces) {
-    const length = hex(lengthOf(piece))
+    const length = lengthOf(piece)
     if (piece.kind === 'bytes')
       for (const [offset, bytes] of batchesOf(piece))
         yield line({
-          offset: hex(offset),
-          length: hex(bytes.length),
+          offset,
+          length: BigInt(bytes.length),
           kind: 'bytes',
           bytes: bytes.toString('hex'),
         })
-    else if (piece.kind === 'zero') yield line({ offset: hex(piece.offset), length, kind: piece.why })
+    else if (piece.kind === 'zero') yield line({ offset: piece.offset, length, kind: piece.why })
     else {
       unreadable()
-      yield line({ offset: hex(piece.offset), length, kind: 'unreadable', reason: piece.reason })
+      yield line({ offset: piece.offset, length, kind: 'unreadable', reason: piece.reason })
     }
   }
 }
@@ -63,5 +64,4 @@ function noticeOf(piece: Exclude<Piece, { kind: 'bytes' }>): string {
     : `[never written: ${piece.length} bytes behind the initialised size]`
 }
 
-const line = (facts: Record<string, unknown>) => `${JSON.stringify(facts)}\n`
-const hex = (value: bigint | number) => `0x${value.toString(16)}`
+const line = (facts: Record<string, unknown>) => `${toJson(facts)}\n`

@@ -1,3 +1,4 @@
+import { toJson } from '../../cli/json.js'
 import type { SlackEntry } from '../../formats/ntfs/directory-slack.js'
 import { fileFlagNames } from '../../formats/ntfs/file-flags.js'
 import { type FileName, type FileTimes, namespaceName } from '../../formats/ntfs/file-name.js'
@@ -44,8 +45,7 @@ const placeOf = ({ source, number, at, confidence, headerIntact, live }: SlackEn
   live,
 })
 
-const toLine = (fields: object) =>
-  `${JSON.stringify(fields, (_key, value) => (typeof value === 'bigint' ? `0x${value.toString(16)}` : value))}\n`
+const toLine = (fields: object) => `${toJson(fields)}\n`
 
 function nameFields(fileName: FileName) {
   const { name, namespace, parent, size, allocated, flags, tagOrEaSize, times } = fileName

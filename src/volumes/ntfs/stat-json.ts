@@ -1,3 +1,4 @@
+import { toJson } from '../../cli/json.js'
 import { mappedRuns } from './mapped-runs.js'
 import type { StatReport } from './stat-report.js'
 
@@ -26,8 +27,7 @@ export async function* statJson(report: StatReport): AsyncGenerator<string> {
   yield `],"findings":${json(report.findings)}}\n`
 }
 
-const json = (value: unknown): string =>
-  JSON.stringify(plain(value), (_key, item) => (typeof item === 'bigint' ? `0x${item.toString(16)}` : item))
+const json = (value: unknown): string => toJson(plain(value))
 
 /** The same with bytes in hexadecimal: Buffer has a JSON form of its own, which comes before any replacer. */
 function plain(value: unknown): unknown {

@@ -33,7 +33,6 @@ const line = (label: string, value: Field[1]) =>
   value === undefined ? '' : `  ${label.padEnd(LABEL_WIDTH)}${printable(String(value ?? '-'))}\n`
 
 const words = (list: readonly string[]) => (list.length === 0 ? 'none' : list.join(', '))
-const hex = (value: bigint | number) => `0x${value.toString(16)}`
 const reference = ({ record, sequence }: { record: number; sequence: number }) => `${record}-${sequence}`
 
 function volumeSection(volume: VolumeFacts): string {
@@ -165,7 +164,7 @@ function reparseSection({ reparsePoint: point }: FileFacts): string {
   if (!point) return ''
   const { wof } = point
   return section('\n$REPARSE_POINT', [
-    ['tag', `${hex(point.tag)} ${point.name}`],
+    ['tag', `0x${point.tag.toString(16)} ${point.name}`],
     ['GUID', point.guid],
     ['target', point.target],
     ['shown as', point.shown],
