@@ -2,15 +2,13 @@ import { EXIT } from '../cli/exit.js'
 import { toJson } from '../cli/json.js'
 import { printable } from '../cli/messages.js'
 import { SECRET_OPTIONS, secretsOf } from '../cli/secret.js'
-import type { Io, Tool } from '../cli/tool.js'
+import type { Tool } from '../cli/tool.js'
 import { type InventoryEntry, takeInventory } from '../formats/aff4/inventory.js'
 import { pmem } from '../formats/aff4/lexicon.js'
 import type { Extent } from '../formats/aff4/reader.js'
 import { openVolumeFiles } from '../formats/aff4/volume-file.js'
 import { formatAddress } from '../frames/address.js'
-
-/** Lines that are printed at once. */
-const LINES = 256
+import { printParts } from './printer.js'
 
 /** aff4-ls: what volumes hold, a line a stream. */
 export const tool: Tool = {
@@ -35,7 +33,7 @@ export const tool: Tool = {
       unopened = true
     })
     const map = options.flag('map')
-    await printLines(io, options.flag('json') ? jsonLines(inventory, map) : tableLines(inventory, map))
+    await printParts(io, options.flag('json') ? jsonLines(inventory, map) : tableLines(inventory, map))
     return unopened ? EXIT.unreadable : EXIT.complete
   },
 }
@@ -49,17 +47,6 @@ async function* watch(
     if (!entry.opened) found()
     yield entry
   }
-}
-
-async function printLines(io: Io, lines: AsyncIterable<string>): Promise<void> {
-  let waiting: string[] = []
-  for await (const line of lines) {
-    waiting.push(line)
-    if (waiting.length < LINES) continue
-    await io.print(waiting.join(''))
-    waiting = []
-  }
-  await io.print(waiting.join(''))
 }
 
 const COLUMNS = [

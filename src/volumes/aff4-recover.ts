@@ -1,5 +1,4 @@
 import fs from 'node:fs'
-import { setImmediate } from 'node:timers/promises'
 import { EXIT, ToolError } from '../cli/exit.js'
 import { openOutput } from '../cli/output.js'
 import { SECRET_OPTIONS, secretsOf } from '../cli/secret.js'
@@ -12,6 +11,7 @@ import { describeObject, isComplete, type RecoveredObject } from '../formats/aff
 import { recoverVolume } from '../formats/aff4/recover/recover.js'
 import type { ByteSource } from '../formats/byte-source.js'
 import { openFileSource } from '../formats/file-source.js'
+import { createRest } from './rest.js'
 
 /** aff4-recover: a sound volume of what is whole in a damaged one. */
 export const tool: Tool = {
@@ -31,7 +31,6 @@ export const tool: Tool = {
 /** Ranges that a message names. */
 const MOST_NAMED = 10
 const EVERY_MS = 500
-const REST_MS = 40
 
 async function undo({ operands, options, log }: Context) {
   const [path, another] = operands
@@ -76,15 +75,11 @@ async function recover({ operands, options, log, io }: Context) {
 
 /** A source whose reads let signals come through, and fail after one. */
 function interruptible(source: ByteSource, interrupted: AbortSignal): ByteSource {
-  let rested = performance.now()
+  const rest = createRest(interrupted)
   return {
     ...source,
     async read(offset, length) {
-      if (performance.now() - rested > REST_MS) {
-        await setImmediate()
-        rested = performance.now()
-      }
-      if (interrupted.aborted) throw new ToolError(EXIT.incomplete, `${source.name}: interrupted`)
+      await rest()
       return source.read(offset, length)
     },
   }

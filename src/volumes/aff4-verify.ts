@@ -1,19 +1,18 @@
-import { EXIT, type ExitCode, ToolError } from '../cli/exit.js'
+import { EXIT, type ExitCode } from '../cli/exit.js'
 import { toJson } from '../cli/json.js'
-import { type Log, printable } from '../cli/messages.js'
+import { printable } from '../cli/messages.js'
 import { SECRET_OPTIONS, secretsOf } from '../cli/secret.js'
 import { showSize } from '../cli/sizes.js'
-import type { Tool } from '../cli/tool.js'
+import type { Context, Tool } from '../cli/tool.js'
 import type { Finding, Outcome, Tick } from '../formats/aff4/verify/finding.js'
 import { openForCheck } from '../formats/aff4/verify/open.js'
 import { verifyVolumes } from '../formats/aff4/verify/verify.js'
 import { FormatError } from '../formats/format-error.js'
+import { createBreath } from './breath.js'
+import { createPrinter } from './printer.js'
 
-const PROGRESS_MS = 500
 /** Bytes that are checked before signals are heard and progress is told. */
 const BREATH = 16 << 20
-/** Characters of findings that are printed at once. */
-const PRINTED = 1 << 16
 
 /** aff4-verify: whether volumes hold what they say. */
 export const tool: Tool = {
@@ -32,15 +31,12 @@ export const tool: Tool = {
       uncheckable: 0,
       note: 0,
     }
-    let waiting = ''
+    const printer = createPrinter(io)
     const report = async (finding: Finding) => {
       counts[finding.outcome]++
-      waiting += show(finding)
-      if (waiting.length < PRINTED) return
-      await io.print(waiting)
-      waiting = ''
+      await printer.put(show(finding))
     }
-    const breathe = createBreath(log, io.interrupted)
+    const breathe = createTick({ io, log })
     try {
       const { volumes, structures } = await openForCheck(operands, secretsOf(options), report, breathe)
       if (volumes.length > 0) await verifyVolumes(volumes, structures, report, breathe)
@@ -48,7 +44,7 @@ export const tool: Tool = {
       // Damage that nobody thought of is damage all the same.
       if (!(error instanceof FormatError)) {
         log.clearProgress()
-        await io.print(waiting)
+        await printer.end()
         throw error
       }
       await report({
@@ -59,28 +55,21 @@ export const tool: Tool = {
       })
     }
     log.clearProgress()
-    await io.print(waiting + (options.flag('json') ? '' : summary(counts)))
+    if (!options.flag('json')) await printer.put(summary(counts))
+    await printer.end()
     return exitOf(counts)
   },
 }
 
 /** Nothing else waits here: files are read at once. */
-function createBreath(log: Log, interrupted: AbortSignal): Tick {
+function createTick(context: Pick<Context, 'io' | 'log'>): Tick {
   const began = performance.now()
-  let shown = began
   let bytes = 0
   let since = 0
-
-  async function breathe(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve))
-    if (interrupted.aborted) throw new ToolError(EXIT.incomplete, `interrupted by ${interrupted.reason}`)
-    const now = performance.now()
-    if (now - shown < PROGRESS_MS) return
-    shown = now
-    const rate = Math.round((bytes * 1000) / (now - began))
-    log.progress(`${showSize(bytes)} checked, ${showSize(rate)}/s`, { bytes, rate })
-  }
-
+  const breathe = createBreath(context, () => {
+    const rate = Math.round((bytes * 1000) / (performance.now() - began))
+    return { line: `${showSize(bytes)} checked, ${showSize(rate)}/s`, facts: { bytes, rate } }
+  })
   return (count) => {
     bytes += count
     since += count

@@ -5,6 +5,7 @@ import { NAMESPACES } from '../formats/aff4/namespaces.js'
 import { createGraph, formatGraph, type Graph, type Prefixes } from '../formats/aff4/turtle.js'
 import type { Volume } from '../formats/aff4/volume.js'
 import { openVolumeFiles } from '../formats/aff4/volume-file.js'
+import { printParts } from './printer.js'
 
 /** What the pmem suite of 2015 wrote at the top, in its order. */
 const SUITE: Prefixes = {
@@ -25,8 +26,7 @@ export const tool: Tool = {
   async run({ operands, options, io, log }) {
     const volumes = await openVolumeFiles(operands, secretsOf(options), (message) => log.warn(message))
     const { graph, prefixes } = await merge(volumes)
-    for (const piece of options.flag('json') ? asJson(graph) : formatGraph(graph, prefixes))
-      await io.print(piece)
+    await printParts(io, options.flag('json') ? asJson(graph) : formatGraph(graph, prefixes))
     return EXIT.complete
   },
 }
@@ -49,7 +49,7 @@ async function merge(volumes: readonly Volume[]): Promise<{ graph: Graph; prefix
 
 /** RDF 1.1 JSON: {subject: {predicate: [{type, value, datatype or lang}]}}. */
 function* asJson(graph: Graph): Generator<string> {
-  let piece = '{'
+  yield '{'
   let comma = ''
   for (const subject of graph.subjects()) {
     const predicates = new Map<string, object[]>()
@@ -67,14 +67,8 @@ function* asJson(graph: Graph): Generator<string> {
       )
     }
     const text = JSON.stringify({ [subject]: Object.fromEntries(predicates) }, null, 2)
-    piece += `${comma}${text.slice('{'.length, -'\n}'.length)}`
+    yield `${comma}${text.slice('{'.length, -'\n}'.length)}`
     comma = ','
-    if (piece.length < PRINTED) continue
-    yield piece
-    piece = ''
   }
-  yield `${piece}${comma && '\n'}}\n`
+  yield `${comma && '\n'}}\n`
 }
-
-/** Characters that are printed at once. */
-const PRINTED = 1 << 16

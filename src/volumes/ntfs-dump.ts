@@ -9,7 +9,7 @@ import type { Piece } from '../formats/ntfs/stream.js'
 import type { NtfsVolume } from '../formats/ntfs/volume.js'
 import { dumpJson, dumpText } from './ntfs/dump.js'
 import { attributePieces, defaultAttribute, recordBytes, slackPieces } from './ntfs/dump-range.js'
-import { printParts } from './ntfs/print-parts.js'
+import { printParts } from './printer.js'
 
 /** ntfs-dump: the bytes of an attribute or a record, for people. */
 export const tool: Tool = {

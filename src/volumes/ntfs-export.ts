@@ -2,7 +2,7 @@ import { EXIT, ToolError } from '../cli/exit.js'
 import { toJson } from '../cli/json.js'
 import { NTFS_OPTIONS, openNtfsImage } from '../cli/ntfs-image.js'
 import { showSize } from '../cli/sizes.js'
-import type { Io, Tool } from '../cli/tool.js'
+import type { Tool } from '../cli/tool.js'
 import { openTree } from '../cli/tree.js'
 import { FormatError } from '../formats/format-error.js'
 import { type DeletedLinks, readDeletedLinks } from '../formats/ntfs/deleted-links.js'
@@ -11,9 +11,10 @@ import { type FoundTarget, findTarget } from '../formats/ntfs/find-target.js'
 import { createPathFinder, pathsOf } from '../formats/ntfs/parent-path.js'
 import { ORPHANS, parseTarget } from '../formats/ntfs/path.js'
 import { type NtfsVolume, RECORD } from '../formats/ntfs/volume.js'
-import { createBreath } from './ntfs/breath.js'
-import { type Export, exportAttribute, lose, type Written } from './ntfs/export-file.js'
+import { createBreath } from './breath.js'
+import { type Export, exportAttribute, lose } from './ntfs/export-file.js'
 import { exportTree } from './ntfs/export-tree.js'
+import { createPrinter } from './printer.js'
 
 /** ntfs-export: files and trees of a volume to a folder. */
 export const tool: Tool = {
@@ -43,7 +44,7 @@ export const tool: Tool = {
     const found = await findTargets(volume, named, deleted)
 
     const tree = openTree(root, false, (message) => log.warn(message))
-    const printer = createPrinter(options.flag('json') ? io : undefined)
+    const printer = options.flag('json') ? createPrinter(io) : undefined
     let lost = false
     let at = ''
     let bytes = 0n
@@ -58,9 +59,9 @@ export const tool: Tool = {
       lost() {
         lost = true
       },
-      written: (entry) => {
+      async written(entry) {
         log.verbose(`${entry.path}: ${entry.file}`)
-        return printer.put(entry)
+        await printer?.put(`${toJson(entry)}\n`)
       },
       passed(path, count) {
         at = path
@@ -75,7 +76,7 @@ export const tool: Tool = {
       log.clearProgress()
       // Also after a failure: what stands there is whole, and keeps its times.
       tree.finish(() => {})
-      await printer.end()
+      await printer?.end()
     }
     return lost ? EXIT.unreadable : EXIT.complete
   },
@@ -128,25 +129,4 @@ async function findPath(volume: NtfsVolume, file: NtfsFile, operand: string): Pr
   const path = paths.find(({ names }) => plain(names.join('/')) === wanted) ?? paths[0]
   if (!path) return [ORPHANS, `record ${record}`]
   return path.state === 'orphan' ? [ORPHANS, ...path.names] : path.names
-}
-
-/** Lines that are printed at once. */
-const LINES = 256
-
-/** @param io undefined: nothing is printed */
-function createPrinter(io: Pick<Io, 'print'> | undefined) {
-  let waiting: string[] = []
-  async function end(): Promise<void> {
-    const text = waiting.join('')
-    waiting = []
-    if (text !== '') await io?.print(text)
-  }
-  return {
-    async put(entry: Written): Promise<void> {
-      if (!io) return
-      waiting.push(`${toJson(entry)}\n`)
-      if (waiting.length === LINES) await end()
-    },
-    end,
-  }
 }

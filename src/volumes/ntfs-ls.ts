@@ -1,9 +1,8 @@
-import { setImmediate } from 'node:timers/promises'
 import type { Options } from '../cli/arguments.js'
 import { EXIT, ToolError } from '../cli/exit.js'
 import type { Log } from '../cli/messages.js'
 import { NTFS_OPTIONS, openNtfsImage } from '../cli/ntfs-image.js'
-import type { Io, Tool } from '../cli/tool.js'
+import type { Tool } from '../cli/tool.js'
 import type { DeletedLinks } from '../formats/ntfs/deleted-links.js'
 import { isDirectory, type NtfsFile } from '../formats/ntfs/file.js'
 import { NAME_INDEX } from '../formats/ntfs/file-index.js'
@@ -12,9 +11,7 @@ import { parseTarget, type Target } from '../formats/ntfs/path.js'
 import { type TreeBatch, walkOrphans, walkTree } from '../formats/ntfs/tree.js'
 import { type NtfsVolume, RECORD } from '../formats/ntfs/volume.js'
 import type { Format, FormatParts } from './ntfs/listing.js'
-
-/** Characters that are printed at once. */
-const PRINTED = 1 << 16
+import { printParts } from './printer.js'
 
 /** ntfs-ls: the entries of a directory as its index holds them. */
 export const tool: Tool = {
@@ -49,7 +46,7 @@ export const tool: Tool = {
       const deleted = options.flag('deleted') ? await readDeleted(volume) : undefined
       if (findings.count() > before) whole = false
       const parts = { volume, options, deleted, format, lost }
-      await print(io, linesOf(parts, await chooseListing(parts, parseTarget(operand), operand)))
+      await printParts(io, linesOf(parts, await chooseListing(parts, parseTarget(operand), operand)))
     } finally {
       await volume.close()
     }
@@ -172,19 +169,4 @@ async function* slackLines(
   } catch (error) {
     lost(`${folder}: its slack cannot be read: ${(error as Error).message}`)
   }
-}
-
-async function print(io: Io, texts: AsyncIterable<string>): Promise<void> {
-  let waiting = ''
-  for await (const text of texts) {
-    waiting += text
-    if (waiting.length < PRINTED) continue
-    await io.print(waiting)
-    waiting = ''
-    // Signals are seen in between.
-    await setImmediate()
-    if (io.interrupted.aborted)
-      throw new ToolError(EXIT.incomplete, `interrupted by ${io.interrupted.reason}`)
-  }
-  await io.print(waiting)
 }

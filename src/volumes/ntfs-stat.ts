@@ -12,11 +12,11 @@ import type { MftRecord } from '../formats/ntfs/record.js'
 import { RECORD } from '../formats/ntfs/volume.js'
 import { attributeFacts } from './ntfs/attribute-facts.js'
 import { fileFacts, recordFacts } from './ntfs/file-facts.js'
-import { printParts } from './ntfs/print-parts.js'
 import { statJson } from './ntfs/stat-json.js'
 import type { StatReport } from './ntfs/stat-report.js'
 import { statText } from './ntfs/stat-text.js'
 import { volumeFacts } from './ntfs/volume-facts.js'
+import { printParts } from './printer.js'
 
 /** Findings that are told of one file. */
 const MOST_FINDINGS = 1000

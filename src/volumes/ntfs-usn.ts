@@ -14,7 +14,7 @@ import { openUsnJournal, type UsnJournal } from '../formats/ntfs/usn-journal/ope
 import { type UsnPath, usnPaths } from '../formats/ntfs/usn-journal/paths.js'
 import type { UsnRecord } from '../formats/ntfs/usn-journal/record.js'
 import { reasonNames, sourceNames } from '../formats/ntfs/usn-journal/words.js'
-import { createBreath } from './ntfs/breath.js'
+import { createBreath } from './breath.js'
 
 /** ntfs-usn: the change journal of a volume, a line a record. */
 export const tool: Tool = {

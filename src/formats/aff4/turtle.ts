@@ -189,8 +189,6 @@ export function parseTurtle(turtle: string, base?: string): Statement[] {
 }
 
 const PIECE = 1 << 20
-/** Characters that are written at once. */
-const WRITTEN = 1 << 16
 
 /**
  * Adds what Turtle says to a graph.
@@ -209,16 +207,10 @@ export type Prefixes = Readonly<Record<string, string>>
 export const formatTurtle = (statements: Iterable<Statement>, volume: string): string =>
   prefixLines({ '': volume, ...NAMESPACES }) + formatSubjects(statements, NAMESPACES)
 
-/** All that a graph says, with other prefixes, in pieces. */
+/** All that a graph says, with other prefixes, in pieces: a subject each. */
 export function* formatGraph(graph: Graph, prefixes: Prefixes): Generator<string> {
-  let piece = prefixLines(prefixes)
-  for (const subject of graph.subjects()) {
-    piece += formatSubjects(graph.about(subject), prefixes)
-    if (piece.length < WRITTEN) continue
-    yield piece
-    piece = ''
-  }
-  yield piece
+  yield prefixLines(prefixes)
+  for (const subject of graph.subjects()) yield formatSubjects(graph.about(subject), prefixes)
 }
 
 /** The statements alone, to stand behind such Turtle. */
