@@ -11,7 +11,8 @@ import type { NtfsVolume } from '../../src/formats/ntfs/volume.js'
 import { type CatStreams, catStreams } from '../../src/sources/ntfs-cat.js'
 import { attributeOf, edit } from '../formats/ntfs/images/editor.js'
 import { type ImageName, image } from '../formats/ntfs/images/image.js'
-import { icat, istat, ntfscat } from '../formats/ntfs/images/peers.js'
+import { icat, istat, ntfscat, ntfsinfo } from '../formats/ntfs/images/peers.js'
+import { recordAt } from '../formats/ntfs/small-volume.js'
 import { collect, type Received, rangesOf, runSource, type Transmission } from './collect.js'
 import { factsOf, folder } from './files/support.js'
 
@@ -211,6 +212,47 @@ test('deleted files are found by their paths where that is asked for, and orphan
   t.deepEqual(
     again.streams.map((stream) => [stream.body.name, factsOf(stream.turtle).deleted, digestOf(stream)]),
     streams.map((stream, index) => [stream.body.name, 'true', deleted[index]!.sha256]),
+  )
+})
+
+test('of a deleted file whose extension records others use now, what they held is unreadable, and the rest is there', async (t) => {
+  const crowded = await image('crowded')
+  const editor = edit(crowded)
+  const record = editor.record('hundreds of extents')
+  const { size } = crowded.manifest.streams.find((one) => one.record === record)!
+  const whole = ntfscat(crowded.file, record)
+  const extents = ntfsinfo(crowded.file, record).filter(({ type }) => type === 0x80)
+  const inBase = extents.find((extent) => extent.record === record)
+  const [taken] = extents.filter((extent) => extent !== inBase)
+  t.true(extents.length > 1)
+  const { bytes } = editor
+  for (const number of [record, ...extents.map((extent) => extent.record)]) {
+    const at = await recordAt(bytes, number)
+    bytes.writeUInt16LE(bytes.readUInt16LE(at + 22) & ~1, at + 22)
+  }
+  // Another file has it for its own attributes.
+  const at = await recordAt(bytes, taken!.record)
+  bytes.writeUInt16LE(bytes.readUInt16LE(at + 16) + 1, at + 16)
+  bytes.writeUIntLE(editor.record('31 extents'), at + 32, 6)
+  const lost = taken!.runs.map(
+    ({ vcn, length }) => [vcn * editor.cluster, (vcn + length) * editor.cluster] as const,
+  )
+  const [from, to] = [lost[0]![0], Math.min(lost.at(-1)![1], size)]
+  const file = path.join(folder(t), 'image')
+  writeFileSync(file, editor.bytes)
+  const { streams, status, stderr } = await runSource('ntfs-cat', [file, String(record)])
+  const [stream] = streams
+  t.is(status, 2)
+  t.deepEqual(rangesOf(stream!, 'unreadable'), [`${from.toString(16)}-${to.toString(16)}`])
+  for (const { offset, bytes } of stream!.data)
+    t.is(Buffer.compare(whole.subarray(Number(offset), Number(offset) + bytes.length), bytes), 0)
+  t.is(
+    stream!.data.reduce((sum, piece) => sum + piece.bytes.length, 0),
+    size - (to - from),
+  )
+  t.regex(
+    stderr,
+    new RegExp(`record ${taken!.record}, which held attributes of it, belongs to another file by now`),
   )
 })
 
