@@ -1,9 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { gunzipSync } from 'node:zlib'
 import test from 'ava'
 import fc from 'fast-check'
-import { decodeAttributeDefinitions } from '../../../src/formats/ntfs/attribute-definitions.js'
-import { encryptionKeys } from '../../../src/formats/ntfs/efs.js'
 import {
   decodeEaInformation,
   decodeExtendedAttributes,
@@ -80,26 +76,6 @@ test('the version and flags of a volume', (t) => {
   t.deepEqual([major, minor], [3, 1])
   t.deepEqual(volumeFlagNames(flags), ['dirty', '0x80', 'chkdsk-underway'])
   t.throws(() => decodeVolumeInformation(value.subarray(0, 11)), { instanceOf: NtfsError })
-})
-
-test('$AttrDef of Windows 10 names its types', (t) => {
-  const definitions = decodeAttributeDefinitions(gunzipSync(readFileSync('test/data/ntfs/attrdef.gz')))
-  t.is(definitions.length, 15)
-  t.deepEqual(definitions[0], {
-    name: '$STANDARD_INFORMATION',
-    type: 0x10,
-    displayRule: 0,
-    collation: 0,
-    flags: 0x40,
-    smallest: 48n,
-    largest: 72n,
-  })
-  t.deepEqual(definitions.at(-1)?.name, '$LOGGED_UTILITY_STREAM')
-})
-
-test('keys of an encrypted file are found by their name', (t) => {
-  t.is(encryptionKeys([{ name: '$TXF_DATA', size: 56n }]), undefined)
-  t.deepEqual(encryptionKeys([{ name: '$EFS', size: 620n }]), { size: 620n })
 })
 
 const JUNCTION = hex(
@@ -264,7 +240,6 @@ test('any bytes at all: an answer or an NtfsError', (t) => {
     decodeVolumeInformation,
     decodeReparsePoint,
     decodeEaInformation,
-    decodeAttributeDefinitions,
     decodeInterixLink,
     (value: Buffer) => decodeExtendedAttributes(value, () => {}),
   ]

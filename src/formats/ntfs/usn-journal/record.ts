@@ -27,7 +27,7 @@ const LAYOUTS = {
 } as const
 const EXTENT_SIZE = 16
 
-export const SMALLEST_RECORD = 60
+const SMALLEST_RECORD = 60
 /** Records are 8-aligned and cross no border of pages of this size. */
 export const JOURNAL_PAGE = 4096
 export const RECORD_ALIGNMENT = 8
