@@ -2,8 +2,9 @@ import { EXIT, ToolError } from '../cli/exit.js'
 import type { Tool } from '../cli/tool.js'
 import { tool as kcore } from './read-kcore.js'
 import { tool as osxpmem } from './read-osxpmem.js'
+import { tool as winpmem } from './read-winpmem.js'
 
-const SOURCES: Partial<Record<NodeJS.Platform, Tool>> = { linux: kcore, darwin: osxpmem }
+const SOURCES: Partial<Record<NodeJS.Platform, Tool>> = { linux: kcore, darwin: osxpmem, win32: winpmem }
 
 export const tool: Tool = {
   name: 'pmem-read',
@@ -11,6 +12,7 @@ export const tool: Tool = {
   usage: '',
   summary: "emit this machine's physical memory, by the source that fits",
   options: {
+    ...winpmem.options,
     ...osxpmem.options,
     ...kcore.options,
     'no-collect': { help: 'leave out the files that help to analyse the memory' },

@@ -35,12 +35,13 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   'pmem-read-kcore': { role: 'source', operands: '' },
   'pmem-read-osxpmem': { role: 'source', operands: '--device mac' },
   'pmem-read-process': { role: 'source', operands: 'self' },
+  'pmem-read-winpmem': { role: 'source', operands: '' },
   'raw-sink': { role: 'sink', operands: 'out.raw' },
   winpmem: { role: 'report', operands: '-V large.aff4' },
   'zip-sink': { role: 'sink', operands: 'out.zip' },
 }
 /** They may be refused before they write anything. */
-const NEED_PRIVILEGES = ['pmem-read', 'pmem-read-kcore']
+const NEED_PRIVILEGES = ['pmem-read', 'pmem-read-kcore', 'pmem-read-winpmem']
 const NO_OPERAND_NEEDED = ['pmem-chunk', 'pmem-read-osxpmem']
 
 const tools = readdirSync('bin')

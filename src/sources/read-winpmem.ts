@@ -1,0 +1,104 @@
+import { EXIT, ToolError } from '../cli/exit.js'
+import type { Log } from '../cli/messages.js'
+import { showSize } from '../cli/sizes.js'
+import type { Tool } from '../cli/tool.js'
+import { formatAddress } from '../frames/address.js'
+import type { Batch, Frames } from '../frames/frame.js'
+import type { Handle, Win32 } from '../platform/windows/win32.js'
+import { ACQUISITION_MODE, type AcquisitionMode, WINPMEM_DEVICE } from '../platform/windows/winpmem-codes.js'
+import { isDriverGone } from '../platform/windows/winpmem-device.js'
+import type { ReadBytes } from './address-space-frames.js'
+import { physicalMemory } from './physical-memory.js'
+import { openDriver } from './winpmem/driver.js'
+import { memoryFacts } from './winpmem/facts.js'
+import { leaveLoaded, removeLoaded } from './winpmem/load.js'
+import { planAcquisition } from './winpmem/plan.js'
+import { asRefusal } from './winpmem/refusal.js'
+
+const PROGRAM = 'pmem-read-winpmem'
+const PAGE_SIZE = 4096
+
+export const tool: Tool = {
+  name: PROGRAM,
+  role: 'source',
+  usage: '',
+  summary: 'emit the physical memory of this Windows machine, read through the WinPmem driver',
+  options: {
+    driver: { value: 'FILE', help: 'load this driver, or VOLUME:MEMBER, where none is loaded' },
+    mode: { value: 'pte|physical|iospace', help: 'how the driver is to read memory' },
+    load: { help: 'load the driver, leave it loaded, and read nothing' },
+    unload: { help: 'unload the driver that --load has left, and read nothing' },
+  },
+  operands: [0, 0],
+  async run({ options, log, io }) {
+    const mode = parseMode(options.value('mode'))
+    const driver = options.value('driver')
+    if (options.flag('load') && options.flag('unload'))
+      throw new ToolError(EXIT.usage, '--load and --unload together')
+    if (options.flag('unload')) return removeLoaded(await thisMachine(), log)
+    if (options.flag('load')) return leaveLoaded(await thisMachine(), driver, log)
+    return io.transmit(readHere(log, { driver, mode, batchesAlive: io.batchesAlive }))
+  },
+}
+
+/** Windows itself. Its libraries are loaded only where they are needed. */
+async function thisMachine(): Promise<Win32> {
+  return (await import('../platform/windows/this-machine.js')).win32ForThisMachine()
+}
+
+async function* readHere(log: Log, options: WinpmemOptions): Frames {
+  yield* readWinpmem(await thisMachine(), log, options)
+}
+
+function parseMode(word: string | undefined): AcquisitionMode | undefined {
+  if (word === undefined || word in ACQUISITION_MODE) return word as AcquisitionMode | undefined
+  throw new ToolError(EXIT.usage, `--mode ${word}: not pte, physical or iospace`)
+}
+
+export interface WinpmemOptions {
+  /** Loaded where none is; undefined looks for one beside the tool. */
+  readonly driver: string | undefined
+  /** The only one to try. */
+  readonly mode: AcquisitionMode | undefined
+  readonly batchesAlive?: number
+}
+
+/**
+ * The physical memory as frames. A driver that was not loaded before is gone when they end, however they do.
+ * @throws {ToolError} naming the cause of a refusal and the next step
+ */
+export async function* readWinpmem(win32: Win32, log: Log, options: WinpmemOptions): AsyncGenerator<Batch> {
+  const driver = await openDriver(win32, options.driver, log)
+  try {
+    const { ram, choice, warnings, ...plan } = planAcquisition(win32, driver.device, options.mode)
+    log.verbose(choice)
+    const size = ram.reduce((sum, { length }) => sum + length, 0n)
+    log.verbose(`${showSize(size)} of RAM in ${ram.length} ranges`)
+    yield* physicalMemory({
+      ram,
+      turtle: memoryFacts(plan, driver.loaded),
+      warnings,
+      spans: ram,
+      read: memoryReader(win32, driver.device),
+      pageSize: PAGE_SIZE,
+      program: PROGRAM,
+      log,
+      batchesAlive: options.batchesAlive,
+    })
+  } finally {
+    driver.close()
+  }
+}
+
+/** Reads physical memory. A page that fails is one that the driver can't reach, unless the driver itself is gone. */
+function memoryReader(win32: Win32, device: Handle): ReadBytes {
+  return async (address, length, slab) => {
+    const place = slab.subarray(0, length)
+    try {
+      return place.subarray(0, await win32.read(device, address, place))
+    } catch (error) {
+      if (isDriverGone(error)) throw asRefusal(`${WINPMEM_DEVICE}: at ${formatAddress(address)}`, error)
+      throw error
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto'
+import path from 'node:path'
+import { EXIT, ToolError } from '../../cli/exit.js'
+import type { Log } from '../../cli/messages.js'
+import { type Driver, loadDriver } from '../../platform/windows/driver-service.js'
+import { type Handle, WIN32_ERROR, type Win32, Win32Error } from '../../platform/windows/win32.js'
+import { WINPMEM_DEVICE } from '../../platform/windows/winpmem-codes.js'
+import { type DriverFile, driversIn, namedDriver, thisWindows } from './driver-file.js'
+import { asRefusal } from './refusal.js'
+
+/** The driver that memory is read through. */
+export interface OpenDriver {
+  readonly device: Handle
+  /** What was loaded; undefined where a driver was there before. */
+  readonly loaded: { readonly name: string; readonly sha256: string } | undefined
+  /** Leaves things as they were before. To be called once more does nothing. */
+  close(): void
+  /** Lets go of the device, but keeps its driver loaded. */
+  leave(): void
+}
+
+/**
+ * Opens the driver that is loaded; where there is none, loads one for as long as it is open.
+ * @param given by the user; else one is looked for beside the tool
+ * @throws {ToolError} naming the cause of a refusal and the next step
+ */
+export async function openDriver(win32: Win32, given: string | undefined, log: Log): Promise<OpenDriver> {
+  const device = openLoaded(win32)
+  if (device === undefined) return loadFirst(win32, await candidates(given), log)
+  if (given !== undefined) log.warn(`${given}: not loaded: there is a driver already, which is used`)
+  else log.verbose(`${WINPMEM_DEVICE}: the driver is loaded already, and stays so`)
+  let open: Handle | undefined = device
+  function close(): void {
+    if (open !== undefined) win32.closeHandle(open)
+    open = undefined
+  }
+  return { device, loaded: undefined, close, leave: close }
+}
+
+function openLoaded(win32: Win32): Handle | undefined {
+  try {
+    return win32.openDevice(WINPMEM_DEVICE, 'read-write')
+  } catch (error) {
+    if (error instanceof Win32Error && error.errno === WIN32_ERROR.FILE_NOT_FOUND) return undefined
+    throw asRefusal(WINPMEM_DEVICE, error)
+  }
+}
+
+async function candidates(given: string | undefined): Promise<DriverFile[]> {
+  if (given !== undefined) return [await namedDriver(given)]
+  const folder = path.dirname(process.argv[1] ?? process.execPath)
+  const found = await driversIn(folder, thisWindows())
+  if (found.length > 0) return found
+  throw new ToolError(EXIT.unavailable, `no WinPmem driver is loaded, and none is in ${folder}`, {
+    hint: '--driver FILE loads one; pmem-read-winpmem(1) says where they are to be had',
+  })
+}
+
+/** Loads the first of several that Windows takes. */
+function loadFirst(win32: Win32, files: readonly DriverFile[], log: Log): OpenDriver {
+  let refusal: unknown
+  for (const { name, image } of files)
+    try {
+      const driver = loadDriver(win32, image)
+      log.verbose(`${name}: loaded`)
+      return closing(driver, { name, sha256: createHash('sha256').update(image).digest('hex') }, log)
+    } catch (error) {
+      refusal = asRefusal(name, error)
+      if (!isRefusedFile(error)) break
+      if (refusal instanceof ToolError) log.verbose(refusal.message)
+    }
+  throw refusal
+}
+
+/** Another file may do. */
+const isRefusedFile = (error: unknown) => error instanceof Win32Error && error.syscall === 'StartServiceW'
+
+function closing(driver: Driver, loaded: OpenDriver['loaded'], log: Log): OpenDriver {
+  function close(): void {
+    process.off('exit', close)
+    for (const problem of driver.unload()) {
+      const refusal = asRefusal('the driver could not be unloaded', problem)
+      log.warn(refusal instanceof Error ? refusal.message : String(refusal))
+    }
+  }
+  // A defect ends the process without the finally of anyone.
+  process.on('exit', close)
+  return {
+    device: driver.device,
+    loaded,
+    close,
+    leave() {
+      driver.leave()
+      close()
+    },
+  }
+}
