@@ -5,6 +5,7 @@ import type { FileAttribute } from './file-attribute.js'
 import { NtfsError } from './finding.js'
 import { decodeReparsePoint, REPARSE_TAG } from './reparse-point.js'
 import type { Piece, Room } from './stream.js'
+import { planStream } from './stream-plan.js'
 import type { NtfsVolume } from './volume.js'
 import { decodeWofReparseData } from './wof/reparse-data.js'
 
@@ -48,7 +49,17 @@ export async function openContent(
     compressed: volume.stream(compressed),
     size: attribute.sizes.data,
     algorithm: place.algorithm,
+    nextStored: (offset) => nextStored(compressed, volume, offset),
   })
+}
+
+/** From an offset on the first byte that clusters, or the record, hold; the size where there is none. */
+function nextStored(attribute: FileAttribute, { geometry }: NtfsVolume, offset: bigint): bigint {
+  const { data } = attribute.sizes
+  if (attribute.value) return offset
+  for (const segment of planStream(attribute, geometry, offset, data))
+    if (segment.kind === 'clusters' || segment.kind === 'unit') return segment.offset
+  return data
 }
 
 const WHERE_IT_IS = 'ntfs-stat shows its reparse point'

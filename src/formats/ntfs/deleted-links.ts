@@ -1,6 +1,7 @@
 import { type DeletedLink, scanDeleted } from './deleted.js'
 import { links } from './file-name.js'
 import type { FileReference } from './file-reference.js'
+import { collectLinks } from './link-pairs.js'
 import { findLost } from './lost.js'
 import { matchParent, namesOf } from './parent-path.js'
 import { isInUse, type MftRecord } from './record.js'
@@ -17,13 +18,12 @@ export interface DeletedLinks {
   lost(): AsyncGenerator<DeletedLink>
 }
 
-/** Numbers beyond are no record's: Windows has 32 bits for them. */
-const MOST_RECORDS = 2 ** 32
-const LOW = 0xffffffffn
-
-/** Scans $MFT for all links of deleted files, and keeps 8 bytes of each. */
+/** Scans $MFT for all links of deleted files. */
 export async function readDeletedLinks(volume: NtfsVolume): Promise<DeletedLinks> {
-  const pairs = await collectPairs(volume)
+  const collector = collectLinks(volume.report)
+  for await (const batch of scanDeleted(volume))
+    for (const { record, fileName } of batch) collector.add(fileName.parent.record, record)
+  const pairs = collector.end()
 
   let lost: Promise<readonly number[]> | undefined
 
@@ -39,20 +39,18 @@ export async function readDeletedLinks(volume: NtfsVolume): Promise<DeletedLinks
   }
 
   return {
-    count: pairs.length,
+    count: pairs.count,
     async *children(directory) {
       const isChild = (reference: FileReference) =>
         reference.record === directory.number && matchParent(directory, reference) !== undefined
-      for (const child of childrenOf(pairs, directory.number)) yield* linksOf(child, false, isChild)
+      for (const child of pairs.childrenOf(directory.number)) yield* linksOf(child, false, isChild)
     },
     async *orphans() {
-      for (let at = 0; at < pairs.length; ) {
-        const parent = Number(pairs[at]! >> 32n)
+      for (const parent of pairs.parents()) {
         const record = await volume.record(parent).catch(() => undefined)
         const isOrphan = (reference: FileReference) =>
           reference.record === parent && !(record && matchParent(record, reference))
-        for (const child of childrenOf(pairs, parent)) yield* linksOf(child, false, isOrphan)
-        at = firstAt(pairs, BigInt(parent + 1) << 32n)
+        for (const child of pairs.childrenOf(parent)) yield* linksOf(child, false, isOrphan)
       }
     },
     async *lost() {
@@ -60,43 +58,4 @@ export async function readDeletedLinks(volume: NtfsVolume): Promise<DeletedLinks
       for (const record of await lost) yield* linksOf(record, true)
     },
   }
-}
-
-/** Parent above, child below, ascending, each once. */
-async function collectPairs(volume: NtfsVolume): Promise<BigUint64Array> {
-  let pairs = new BigUint64Array(1024)
-  let count = 0
-  for await (const batch of scanDeleted(volume))
-    for (const { record, fileName } of batch) {
-      const parent = fileName.parent.record
-      if (record >= MOST_RECORDS || parent >= MOST_RECORDS) continue
-      if (count === pairs.length) {
-        const larger = new BigUint64Array(2 * count)
-        larger.set(pairs)
-        pairs = larger
-      }
-      pairs[count++] = (BigInt(parent) << 32n) | BigInt(record)
-    }
-  const sorted = pairs.subarray(0, count).sort()
-  let unique = 0
-  for (const pair of sorted) if (unique === 0 || sorted[unique - 1] !== pair) sorted[unique++] = pair
-  return sorted.subarray(0, unique)
-}
-
-function* childrenOf(pairs: BigUint64Array, parent: number): Generator<number> {
-  const end = BigInt(parent + 1) << 32n
-  for (let at = firstAt(pairs, BigInt(parent) << 32n); at < pairs.length && pairs[at]! < end; at++)
-    yield Number(pairs[at]! & LOW)
-}
-
-/** Where the first pair that is not below `least` stands. */
-function firstAt(pairs: BigUint64Array, least: bigint): number {
-  let from = 0
-  let to = pairs.length
-  while (from < to) {
-    const middle = (from + to) >>> 1
-    if (pairs[middle]! < least) from = middle + 1
-    else to = middle
-  }
-  return from
 }

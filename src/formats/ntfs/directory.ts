@@ -1,5 +1,4 @@
 import { isDirectory, type NtfsFile } from './file.js'
-import { FILE_FLAG } from './file-flags.js'
 import { NAME_INDEX, openFileIndex } from './file-index.js'
 import {
   decodeFileName,
@@ -16,7 +15,8 @@ import type { NtfsIndex } from './index.js'
 import type { IndexEntry } from './index-entry.js'
 import { scanIndexBlocks } from './index-scan.js'
 import { findInIndex, walkIndex } from './index-walk.js'
-import { hasInUseFlag, scanMft } from './mft-scan.js'
+import { RECORD_FLAG } from './record.js'
+import { recoverEntries } from './recovered-entries.js'
 import { compareIgnoringCase, type UpCase } from './up-case.js'
 import type { NtfsVolume } from './volume.js'
 import { volumeUpCase } from './volume-up-case.js'
@@ -85,30 +85,31 @@ export function openDirectory(volume: NtfsVolume, file: NtfsFile): Directory {
  * the tree is damaged, what is found off it follows.
  */
 export async function* listDirectory(directory: Directory): AsyncGenerator<readonly DirectoryEntry[]> {
-  const short: DirectoryEntry[] = []
-  /** Of entries with other names; the record is what is looked up. */
-  const longNamed: number[] = []
+  /** Records that names lead to, 8 bytes of each: of a million entries nothing else is kept. */
+  const long: number[] = []
+  const withoutLong = new Set<number>()
   for await (const batch of allEntries(directory)) {
     const entries: DirectoryEntry[] = []
     for (const entry of batch) {
-      if (entry.namespace === NAMESPACE_OF.DOS) short.push(entry)
+      if (entry.namespace === NAMESPACE_OF.DOS) withoutLong.add(entry.record)
       else {
-        longNamed.push(entry.record)
+        long.push(entry.record)
         entries.push(entry)
       }
     }
     yield entries
   }
-  if (short.length === 0) return
-  const records = new Set(longNamed)
-  yield short.filter(({ record }) => !records.has(record))
+  if (withoutLong.size > 0) for (const record of long) withoutLong.delete(record)
+  if (withoutLong.size === 0) return
+  for await (const batch of allEntries(directory))
+    yield batch.filter(({ namespace, record }) => namespace === NAMESPACE_OF.DOS && withoutLong.has(record))
 }
 
 /** Short names beside long ones, too. */
 export async function* allEntries(directory: Directory): AsyncGenerator<readonly DirectoryEntry[]> {
   const { index } = directory
   if (!index) {
-    yield* entriesInMft(directory)
+    yield* recoverEntries(directory.volume, directory.reference)
     return
   }
   const visited = new Set<number>()
@@ -130,7 +131,7 @@ async function* entriesOffTree(
   for await (const batch of walkIndex(index)) entriesOf(index, batch, 'tree').forEach(isNew)
   for await (const { block } of scanIndexBlocks(index, (block, used) => visited.has(block) || used === false))
     yield entriesOf(index, block.node.entries, 'block').filter(isNew)
-  for await (const batch of entriesInMft(directory)) yield batch.filter(isNew)
+  for await (const batch of recoverEntries(directory.volume, directory.reference)) yield batch.filter(isNew)
 }
 
 /**
@@ -156,7 +157,8 @@ export async function searchEntries(directory: Directory, wanted: string): Promi
     if (found.length > 0 || !directory.damaged) return choose(found, wanted)
   }
   const found: DirectoryEntry[] = []
-  for await (const batch of entriesInMft(directory)) found.push(...batch.filter(isWanted))
+  for await (const batch of recoverEntries(directory.volume, directory.reference))
+    found.push(...batch.filter(isWanted))
   return choose(found, wanted)
 }
 
@@ -204,28 +206,6 @@ function entriesOf(
   return found
 }
 
-/** Files in use whose records name the directory as their parent. */
-async function* entriesInMft({ volume, reference }: Directory): AsyncGenerator<readonly DirectoryEntry[]> {
-  for await (const batch of scanMft(volume, hasInUseFlag)) {
-    const entries: DirectoryEntry[] = []
-    for (const { number, sequence, base, names } of batch)
-      for (const fileName of names) {
-        const { parent, name, namespace, flags } = fileName
-        if (parent.record !== reference.record || parent.sequence !== reference.sequence) continue
-        const file = base ?? { record: number, sequence }
-        entries.push({
-          ...file,
-          name,
-          namespace,
-          isDirectory: (flags & FILE_FLAG.HAS_FILE_NAME_INDEX) !== 0,
-          source: 'record',
-          fileName: () => fileName,
-        })
-      }
-    if (entries.length > 0) yield entries
-  }
-}
-
 /** What the record that an entry leads to has become. */
 export type EntryState = 'live' | 'reallocated' | 'unused' | 'unreadable'
 
@@ -233,7 +213,7 @@ export type EntryState = 'live' | 'reallocated' | 'unused' | 'unreadable'
 export async function entryState(volume: NtfsVolume, entry: FileReference): Promise<EntryState> {
   try {
     const { sequence, flags } = await volume.record(entry.record)
-    if (!hasInUseFlag(flags)) return 'unused'
+    if ((flags & RECORD_FLAG.IN_USE) === 0) return 'unused'
     return entry.sequence === 0 || entry.sequence === sequence ? 'live' : 'reallocated'
   } catch {
     return 'unreadable'

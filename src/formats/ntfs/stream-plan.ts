@@ -35,6 +35,8 @@ export type ZeroReason = 'hole' | 'uninitialised'
 /** Bytes of a compression unit that is decompressed: Windows has 64 KiB at most. */
 const LARGEST_UNIT = 1 << 20
 
+const MISSING = 'runs of its compression unit are missing'
+
 /** Where the clusters of a volume lie. */
 export interface ClusterSpace {
   readonly clusterSize: number
@@ -130,26 +132,19 @@ function* planUnits(
       return
     }
     const begin = BigInt(unit) * unitSize
-    const hole = runs[index]
-    // A hole of many units is one.
-    if (
-      hole &&
-      hole.lcn === undefined &&
-      hole.vcn <= vcn &&
-      hole.vcn + hole.length >= vcn + compressionUnit
-    ) {
-      const units = Math.floor((hole.vcn + hole.length - vcn) / compressionUnit)
-      const behind = min(begin + BigInt(units) * unitSize, end)
-      yield { kind: 'zero', offset, length: behind - offset, why: 'hole' }
-      offset = behind
-      unit += units
-    } else {
+    const run = runs[index]
+    const missing = run ? run.vcn - vcn : endVcn - vcn
+    const covered = run && missing <= 0 ? run.vcn + run.length - vcn : 0
+    // Units that are alike are one, however many a damaged volume may claim.
+    const alike = Math.floor(Math.max(missing, covered) / compressionUnit)
+    const behind = min(begin + BigInt(Math.max(1, alike)) * unitSize, end)
+    if (alike === 0) {
       const within = runsWithin(runs, index, vcn, Math.min(vcn + compressionUnit, endVcn))
-      const behind = min(begin + unitSize, end)
       yield* planUnit(attribute, space, within, begin, offset, behind)
-      offset = behind
-      unit++
-    }
+    } else if (covered > 0) yield* planRun(run!, space, offset, behind)
+    else yield { kind: 'gap', offset, length: behind - offset, reason: MISSING }
+    offset = behind
+    unit += Math.max(1, alike)
     while (index < runs.length && runs[index]!.vcn + runs[index]!.length <= unit * compressionUnit) index++
   }
 }
@@ -164,7 +159,7 @@ function* planUnit(
 ): Generator<Segment> {
   const length = end - offset
   const { runs, clusters, missing } = within
-  if (missing) yield { kind: 'gap', offset, length, reason: 'runs of its compression unit are missing' }
+  if (missing) yield { kind: 'gap', offset, length, reason: MISSING }
   else if (clusters === 0) yield { kind: 'zero', offset, length, why: 'hole' }
   else if (clusters === compressionUnit) {
     for (const run of runs) {

@@ -255,3 +255,22 @@ test('units larger than any that Windows makes are not decompressed, and no memo
   const reason = `its compression units are of ${size} bytes`
   t.deepEqual(pieces, [{ kind: 'unreadable', offset: 0n, length: BigInt(size), reason }])
 })
+
+test('compression units without end that are stored outside the volume, or have no runs, are one piece each', async (t) => {
+  const unit = 16
+  const far = 2 ** 40
+  const runs = [
+    { vcn: 0, lcn: 4, length: unit },
+    { vcn: far, lcn: 1000, length: far },
+  ]
+  const size = (2 * far - unit) * CLUSTER
+  const stream = openStream(volume(noise), SPACE, attribute(runs, size, size, unit), 'stream')
+  const pieces: (readonly [string, bigint, string?])[] = []
+  for await (const piece of stream.pieces())
+    pieces.push([piece.kind, piece.offset, piece.kind === 'unreadable' ? piece.reason : ''])
+  t.deepEqual(pieces, [
+    ['bytes', 0n, ''],
+    ['unreadable', BigInt(unit * CLUSTER), 'runs of its compression unit are missing'],
+    ['unreadable', BigInt(far * CLUSTER), 'its run at cluster 1000 leaves the volume'],
+  ])
+})

@@ -13,6 +13,11 @@ export interface ChunkTable {
    * @throws what the stream throws
    */
   boundaries(first: number, count: number): Promise<number[]>
+  /**
+   * The first chunk from `first` on where the table, which may be a hole of any size, says something of where it ends.
+   * @param nextStored where from an offset of the stream on the first byte stands that is stored
+   */
+  firstListed(first: number, nextStored: (offset: bigint) => bigint): number
 }
 
 /** Offsets are u32 below so many plain bytes, else u64; that of the first chunk, 0, is left out. */
@@ -40,6 +45,12 @@ export function openChunkTable(stream: ByteSource, size: bigint, chunkSize: numb
         boundaries.push(entrySize === 4 ? view.getUint32(at, true) : Number(view.getBigUint64(at, true)))
       if (behind === chunkCount && bytes.length === length) boundaries.push(chunksSize)
       return boundaries
+    },
+    firstListed(first, nextStored) {
+      // No entry says where the last one ends.
+      if (first >= chunkCount - 1) return first
+      const stored = nextStored(BigInt(first) * BigInt(entrySize))
+      return Math.min(Number(stored / BigInt(entrySize)), chunkCount - 1)
     },
   }
 }

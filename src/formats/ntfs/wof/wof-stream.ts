@@ -30,6 +30,8 @@ export interface WofContentOptions {
   /** Plain bytes: the data size of the unnamed stream. */
   readonly size: bigint
   readonly algorithm: WofAlgorithm
+  /** Where from an offset of `compressed` on the first byte stands that is stored, not a hole or lost; all are unless given. */
+  nextStored?(offset: bigint): bigint
 }
 
 /** Fills the output, or throws an NtfsError. */
@@ -46,7 +48,12 @@ const ALGORITHMS: Record<WofAlgorithm, { readonly chunkSize: number; readonly de
 const PIECE_SIZE = 1 << 20
 
 /** Reads nothing yet. Memory is a few pieces, whatever the sizes. */
-export function openWofContent({ compressed, size, algorithm }: WofContentOptions): WofContent {
+export function openWofContent({
+  compressed,
+  size,
+  algorithm,
+  nextStored = (offset) => offset,
+}: WofContentOptions): WofContent {
   const { name } = compressed
   const { chunkSize, decompress } = ALGORITHMS[algorithm]
   const table = openChunkTable(compressed, size, chunkSize)
@@ -113,6 +120,14 @@ export function openWofContent({ compressed, size, algorithm }: WofContentOption
     for (let offset = start; offset < limit; ) {
       const first = Number(offset / BigInt(chunkSize))
       const begin = BigInt(first) * BigInt(chunkSize)
+      const listed = BigInt(table.firstListed(first, nextStored)) * BigInt(chunkSize)
+      if (listed > begin) {
+        const end = listed < limit ? listed : limit
+        const reason = 'the table of its chunks is not stored here'
+        yield { kind: 'unreadable', offset, length: end - offset, reason }
+        offset = end
+        continue
+      }
       const behind = begin + BigInt(PIECE_SIZE) < limit ? begin + BigInt(PIECE_SIZE) : limit
       const count = Math.min(chunksInPiece, Math.ceil(Number(behind - begin) / chunkSize))
       const buffer = room(offset, Number(behind - offset))

@@ -260,3 +260,30 @@ for (const [name, algorithm, size] of STREAMS)
       { numRuns: 100 },
     )
   })
+
+test('where the table of a file of 2^60 bytes is a hole, all its chunks are one piece', async (t) => {
+  const size = 1n << 60n
+  const chunks = size / 4096n
+  const tableSize = 8n * (chunks - 1n)
+  // Something is stored where the table tells of the second MiB.
+  const island = { from: 8n * 256n, to: 8n * 512n }
+  const content = openWofContent({
+    compressed: {
+      name: 'holes',
+      size: tableSize + 100n,
+      read: async (_, length) => Buffer.alloc(length),
+      close: async () => {},
+    },
+    size,
+    algorithm: 'xpress4k',
+    nextStored: (offset) => (offset < island.from ? island.from : offset < island.to ? offset : tableSize),
+  })
+  const unlisted = 'the table of its chunks is not stored here'
+  const pieces = await piecesOf(content)
+  t.deepEqual(outline(pieces.slice(0, 2)), [
+    `0+${1 << 20} ${unlisted}`,
+    `${1 << 20}+${1 << 20} a chunk is corrupt: the table gives it no bytes`,
+  ])
+  t.deepEqual(outline(pieces.slice(2, 3)), [`${2 << 20}+${size - 4096n - (2n << 20n)} ${unlisted}`])
+  t.is(pieces.length, 4)
+})
