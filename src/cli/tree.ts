@@ -68,8 +68,8 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
   const attributes = openExtendedAttributes()
   const syncAll = openFileSystemSync()
   let base: Buffer | undefined
-  /** Folders that are known to be none but folders, by the path that was asked for. */
-  const folders = new Map<string, Buffer>()
+  /** Folders that are known to be none but folders. */
+  let entered: KnownFolder | undefined
   let remembered = 0
   /** What was created here, by device and inode: names may be the same without being equal. */
   const made = new Set<string>()
@@ -98,21 +98,22 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
 
   /** The folder of a path; each step is looked at, so that no link leads elsewhere. */
   function enter(components: readonly Buffer[]): Buffer {
-    let path = openRoot()
-    let asked = ''
-    for (const component of components) {
-      asked += `/${component.toString('latin1')}`
-      const known = folders.get(asked)
-      path = known ?? makeFolder(path, component)
-      if (known) continue
-      remembered += 2 * path.length
-      if (remembered > MOST_REMEMBERED) {
-        folders.clear()
-        remembered = 0
-      }
-      folders.set(asked, path)
+    if (!entered || remembered > MOST_REMEMBERED) {
+      entered = { path: openRoot(), below: new Map() }
+      remembered = 0
     }
-    return path
+    let folder = entered
+    for (const component of components) {
+      const name = component.toString('latin1')
+      let next = folder.below.get(name)
+      if (!next) {
+        next = { path: makeFolder(folder.path, component), below: new Map() }
+        folder.below.set(name, next)
+        remembered += next.path.length + ASIDE
+      }
+      folder = next
+    }
+    return folder.path
   }
 
   function makeFolder(parent: Buffer, name: Buffer): Buffer {
@@ -308,8 +309,15 @@ export function reasonOfOne(error: unknown): string {
   return reasonOf(error)
 }
 
-/** Bytes of paths. What is forgotten is found again. */
+/** Below the folder that a path leads to, by the names that were asked for. */
+interface KnownFolder {
+  readonly path: Buffer
+  readonly below: Map<string, KnownFolder>
+}
+
+/** Bytes of paths, and what one takes aside from them. What is forgotten is found again. */
 const MOST_REMEMBERED = 64 << 20
+const ASIDE = 256
 
 const identityOf = ({ dev, ino }: BigIntStats) => `${dev} ${ino}`
 

@@ -7,7 +7,7 @@ import type { DeletedLinks } from '../formats/ntfs/deleted-links.js'
 import { isDirectory, type NtfsFile } from '../formats/ntfs/file.js'
 import { NAME_INDEX } from '../formats/ntfs/file-index.js'
 import { type FoundTarget, findTarget } from '../formats/ntfs/find-target.js'
-import { parseTarget, type Target } from '../formats/ntfs/path.js'
+import { parseTarget, shownPath, type Target } from '../formats/ntfs/path.js'
 import { type TreeBatch, walkOrphans, walkTree } from '../formats/ntfs/tree.js'
 import { type NtfsVolume, RECORD } from '../formats/ntfs/volume.js'
 import type { Format, FormatParts } from './ntfs/listing.js'
@@ -152,7 +152,7 @@ async function* linesOf(parts: Parts, { folder: before, batches }: Listing): Asy
     const text = format.entries(folder, entries)
     yield typeof text === 'string' ? text : await text
     if (!end) continue
-    if (!end.whole) lost(`${folder || 'the root'}: record ${directory.record} is not listed whole`)
+    if (!end.whole) lost(`${shownPath(path) || 'the root'}: record ${directory.record} is not listed whole`)
     if (slack && end.file) yield* slackLines(parts, folder, end.file)
   }
 }

@@ -2,7 +2,6 @@ import { ATTRIBUTE } from './attribute-type.js'
 import { allEntries, type Directory, openDirectory } from './directory.js'
 import { findAttribute, type NtfsFile } from './file.js'
 import { NAME_INDEX } from './file-index.js'
-import type { FileReference } from './file-reference.js'
 import { NODE_POSITION } from './index-block.js'
 import { NODE_HEADER_SIZE } from './index-node.js'
 import { scanIndexBlocks } from './index-scan.js'
@@ -44,7 +43,7 @@ export async function* carveDirectory(
       ...carved,
       source,
       number,
-      live: isLive(live, carved),
+      live: live.has(carved),
     }))
 
   const { index } = directory
@@ -64,22 +63,53 @@ export async function* carveDirectory(
   yield carve('file slack', file.reference.record, { bytes, start: 0, end: bytes.length })
 }
 
-/** By name: the files that bear it. */
-async function liveNames(directory: Directory): Promise<ReadonlyMap<string, readonly FileReference[]>> {
-  const live = new Map<string, FileReference[]>()
-  for await (const batch of allEntries(directory))
-    for (const { name, record, sequence } of batch) {
-      const same = live.get(name)
-      if (same) same.push({ record, sequence })
-      else live.set(name, [{ record, sequence }])
-    }
-  return live
+/** The names that a directory holds: as hashes of 53 bits, for it may hold millions. */
+interface LiveNames {
+  /** Whether anything bears the name; of an intact entry, whether its own file does. */
+  has(carved: CarvedName): boolean
 }
 
-function isLive(live: ReadonlyMap<string, readonly FileReference[]>, carved: CarvedName): boolean {
-  const { record, sequence } = carved.reference
-  const files = live.get(carved.fileName.name) ?? []
-  return files.some((file) => !carved.headerIntact || (file.record === record && file.sequence === sequence))
+async function liveNames(directory: Directory): Promise<LiveNames> {
+  const names: number[] = []
+  const files: number[] = []
+  for await (const batch of allEntries(directory))
+    for (const { name, record, sequence } of batch) {
+      names.push(hashText(name))
+      files.push(hashText(`${record}-${sequence}/${name}`))
+    }
+  const [sortedNames, sortedFiles] = [names, files].map((hashes) => Float64Array.from(hashes).sort())
+  return {
+    has({ headerIntact, reference, fileName: { name } }) {
+      return headerIntact
+        ? holds(sortedFiles!, hashText(`${reference.record}-${reference.sequence}/${name}`))
+        : holds(sortedNames!, hashText(name))
+    },
+  }
+}
+
+/** Two multiplicative hashes of 32 bits, of which 53 are kept: what a number holds exactly. */
+function hashText(text: string): number {
+  let high = 0x9e3779b9
+  let low = 0x85ebca6b
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at)
+    high = Math.imul(high ^ unit, 0x9e3779b1)
+    low = Math.imul(low ^ unit, 0x5f356495)
+    high ^= low >>> 15
+    low ^= high >>> 13
+  }
+  return (high >>> 11) * 2 ** 32 + (low >>> 0)
+}
+
+function holds(sorted: Float64Array, value: number): boolean {
+  let from = 0
+  let to = sorted.length
+  while (from < to) {
+    const middle = (from + to) >>> 1
+    if (sorted[middle]! < value) from = middle + 1
+    else to = middle
+  }
+  return sorted[from] === value
 }
 
 /** Children bear the sequence number that their directory had when it was in use. */

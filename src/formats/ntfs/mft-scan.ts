@@ -54,8 +54,9 @@ export async function* scanMft(
   }
 }
 
-async function* readBatches({ mft, geometry, report }: NtfsVolume): AsyncGenerator<RecordBatch> {
+async function* readBatches({ source, mft, geometry, report }: NtfsVolume): AsyncGenerator<RecordBatch> {
   const { recordSize } = geometry
+  let left = source.size
   const slab = Buffer.allocUnsafe(PIECE_SIZE)
   /** The beginning of a record whose end is in the next piece. */
   let cut = { offset: 0, bytes: Buffer.alloc(0) }
@@ -66,6 +67,14 @@ async function* readBatches({ mft, geometry, report }: NtfsVolume): AsyncGenerat
         offset: piece.offset,
       })
     if (piece.kind !== 'bytes') continue
+    left -= BigInt(piece.bytes.length)
+    if (left < 0n) {
+      report({
+        message: '$MFT claims more clusters than the volume has; the rest is not searched',
+        offset: piece.offset,
+      })
+      return
+    }
     const begins = Number(piece.offset)
     const joins = cut.bytes.length > 0 && cut.offset + cut.bytes.length === begins
     const bytes = joins ? Buffer.concat([cut.bytes, piece.bytes]) : piece.bytes

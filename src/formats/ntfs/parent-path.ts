@@ -2,12 +2,10 @@ import { ATTRIBUTE } from './attribute-type.js'
 import type { NtfsFile } from './file.js'
 import { decodeFileName, type FileName, links, preferredName } from './file-name.js'
 import type { FileReference } from './file-reference.js'
-import { ORPHANS } from './path.js'
+import { LONGEST_PATH, ORPHANS } from './path.js'
 import { isInUse, type MftRecord, RECORD_FLAG } from './record.js'
 import { type NtfsVolume, RECORD } from './volume.js'
 
-/** NTFS itself has no limit. */
-const DEEPEST = 1024
 /** Directories that are remembered. */
 const MOST_KNOWN = 65536
 const HIGHEST_SEQUENCE = 0xffff
@@ -42,47 +40,38 @@ export const formerSequence = (sequence: number): number => (sequence <= 1 ? HIG
 /** The name of a file, and whose it is. */
 export type Link = Pick<FileName, 'parent' | 'name'>
 
-const ROOT_PATH: FilePath = { names: [], state: 'live' }
 const keyOf = ({ record, sequence }: FileReference) => `${record}-${sequence}`
 
 /** A function that finds the path of a link; what it learns of directories it remembers. */
 export function createPathFinder(volume: NtfsVolume): (link: Link) => Promise<FilePath> {
-  /** Of directories, by the reference that leads to them. */
-  const known = new Map<string, FilePath>()
-  const lookUp = (reference: FileReference) =>
-    reference.record === RECORD.ROOT ? ROOT_PATH : known.get(keyOf(reference))
+  /** Of directories, by the reference that leads to them; undefined: to none. */
+  const known = new Map<string, DirectoryLink | undefined>()
 
-  async function pathOfDirectory(reference: FileReference): Promise<FilePath> {
-    /** From the directory up. */
-    const names: string[] = []
-    const passed = new Set<string>()
-    let state: FilePath['state'] = 'live'
-    let at = reference
-    let above = lookUp(at)
-    while (!above) {
-      const step: DirectoryLink | undefined =
-        passed.has(keyOf(at)) || passed.size === DEEPEST ? undefined : await directoryLink(volume, at)
-      if (!step) {
-        above = { names: [], state: 'orphan', missing: at }
-        break
-      }
-      passed.add(keyOf(at))
-      names.push(step.name)
-      state = worse(state, step.state)
-      at = step.parent
-      above = lookUp(at)
-    }
-    return { ...above, names: [...above.names, ...names.reverse()], state: worse(state, above.state) }
+  async function learn(reference: FileReference, key: string): Promise<DirectoryLink | undefined> {
+    const link = await directoryLink(volume, reference)
+    if (known.size === MOST_KNOWN) known.clear()
+    known.set(key, link)
+    return link
   }
 
   return async ({ parent, name }) => {
-    let directory = lookUp(parent)
-    if (!directory) {
-      directory = await pathOfDirectory(parent)
-      if (known.size === MOST_KNOWN) known.clear()
-      known.set(keyOf(parent), directory)
+    /** From the file up. */
+    const names = [name]
+    const passed = new Set<string>()
+    let length = name.length
+    let state: FilePath['state'] = 'live'
+    for (let at = parent; at.record !== RECORD.ROOT; ) {
+      const key = keyOf(at)
+      const ends = passed.has(key) || length > LONGEST_PATH
+      const step = ends ? undefined : known.has(key) ? known.get(key) : await learn(at, key)
+      if (!step) return { names: names.reverse(), state: 'orphan', missing: at }
+      passed.add(key)
+      names.push(step.name)
+      length += step.name.length + 1
+      state = worse(state, step.state)
+      at = step.parent
     }
-    return { ...directory, names: [...directory.names, name] }
+    return { names: names.reverse(), state }
   }
 }
 
@@ -105,8 +94,7 @@ export async function directoryLink(
   }
 }
 
-const worse = (a: FilePath['state'], b: FilePath['state']): FilePath['state'] =>
-  a === 'orphan' || b === 'orphan' ? 'orphan' : a === 'deleted' ? a : b
+const worse = (a: FilePath['state'], b: FilePath['state']): FilePath['state'] => (a === 'deleted' ? a : b)
 
 /** All names of a file, those in extension records, too; what is no name is left out. */
 export function namesOf({ attributes }: NtfsFile): FileName[] {

@@ -3,6 +3,16 @@ import { ATTRIBUTE, attributeTypeName } from './attribute-type.js'
 /** Where files hang whose directory is no more. */
 export const ORPHANS = '$Orphan'
 
+/** Windows has no longer ones. Without end, directories one below another take the square of their number to name. */
+export const LONGEST_PATH = 32767
+const SHOWN = 200
+
+/** A path for a message, which shows the end of a long one. */
+export function shownPath(names: readonly string[]): string {
+  const path = names.join('/')
+  return path.length > SHOWN ? `…${path.slice(-SHOWN)}` : path
+}
+
 /** What a user names on a volume, taken apart; whether there is such a thing is another matter. */
 export type Target = PathTarget | RecordTarget
 

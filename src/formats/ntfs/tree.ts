@@ -4,7 +4,7 @@ import { type DirectoryEntry, listDirectory, openDirectory } from './directory.j
 import type { NtfsFile } from './file.js'
 import { FILE_FLAG } from './file-flags.js'
 import type { FileReference } from './file-reference.js'
-import { ORPHANS } from './path.js'
+import { LONGEST_PATH, ORPHANS, shownPath } from './path.js'
 import { isInUse } from './record.js'
 import type { NtfsVolume } from './volume.js'
 
@@ -25,13 +25,23 @@ export interface TreeChoice {
   readonly recursive?: boolean
   /** Also what is no longer in use. */
   readonly deleted?: DeletedLinks | undefined
+  /** Characters of a path, behind which no directory is listed: LONGEST_PATH unless given. */
+  readonly longest?: number
 }
 
 /** Names of directories, the last one first; shared by what lies below it. */
 interface Path {
   readonly name: string
   readonly above: Path | undefined
+  /** Of all its names, each with a slash. */
+  readonly length: number
 }
+
+const joinPath = (name: string, above: Path | undefined): Path => ({
+  name,
+  above,
+  length: (above?.length ?? 0) + name.length + 1,
+})
 
 /** A directory to be listed: a volume may have a million of them in one. */
 interface Waiting extends FileReference {
@@ -62,7 +72,7 @@ export async function* walkOrphans(
   deleted: DeletedLinks,
   recursive = true,
 ): AsyncGenerator<TreeBatch> {
-  const path: Path = { name: ORPHANS, above: undefined }
+  const path = joinPath(ORPHANS, undefined)
   const waiting: Waiting[] = []
   for (const source of ['deleted', 'lost'] as const)
     for await (const entries of inBatches(source === 'lost' ? deleted.lost() : deleted.orphans(), source)) {
@@ -75,13 +85,20 @@ export async function* walkOrphans(
 async function* walk(
   volume: NtfsVolume,
   waiting: Waiting[],
-  { recursive = true, deleted }: TreeChoice,
+  { recursive = true, deleted, longest = LONGEST_PATH }: TreeChoice,
 ): AsyncGenerator<TreeBatch> {
   const listed = new Set<number>()
   for (let next = waiting.pop(); next; next = waiting.pop()) {
     const { record, sequence } = next
     const path = namesOf(next.path)
-    const complain = (what: string) => volume.report({ message: `${path.join('/')}: ${what}`, record })
+    const complain = (what: string) => volume.report({ message: `${shownPath(path)}: ${what}`, record })
+    if ((next.path?.length ?? 0) > longest) {
+      complain(
+        `the path of the directory with record ${record} is longer than ${longest} characters; what it holds is not listed`,
+      )
+      yield { path, directory: { record, sequence }, entries: [], end: { file: undefined, whole: false } }
+      continue
+    }
     if (listed.has(record)) {
       complain(`the directory with record ${record} has been listed elsewhere`)
       continue
@@ -131,7 +148,7 @@ function namesOf(path: Path | undefined): readonly string[] {
 function directoriesOf(entries: readonly DirectoryEntry[], above: Path | undefined): Waiting[] {
   const directories: Waiting[] = []
   for (const { record, sequence, name, isDirectory } of entries)
-    if (isDirectory) directories.push({ record, sequence, path: { name, above } })
+    if (isDirectory) directories.push({ record, sequence, path: joinPath(name, above) })
   return directories
 }
 

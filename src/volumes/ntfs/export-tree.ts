@@ -6,6 +6,9 @@ import { type TreeBatch, walkOrphans, walkTree } from '../../formats/ntfs/tree.j
 import { RECORD } from '../../formats/ntfs/volume.js'
 import { type Export, exportFile, lose } from './export-file.js'
 
+/** Characters of a path: of longer ones hardly anything can be written. */
+const LONGEST = 8192
+
 /**
  * Writes a file, or a directory and all below it.
  * @param path its names from the root of the volume on
@@ -20,7 +23,7 @@ export async function exportTree(
   await exportFile(to, top, path)
   if (!isDirectory(top)) return
   const links = isInUse(top.base) ? await deleted?.() : await (deleted?.() ?? readDeletedLinks(to.volume))
-  await exportAll(to, path, walkTree(to.volume, top, { deleted: links }))
+  await exportAll(to, path, walkTree(to.volume, top, { deleted: links, longest: LONGEST }))
   if (top.reference.record === RECORD.ROOT && links) await exportAll(to, [], walkOrphans(to.volume, links))
 }
 

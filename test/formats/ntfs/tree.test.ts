@@ -4,9 +4,11 @@ import { scanDeleted } from '../../../src/formats/ntfs/deleted.js'
 import { carveDirectory } from '../../../src/formats/ntfs/directory-slack.js'
 import { findTarget } from '../../../src/formats/ntfs/find-target.js'
 import { NtfsError } from '../../../src/formats/ntfs/finding.js'
+import { createPathFinder, pathsOf } from '../../../src/formats/ntfs/parent-path.js'
 import { parseTarget } from '../../../src/formats/ntfs/path.js'
 import { walkTree } from '../../../src/formats/ntfs/tree.js'
 import type { NtfsVolume } from '../../../src/formats/ntfs/volume.js'
+import { nestDirectories } from './nested-volume.js'
 import { makeVolume, openImage, recordAt, rootBlocksAt } from './small-volume.js'
 
 const names = Array.from({ length: 30 }, (_, at) => `a file with number ${at}.txt`)
@@ -83,3 +85,27 @@ test('random damage to records and indexes ends in findings and refusals', async
 function expectRefusal(error: unknown): void {
   if (!(error instanceof NtfsError)) throw error
 }
+
+test('directories below one another without end are listed as far as a path goes, and the rest is told', async (t) => {
+  const { bytes } = makeVolume(t, {})
+  const nested = nestDirectories(bytes, 200, (depth) => String(depth % 10).repeat(255))
+  const { volume, messages } = await openImage(nested)
+  let deepest = 0
+  let whole = true
+  for await (const { path, end } of walkTree(volume, await volume.file(5))) {
+    deepest = Math.max(deepest, path.length)
+    if (end && !end.whole) whole = false
+  }
+  t.is(deepest, 128)
+  t.false(whole)
+  t.is(messages.length, 1)
+  t.regex(messages[0]!, /^….*record 191 is longer than 32767 characters; what it holds is not listed$/)
+})
+
+test('the path of a file 3,000 directories below the root is found', async (t) => {
+  const { bytes } = makeVolume(t, {})
+  const { volume } = await openImage(nestDirectories(bytes, 3000, (depth) => `${depth % 7}`))
+  const [path] = await pathsOf(await volume.file(64 + 2999), createPathFinder(volume))
+  t.is(path!.state, 'live')
+  t.is(path!.names.length, 3000)
+})

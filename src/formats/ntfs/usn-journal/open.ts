@@ -36,6 +36,7 @@ export async function openUsnJournal(volume: NtfsVolume, report: Report): Promis
   if (!attribute) throw new NtfsError(`${JOURNAL} has no $J`)
   const journal = volume.stream(attribute, '$UsnJrnl:$J')
   const stretches: Stretch[] = []
+  let left = volume.source.size
   if (attribute.value) join(stretches, 0n, journal.size)
   else
     for (const { kind, offset, length, ...segment } of planStream(
@@ -44,8 +45,17 @@ export async function openUsnJournal(volume: NtfsVolume, report: Report): Promis
       0n,
       journal.size,
     ))
-      if (kind === 'clusters' || kind === 'unit') join(stretches, offset, offset + length)
-      else if ('reason' in segment)
+      if (kind === 'clusters' || kind === 'unit') {
+        left -= length
+        if (left < 0n) {
+          report({
+            message: `${journal.name} claims more clusters than the volume has; the rest is not read`,
+            offset,
+          })
+          break
+        }
+        join(stretches, offset, offset + length)
+      } else if ('reason' in segment)
         report({ message: `${journal.name}: ${length} bytes are lost: ${segment.reason}`, offset })
   return {
     facts: await readFacts(volume, file, report),

@@ -1,9 +1,9 @@
 import { FILE_FLAG } from '../file-flags.js'
 import type { FileReference } from '../file-reference.js'
+import { LONGEST_PATH } from '../path.js'
 import type { UsnRecord } from './record.js'
 
 const ROOT = 5
-const DEEPEST = 1024
 /** Directories of today that are remembered; those of the past cannot be found again. */
 const MOST_KNOWN = 65536
 
@@ -48,14 +48,16 @@ export function usnPaths(find: FindDirectory, { rewind = false } = {}): UsnPaths
   const pathOf = async ({ name, parent }: UsnRecord): Promise<UsnPath> => {
     const names = name === undefined ? [] : [name]
     const seen = new Set<string>()
+    let length = 0
     let directory = parent
     while (directory.record !== ROOT) {
       const key = keyOf(directory)
-      if (seen.has(key) || seen.size === DEEPEST) return { names: names.reverse(), reachesRoot: false }
+      if (seen.has(key) || length > LONGEST_PATH) return { names: names.reverse(), reachesRoot: false }
       seen.add(key)
       const known = await lookUp(directory, key)
       if (!known) return { names: names.reverse(), reachesRoot: false }
       names.push(known.name)
+      length += known.name.length + 1
       directory = known.parent
     }
     return { names: names.reverse(), reachesRoot: true }
