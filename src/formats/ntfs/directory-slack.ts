@@ -1,3 +1,4 @@
+import { firstIndex } from '../address-space.js'
 import { ATTRIBUTE } from './attribute-type.js'
 import { allEntries, type Directory, openDirectory } from './directory.js'
 import { findAttribute, type NtfsFile } from './file.js'
@@ -101,16 +102,8 @@ function hashText(text: string): number {
   return (high >>> 11) * 2 ** 32 + (low >>> 0)
 }
 
-function holds(sorted: Float64Array, value: number): boolean {
-  let from = 0
-  let to = sorted.length
-  while (from < to) {
-    const middle = (from + to) >>> 1
-    if (sorted[middle]! < value) from = middle + 1
-    else to = middle
-  }
-  return sorted[from] === value
-}
+const holds = (sorted: Float64Array, value: number): boolean =>
+  sorted[firstIndex(sorted.length, (at) => sorted[at]! >= value)] === value
 
 /** Children bear the sequence number that their directory had when it was in use. */
 function trustOf({ recordCount }: NtfsVolume, { reference, base }: NtfsFile): CarveRequest['trust'] {

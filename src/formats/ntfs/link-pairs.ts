@@ -1,3 +1,4 @@
+import { firstIndex } from '../address-space.js'
 import type { Report } from './finding.js'
 
 /** Numbers beyond are no record's: Windows has 32 bits for them. */
@@ -67,13 +68,5 @@ const openPairs = (pairs: BigUint64Array): LinkPairs => ({
 })
 
 /** Where the first pair that is not below `least` stands. */
-function firstAt(pairs: BigUint64Array, least: bigint): number {
-  let from = 0
-  let to = pairs.length
-  while (from < to) {
-    const middle = (from + to) >>> 1
-    if (pairs[middle]! < least) from = middle + 1
-    else to = middle
-  }
-  return from
-}
+const firstAt = (pairs: BigUint64Array, least: bigint): number =>
+  firstIndex(pairs.length, (at) => pairs[at]! >= least)
