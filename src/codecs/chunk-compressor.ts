@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { type ChunkJob, type ChunkSettings, runChunkJob } from './chunk-job.js'
-import type { CodecName } from './codec.js'
+import type { CodecName } from './codec-error.js'
 import { copyBytes } from './copy-bytes.js'
 import { openThreadPool } from './thread-pool.js'
 

@@ -1,5 +1,5 @@
-import type { WritableCodec } from './codec.js'
 import { compress } from './codec.js'
+import type { WritableCodec } from './codec-error.js'
 import { copyBytes } from './copy-bytes.js'
 import { sweepAfter } from './sweep.js'
 import { isZero } from './zero.js'

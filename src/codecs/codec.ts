@@ -3,8 +3,6 @@ import { CodecError, type CodecName, tooLong, type WritableCodec } from './codec
 import { asBuffer } from './views.js'
 import { deflate, inflate } from './zlib-codec.js'
 
-export { CodecError, type CodecName, type WritableCodec }
-
 const require = createRequire(import.meta.url)
 let snappyLibrary: typeof import('snappy') | undefined
 let lz4Library: typeof import('lz4-napi') | undefined

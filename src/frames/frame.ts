@@ -1,4 +1,4 @@
-import type { CodecName } from '../codecs/codec.js'
+import type { CodecName } from '../codecs/codec-error.js'
 import type { Bytes } from '../formats/byte-source.js'
 
 /** Codec numbers of DATA frames (pmem-frames(5), header offset 5). */

@@ -7,7 +7,7 @@ import {
   openChunkCompressor,
   type StoredChunk,
 } from '../codecs/chunk-compressor.js'
-import type { WritableCodec } from '../codecs/codec.js'
+import type { WritableCodec } from '../codecs/codec-error.js'
 import { checkCrc, chunkContent } from '../frames/chunk-content.js'
 import { BATCHES_ALIVE } from '../frames/decode.js'
 import type { Batch, DataFrame, FillFrame, Frame, Frames } from '../frames/frame.js'

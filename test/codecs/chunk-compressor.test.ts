@@ -1,7 +1,8 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { type ChunkCompressorOptions, openChunkCompressor } from '../../src/codecs/chunk-compressor.js'
-import { compress, decompress, type WritableCodec } from '../../src/codecs/codec.js'
+import { compress, decompress } from '../../src/codecs/codec.js'
+import type { WritableCodec } from '../../src/codecs/codec-error.js'
 import { isZero } from '../../src/codecs/zero.js'
 import { chunks, noise, sample } from './samples.js'
 

@@ -1,14 +1,8 @@
 import { deflateRawSync, deflateSync } from 'node:zlib'
 import test from 'ava'
 import fc from 'fast-check'
-import {
-  CodecError,
-  type CodecName,
-  compress,
-  decompress,
-  decompressUpTo,
-  type WritableCodec,
-} from '../../src/codecs/codec.js'
+import { compress, decompress, decompressUpTo } from '../../src/codecs/codec.js'
+import { CodecError, type CodecName, type WritableCodec } from '../../src/codecs/codec-error.js'
 import { type PythonJob, python } from './python.js'
 import { chunks, SAMPLE_KINDS, sample } from './samples.js'
 

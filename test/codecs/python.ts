@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import type { CodecName } from '../../src/codecs/codec.js'
+import type { CodecName } from '../../src/codecs/codec-error.js'
 
 /** Debian's Python with its zlib, snappy and lz4: the other side of every codec. */
 const SCRIPT = `

@@ -1,4 +1,5 @@
-import { type CodecName, decompressUpTo } from '../../codecs/codec.js'
+import { decompressUpTo } from '../../codecs/codec.js'
+import type { CodecName } from '../../codecs/codec-error.js'
 import { asDataView } from '../../codecs/views.js'
 import type { Bytes } from '../byte-source.js'
 

@@ -1,4 +1,5 @@
-import { type CodecName, decompressUpTo } from '../../codecs/codec.js'
+import { decompressUpTo } from '../../codecs/codec.js'
+import type { CodecName } from '../../codecs/codec-error.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { clipLength } from '../clip-length.js'
 import { FormatError } from '../format-error.js'

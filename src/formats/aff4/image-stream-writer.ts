@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import { compress, type WritableCodec } from '../../codecs/codec.js'
+import { compress } from '../../codecs/codec.js'
+import type { WritableCodec } from '../../codecs/codec-error.js'
 import { copyBytes } from '../../codecs/copy-bytes.js'
 import { asDataView } from '../../codecs/views.js'
 import type { Bytes } from '../byte-source.js'

@@ -1,4 +1,4 @@
-import type { CodecName, WritableCodec } from '../../codecs/codec.js'
+import type { CodecName, WritableCodec } from '../../codecs/codec-error.js'
 import { DataFactory, type Literal, type NamedNode } from './n3.js'
 import { NAMESPACES } from './namespaces.js'
 

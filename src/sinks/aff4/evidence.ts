@@ -1,4 +1,4 @@
-import type { WritableCodec } from '../../codecs/codec.js'
+import type { WritableCodec } from '../../codecs/codec-error.js'
 import type { Run } from '../../formats/address-space.js'
 import { DEFAULT_CHUNK_SIZE, LARGEST_CHUNK_SIZE } from '../../formats/aff4/image-stream.js'
 import type { ImageStreamWriter } from '../../formats/aff4/image-stream-writer.js'

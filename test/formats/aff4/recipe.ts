@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
-import { compress, type WritableCodec } from '../../../src/codecs/codec.js'
+import { compress } from '../../../src/codecs/codec.js'
+import type { WritableCodec } from '../../../src/codecs/codec-error.js'
 import { aff4, iri, RDF_TYPE } from '../../../src/formats/aff4/lexicon.js'
 import type { MapWriter } from '../../../src/formats/aff4/map-writer.js'
 import { freshUrn } from '../../../src/formats/aff4/names.js'

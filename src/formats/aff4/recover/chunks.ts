@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { type CodecName, decompressUpTo } from '../../../codecs/codec.js'
+import { decompressUpTo } from '../../../codecs/codec.js'
+import type { CodecName } from '../../../codecs/codec-error.js'
 import { asDataView } from '../../../codecs/views.js'
 import type { ByteSource, Bytes } from '../../byte-source.js'
 import { zlibOf } from '../chunk-form.js'

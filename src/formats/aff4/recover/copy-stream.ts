@@ -1,4 +1,5 @@
-import { compress, type WritableCodec } from '../../../codecs/codec.js'
+import { compress } from '../../../codecs/codec.js'
+import type { WritableCodec } from '../../../codecs/codec-error.js'
 import { min } from '../../min-max.js'
 import { DEFAULT_CHUNK_SIZE } from '../image-stream.js'
 import type { ImageStreamWriter } from '../image-stream-writer.js'

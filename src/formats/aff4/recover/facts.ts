@@ -1,4 +1,4 @@
-import type { CodecName } from '../../../codecs/codec.js'
+import type { CodecName } from '../../../codecs/codec-error.js'
 import { aff4, codecOf, GITHUB_SNAPPY, RDF_TYPE } from '../lexicon.js'
 import type { Graph } from '../turtle.js'
 

@@ -1,4 +1,4 @@
-import type { CodecName } from '../../../codecs/codec.js'
+import type { CodecName } from '../../../codecs/codec-error.js'
 import type { ByteSource } from '../../byte-source.js'
 import { clipLength } from '../../clip-length.js'
 import type { Dialect } from '../dialect.js'

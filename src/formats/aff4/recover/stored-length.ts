@@ -1,5 +1,5 @@
 import { inflateRawSync, inflateSync } from 'node:zlib'
-import type { CodecName } from '../../../codecs/codec.js'
+import type { CodecName } from '../../../codecs/codec-error.js'
 import type { Bytes } from '../../byte-source.js'
 import { DEFAULT_CHUNK_SIZE } from '../image-stream.js'
 

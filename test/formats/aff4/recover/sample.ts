@@ -1,4 +1,5 @@
-import { compress, type WritableCodec } from '../../../../src/codecs/codec.js'
+import { compress } from '../../../../src/codecs/codec.js'
+import type { WritableCodec } from '../../../../src/codecs/codec-error.js'
 import { aff4, iri, RDF_TYPE } from '../../../../src/formats/aff4/lexicon.js'
 import { freshUrn } from '../../../../src/formats/aff4/names.js'
 import { fillSymbolic } from '../../../../src/formats/aff4/symbolic.js'
