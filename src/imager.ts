@@ -1,7 +1,8 @@
 import fs, { type BigIntStats } from 'node:fs'
-import { EXIT, type ExitCode, ToolError } from './cli/exit.js'
+import { EXIT, type ExitCode } from './cli/exit.js'
 import { parseWords } from './cli/launch.js'
 import { partialName } from './cli/output.js'
+import { isSameFile, refuseSameFile } from './cli/same-file.js'
 import { SECRET_OPTIONS, secretsOf } from './cli/secret.js'
 import type { Context, Tool } from './cli/tool.js'
 import { VERSION } from './cli/version.js'
@@ -74,8 +75,7 @@ async function run(name: string, context: Context): Promise<ExitCode> {
   }
   const output = options.value('output')!
   for (const input of [...operands, ...options.values('input'), ...options.values('pagefile')])
-    if (isSameFile(statOf(input), statOf(output)))
-      throw new ToolError(EXIT.usage, `${output}: input and output are one file`)
+    refuseSameFile(output, statOf(output), statOf(input))
   // Where the volume goes to standard output, nothing else does.
   const told = options.flag('quiet') || options.flag('log') ? SILENT : createConsole(output === '-' ? 2 : 1)
   const written = [output, partialName(output), guardName(output)]
@@ -101,6 +101,3 @@ function statOf(name: string): BigIntStats | undefined {
     return undefined
   }
 }
-
-const isSameFile = (a: BigIntStats | undefined, b: BigIntStats | undefined): boolean =>
-  a !== undefined && a.dev === b?.dev && a.ino === b.ino

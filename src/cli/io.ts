@@ -9,6 +9,7 @@ import { EXIT, type ExitCode, ToolError } from './exit.js'
 import { isClosedPipe, reasonOf } from './failure.js'
 import { GRACE_MS, type Labelled, relay, transmission } from './labelled.js'
 import type { Log } from './messages.js'
+import { isSameFile } from './same-file.js'
 import { onAbort } from './signals.js'
 import type { Io, Tool } from './tool.js'
 
@@ -71,7 +72,7 @@ export function createIo(tool: Tool, program: Program, interrupted: AbortSignal,
     frames,
     send: (outgoing) => write(relay(outgoing)),
     transmit: (evidence) => write(transmission(evidence, program, interrupted)),
-    isOutput: ({ dev, ino }) => stdout.isFile() && stdout.dev === dev && stdout.ino === ino,
+    isOutput: (file) => stdout.isFile() && isSameFile(stdout, file),
     print(text) {
       print ??= standardOutput()
       return print([Buffer.from(text, 'utf8')])

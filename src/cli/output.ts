@@ -9,6 +9,7 @@ import type { Status } from '../frames/frame.js'
 import { openPipeOutput, type WritePieces, writeWhole } from '../frames/pipe-output.js'
 import { EXIT, ToolError } from './exit.js'
 import { asToolError, reasonOf } from './failure.js'
+import { refuseSameFile } from './same-file.js'
 
 /** How the input of a sink ended. */
 export interface Outcome {
@@ -240,9 +241,9 @@ export function partialName(target: string): string {
   return path.join(dir, `${name}.partial${ext}`)
 }
 
-function statOf(name: string): fs.Stats | undefined {
+function statOf(name: string): fs.BigIntStats | undefined {
   try {
-    return fs.statSync(name, { throwIfNoEntry: false })
+    return fs.statSync(name, { bigint: true, throwIfNoEntry: false })
   } catch (error) {
     throw new ToolError(EXIT.cannotCreate, asToolError(error).message, { cause: error })
   }
@@ -250,8 +251,6 @@ function statOf(name: string): fs.Stats | undefined {
 
 /** Refuses an output that is standard input. */
 export function refuseInput(target: string): void {
-  const there = statOf(target)
-  const input = fs.fstatSync(0)
-  if (there && input.isFile() && input.dev === there.dev && input.ino === there.ino)
-    throw new ToolError(EXIT.usage, `${target}: input and output are one file`)
+  const input = fs.fstatSync(0, { bigint: true })
+  if (input.isFile()) refuseSameFile(target, statOf(target), input)
 }

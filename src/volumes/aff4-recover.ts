@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import { EXIT, ToolError } from '../cli/exit.js'
 import { openOutput } from '../cli/output.js'
+import { refuseSameFile } from '../cli/same-file.js'
 import { SECRET_OPTIONS, secretsOf } from '../cli/secret.js'
 import { showSize } from '../cli/sizes.js'
 import type { Context, Tool } from '../cli/tool.js'
@@ -96,10 +97,8 @@ function tell(log: Context['log'], object: RecoveredObject): void {
 
 /** Members are looked for all over the file, and read again: a pipe brings its bytes once, a device tells no size. */
 function refuseOthers(path: string, out: string): void {
-  const input = fs.statSync(path)
+  const input = fs.statSync(path, { bigint: true })
   if (!input.isFile())
     throw new ToolError(EXIT.noInput, `${path}: not a regular file`, { hint: 'copy its bytes to one' })
-  const there = fs.statSync(out, { throwIfNoEntry: false })
-  if (there?.isFile() && there.dev === input.dev && there.ino === input.ino)
-    throw new ToolError(EXIT.usage, `${out}: input and output are one file`)
+  refuseSameFile(out, fs.statSync(out, { bigint: true, throwIfNoEntry: false }), input)
 }
