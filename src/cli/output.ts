@@ -7,6 +7,7 @@ import { removeFile } from '../formats/remove-file.js'
 import { syncFolder } from '../formats/sync-folder.js'
 import type { Status } from '../frames/frame.js'
 import { openPipeOutput, type WritePieces, writeWhole } from '../frames/pipe-output.js'
+import { insertBeforeExtension } from '../platform/name-extension.js'
 import { EXIT, ToolError } from './exit.js'
 import { asToolError, reasonOf } from './failure.js'
 import { refuseSameFile } from './same-file.js'
@@ -237,8 +238,8 @@ function refuseTerminal(name: string, fd: number): void {
 
 /** `out.aff4` while it is not complete: `out.partial.aff4`. */
 export function partialName(target: string): string {
-  const { dir, name, ext } = path.parse(target)
-  return path.join(dir, `${name}.partial${ext}`)
+  const { dir, base } = path.parse(target)
+  return path.join(dir, insertBeforeExtension(base, '.partial'))
 }
 
 function statOf(name: string): fs.BigIntStats | undefined {

@@ -1,3 +1,4 @@
+import { insertBeforeExtension } from '../platform/name-extension.js'
 import { LONGEST_NAME } from '../platform/portable-name.js'
 
 /** A place below a folder. */
@@ -9,20 +10,14 @@ export interface TreePath {
 }
 
 /** `a.txt` with something before its extension, `a.partial.txt`; no longer than a name may be. */
-export function insertBeforeExtension(name: Buffer, insert: string): Buffer {
-  const text = name.toString('latin1')
-  const dot = text.lastIndexOf('.')
-  const extension = dot > 0 && text.length - dot <= 20 ? text.slice(dot) : ''
-  const stem = text.slice(0, text.length - extension.length)
-  const room = LONGEST_NAME - insert.length - extension.length
-  return Buffer.from(stem.slice(0, room) + insert + extension, 'latin1')
-}
+export const insertInName = (name: Buffer, insert: string): Buffer =>
+  Buffer.from(insertBeforeExtension(name.toString('latin1'), insert, LONGEST_NAME), 'latin1')
 
 /** Where something stays that is not whole; the folder itself has no other name. */
 export function partialOf(path: TreePath): TreePath {
   const last = path.components.at(-1)
   if (!last) return path
-  return { ...path, components: [...path.components.slice(0, -1), insertBeforeExtension(last, '.partial')] }
+  return { ...path, components: [...path.components.slice(0, -1), insertInName(last, '.partial')] }
 }
 
 /** The path for people. */

@@ -7,7 +7,7 @@ import { withinReach } from '../platform/linux/long-path.js'
 import { openFileSystemSync } from '../platform/linux/sync-file-system.js'
 import { EXIT, ToolError } from './exit.js'
 import { asToolError, reasonOf } from './failure.js'
-import { insertBeforeExtension, type TreePath } from './tree-path.js'
+import { insertInName, type TreePath } from './tree-path.js'
 
 /** What can be given to a file besides its bytes. */
 export interface TreeFacts {
@@ -206,7 +206,7 @@ export function openTree(root: string, replace: boolean, warn: (message: string)
     const name = components.at(-1)!
     const parent = enter(components.slice(0, -1))
     const final = free(parent, name, mark)
-    const partial = free(parent, insertBeforeExtension(name, '.partial'), mark)
+    const partial = free(parent, insertInName(name, '.partial'), mark)
     clear(partial)
     const fd = withinReach(partial, (at) => fs.openSync(at, 'wx', 0o600))
     note(partial)
@@ -343,7 +343,7 @@ function depth(path: Buffer): number {
 function numbered(name: Buffer, attempt: number, mark?: string): Buffer {
   if (attempt === 1) return name
   const number = mark === undefined || attempt > 2 ? [attempt] : []
-  return insertBeforeExtension(name, ['', ...(mark === undefined ? [] : [mark]), ...number].join('~'))
+  return insertInName(name, ['', ...(mark === undefined ? [] : [mark]), ...number].join('~'))
 }
 
 /** Whether a link can have two names itself; elsewhere another name would be one of what it leads to. */

@@ -1,3 +1,4 @@
+import { insertBeforeExtension } from '../../platform/name-extension.js'
 import { nameDigest, portableName, shortened } from '../../platform/portable-name.js'
 
 /** A member's name has 16 bits for its length. */
@@ -96,8 +97,3 @@ function oneName(stream: string, end: string): string {
 
 const numbered = (name: string, attempt: number) =>
   attempt === 1 ? name : insertBeforeExtension(name, `~${attempt}`)
-
-function insertBeforeExtension(name: string, insert: string): string {
-  const dot = name.lastIndexOf('.')
-  return dot > 0 ? name.slice(0, dot) + insert + name.slice(dot) : name + insert
-}
