@@ -28,6 +28,7 @@ export function loadLibraries(): Libraries {
   if (process.platform !== 'win32')
     throw new ToolError(EXIT.unavailable, 'this is not Windows, and its drivers are not here')
   const koffi = loadKoffi()
+  const inUse = new Set<readonly unknown[]>()
   const open = (name: string): Library => {
     const library = koffi.load(name)
     return {
@@ -36,9 +37,13 @@ export function loadLibraries(): Libraries {
         const call = library.func(prototype)
         return (...values) =>
           new Promise((resolve, reject) => {
-            call.async(...values, (error: unknown, result: number | bigint) =>
-              error ? reject(error) : resolve(result),
-            )
+            // Nothing else may hold the buffers whose addresses the thread has.
+            inUse.add(values)
+            call.async(...values, (error: unknown, result: number | bigint) => {
+              inUse.delete(values)
+              if (error) reject(error)
+              else resolve(result)
+            })
           })
       },
     }
