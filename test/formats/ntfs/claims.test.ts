@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs'
+import { gunzipSync } from 'node:zlib'
+import test from 'ava'
+import type { ByteSource } from '../../../src/formats/byte-source.js'
+import { ATTRIBUTE } from '../../../src/formats/ntfs/attribute-type.js'
+import { findAttribute } from '../../../src/formats/ntfs/file.js'
+import type { FileAttribute } from '../../../src/formats/ntfs/file-attribute.js'
+import type { Finding } from '../../../src/formats/ntfs/finding.js'
+import { openLogFile } from '../../../src/formats/ntfs/log-file/read.js'
+import { scanSecurityEntries } from '../../../src/formats/ntfs/security/store.js'
+import { openStream } from '../../../src/formats/ntfs/stream.js'
+import { openVolume, RECORD } from '../../../src/formats/ntfs/volume.js'
+import { bufferSource } from '../buffer-source.js'
+import { edit } from './images/editor.js'
+import { image } from './images/image.js'
+
+const VAST = 1n << 50n
+
+const vast = (attribute: FileAttribute): FileAttribute => ({
+  ...attribute,
+  sizes: { allocated: VAST, data: VAST, initialised: VAST },
+})
+
+async function gather<T>(parts: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const part of parts) all.push(part)
+  return all
+}
+
+test('a log that claims what it has no clusters for gives the records that it has, and says so in a few words', async (t) => {
+  const bytes = gunzipSync(readFileSync('test/data/ntfs/logfile.gz'))
+  const space = { clusterSize: 4096, clusterCount: bytes.length / 4096 }
+  const attribute: FileAttribute = {
+    type: ATTRIBUTE.DATA,
+    name: '',
+    flags: 0,
+    record: RECORD.LOG_FILE,
+    id: 1,
+    value: undefined,
+    indexed: false,
+    extents: [],
+    runs: [{ vcn: 0, lcn: 0, length: space.clusterCount }],
+    endVcn: space.clusterCount,
+    sizes: { allocated: VAST, data: VAST, initialised: VAST },
+    compressionUnit: 0,
+  }
+  const read = async (log: ByteSource, report: (finding: Finding) => void) =>
+    (await gather((await openLogFile(log, report)).records())).flat()
+  const messages = new Set<string>()
+  let findings = 0
+  const records = await read(openStream(bufferSource(bytes), space, attribute, '$LogFile'), ({ message }) => {
+    findings++
+    messages.add(message)
+  })
+  const sound = await read(bufferSource(bytes), () => {})
+  t.true(sound.length > 0)
+  t.deepEqual(records, sound)
+  t.deepEqual(
+    [...messages],
+    [
+      '$LogFile of 274877906944 pages is read up to 1048576',
+      '$LogFile: a page is left out: no run covers it',
+    ],
+  )
+  t.true(findings < 5000)
+})
+
+test('security descriptors that claim what they have no clusters for are those that there are', async (t) => {
+  const volume = await openVolume(bufferSource(edit(await image('small')).bytes), () => {})
+  const attribute = findAttribute(await volume.file(RECORD.SECURE), ATTRIBUTE.DATA, '$SDS')!
+  const messages = new Set<string>()
+  const entries = await gather(
+    scanSecurityEntries(volume.stream(vast(attribute)), ({ message }) => messages.add(message)),
+  )
+  t.true(entries.length > 0)
+  t.deepEqual(entries, await gather(scanSecurityEntries(volume.stream(attribute), () => {})))
+  t.is(messages.size, 2)
+})
