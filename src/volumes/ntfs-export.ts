@@ -24,6 +24,7 @@ export const tool: Tool = {
   summary: 'write files and trees of an NTFS volume below a folder',
   options: {
     directory: { short: 'C', value: 'DIR', help: 'the folder; created where it is missing' },
+    truncate: { short: 't', help: 'replace what is there' },
     deleted: { help: 'also files that are no longer in use' },
     json: { help: 'a JSON object a line for all that is written' },
     ...NTFS_OPTIONS,
@@ -43,7 +44,7 @@ export const tool: Tool = {
     const deleted = options.flag('deleted') ? readLinks : undefined
     const found = await findTargets(volume, named, deleted)
 
-    const tree = openTree(root, false, (message) => log.warn(message))
+    const tree = openTree(root, options.flag('truncate'), (message) => log.warn(message))
     const printer = options.flag('json') ? createPrinter(io) : undefined
     let lost = false
     let at = ''

@@ -302,6 +302,42 @@ test('a record that changes while its stream is read is told of', async (t) => {
   ])
 })
 
+test('a volume that changes in the middle of a pipe: a note says so, and the status is 0', async (t) => {
+  const size = 24 << 20
+  const content = path.join(folder(t), 'content')
+  const file = path.join(folder(t), 'live')
+  writeFileSync(content, Buffer.alloc(size, 'live'))
+  writeFileSync(file, '')
+  truncateSync(file, size + (8 << 20))
+  execFileSync('mkntfs', ['-F', '-q', '-f', file], { stdio: 'pipe' })
+  execFileSync('ntfscp', ['-f', '-q', file, content, '/log.txt'])
+  const editor = edit({ file, manifest: { cluster: 4096, sector: 512, files: [], streams: [] } })
+  const record = 64
+  editor.edit(record, (bytes) => {
+    const data = attributeOf(bytes, 0x80)
+    for (const at of [48, 56]) data.writeBigUInt64LE(BigInt(size - 1), at)
+  })
+  const at = editor.place(record)
+  const changed = editor.bytes.subarray(at, at + editor.recordSize)
+  // The reader takes a little, and no more until the record is another: a pipe does not hold the file.
+  const reader = `const fs = require('node:fs'), rest = Buffer.alloc(1 << 20)
+    for (let read = 0; read < 1 << 18; ) read += fs.readSync(0, rest)
+    fs.writeSync(fs.openSync(process.argv[1], 'r+'), Buffer.from(process.argv[3], 'hex'), 0, undefined, Number(process.argv[2]))
+    let last = ''
+    for (let read; (read = fs.readSync(0, rest)) > 0; ) last = (last + rest.toString('latin1', 0, read)).slice(-8192)
+    console.log(/changed while it was read: [\\w ,]*/.exec(last)?.[0])`
+  const { status, stdout, stderr } = spawnSync(
+    'bash',
+    [
+      ...['-o', 'pipefail', '-c', 'bin/ntfs-cat "$0" log.txt | node -e "$1" "$0" "$2" "$3"'],
+      ...[file, reader, String(at), changed.toString('hex')],
+    ],
+    { encoding: 'utf8' },
+  )
+  t.is(status, 0, stderr)
+  t.is(stdout, 'changed while it was read: where its bytes lie, or how many they are\n')
+})
+
 test('no record is older than the stream before it', async (t) => {
   const small = await image('small')
   const editor = edit(small)

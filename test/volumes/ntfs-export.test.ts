@@ -312,7 +312,44 @@ test('links that stand in the folder are not followed, and what is there is kept
   }
   const out = path.join(scratch(t), 'out')
   t.is((await exported(file, 'size-1', '-C', out)).status, 0)
-  t.is((await exported(file, 'size-1', '-C', out)).status, 73)
+  const again = await exported(file, 'size-1', '-C', out)
+  t.is(again.status, 73)
+  t.true(again.messages.at(-1)!.includes('file exists'))
+})
+
+test('with -t what stands in the folder is replaced, links are not followed, and equal names stay apart', async (t) => {
+  const small = await image('small')
+  const folder = scratch(t)
+  const out = path.join(folder, 'out')
+  const victim = path.join(folder, 'victim')
+  mkdirSync(victim)
+  writeFileSync(path.join(victim, 'file'), 'kept')
+  const first = await exported(small.file, 'size-8', 'streams', 'links', '-C', out)
+  t.is(first.status, 0)
+  writeFileSync(path.join(out, 'size-8'), 'older and longer')
+  rmSync(path.join(out, 'streams'), { recursive: true })
+  symlinkSync(victim, path.join(out, 'streams'))
+  symlinkSync(path.join(victim, 'file'), path.join(out, 'size-100'))
+  const again = await exported(small.file, '-t', 'size-8', 'size-100', 'streams', 'links', '-C', out)
+  t.is(again.status, 0, again.messages.join())
+  t.deepEqual(readdirSync(victim), ['file'])
+  t.is(readFileSync(path.join(victim, 'file'), 'utf8'), 'kept')
+  const places = new Map(
+    again.entries.map((entry) => [keyOf(entry.record, entry.path, entry.stream), entry.file]),
+  )
+  for (const entry of first.entries)
+    t.is(places.get(keyOf(entry.record, entry.path, entry.stream)), entry.file)
+  for (const stream of small.manifest.streams) {
+    const place = places.get(keyOf(stream.record, stream.path, stream.stream))
+    if (place !== undefined) t.true(await matches(place, stream), stream.path)
+  }
+
+  const equal = renamed(t, { same1: 'equal', same2: 'equal' })
+  for (const words of [[], ['-t']]) {
+    const { entries } = await exported(...words, equal, '/', '-C', path.join(folder, 'equal'))
+    const files = entries.filter(({ path: name }) => name === 'equal').map((entry) => entry.file)
+    t.deepEqual(files.map((name) => readFileSync(name, 'utf8')).sort(), ['was same1', 'was same2'])
+  }
 })
 
 test('a full disk is told, and what is not whole does not look so', async (t) => {

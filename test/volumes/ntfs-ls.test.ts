@@ -228,6 +228,62 @@ test('mactime takes every line of a body file, odd names and deleted files among
   for (const path of timed) t.true(named.has(path.replaceAll('"', '""')) || named.has(path), path)
 })
 
+test('--bodyfile has the streams and the deleted files that fls -m has, with the same times', async (t) => {
+  const { file } = await image('512')
+  const { text } = await list('-r', '--deleted', '--bodyfile', file)
+  const linesOf = (body: string) =>
+    body
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split('|'))
+  const ours = new Map<string, string>()
+  for (const [, name, identifier, , , , size, ...times] of linesOf(text))
+    ours.set(`${identifier}|${name!.replace(/ \(deleted\)$/, '')}`, [size, ...times].join('|'))
+  const { stdout, status } = spawnSync('fls', ['-r', '-m', '/', file], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  })
+  t.is(status, 0)
+  let [streams, deleted] = [0, 0]
+  for (const [, listed, identifier, , , , size, ...times] of linesOf(stdout)) {
+    const name = listed!.replace(/ \(deleted(-realloc)?\)$/, '')
+    // What it invents, what it takes from slack, and what it cannot spell.
+    if (/[^ -~]|\$OrphanFiles|\(\$FILE_NAME\)|\\|\^/.test(name) || /realloc/.test(listed!)) continue
+    const own = ours.get(`${identifier}|${name}`)
+    if (own === undefined) continue
+    const [ownSize, ...ownTimes] = own.split('|')
+    t.is(ownSize, size, name)
+    // Of times that are not set fls makes seconds in the year 2076.
+    if (!times.some((time) => Number(time) > 2 ** 31)) t.deepEqual(ownTimes, times, name)
+    if (/^[^:]+:[^:]+$/.test(name)) streams++
+    if (listed !== name) deleted++
+  }
+  t.true(streams > 20, `${streams} streams`)
+  t.true(deleted > 5, `${deleted} deleted`)
+})
+
+test('a deleted directory is listed by its path and by its record', async (t) => {
+  const { file, manifest } = await image('512')
+  const inside = manifest.streams.find(
+    ({ path, state }) => path === 'deleted/one/inside' && state === 'deleted',
+  )!
+  const [entry, ...others] = (await listJson('-r', '--deleted', file, 'deleted')).filter(
+    ({ record, source }) => record === inside.record && source === 'deleted',
+  )
+  t.deepEqual(others, [])
+  const { record } = (await listJson('--deleted', file, 'deleted')).find(({ name }) => name === 'one')!
+  for (const operand of ['deleted/one', String(record)])
+    for (const words of [[], ['-r'], ['-l'], ['-r', '-l', '--slack']]) {
+      const found = await listJson('--deleted', ...words, file, operand)
+      t.true(
+        found.some((one) => one.record === inside.record && one.path.endsWith('inside')),
+        `${operand} ${words.join(' ')}`,
+      )
+    }
+  t.is((await list(file, 'deleted/one')).status, 65)
+  t.true(entry!.path.endsWith('inside'))
+})
+
 test('--deleted lists what was deleted, in its directory or below $Orphan, and marks it', async (t) => {
   const { file, manifest } = await image('512')
   const deleted = manifest.streams.filter(({ state, stream }) => state === 'deleted' && stream === '')
