@@ -18,8 +18,8 @@ export interface AttributeListEntry {
   readonly id: number
 }
 
-/** Windows stops at 256 KiB. */
-export const LARGEST_ATTRIBUTE_LIST = 16n << 20n
+/** Windows stops at 256 KiB. Clusters of a hostile volume may be the list of each of its files. */
+export const LARGEST_ATTRIBUTE_LIST = 1n << 20n
 
 /** The entries up to the first that is damaged. */
 export function decodeAttributeList(value: Buffer): {

@@ -18,8 +18,12 @@ export interface NtfsFile {
   readonly findings: readonly Finding[]
 }
 
-/** Records of one file, and what is said of one. */
-const MOST_RECORDS = 65536
+/**
+ * Records that a list names in vain, as many as a list of Windows has room for: one that is of the file is of no other,
+ * but those that are not may be named by each.
+ */
+const MOST_LOST = 8192
+/** What is said of one file. */
 const MOST_FINDINGS = 1000
 
 export interface FileParts {
@@ -102,11 +106,11 @@ async function fetchExtensions(
   const tried = new Set<number>([base.number])
   for (const { holder } of entries) {
     if (tried.has(holder.record)) continue
-    tried.add(holder.record)
-    if (tried.size > MOST_RECORDS) {
-      complain(`its attribute list names more than ${MOST_RECORDS} records; the rest is not read`)
+    if (tried.size - extensions.size > MOST_LOST) {
+      complain(`more than ${MOST_LOST} records of its attribute list are none of it; the rest is not read`)
       break
     }
+    tried.add(holder.record)
     try {
       const record = await parts.record(holder.record)
       if (belongs(record, holder, base)) extensions.set(holder.record, record)

@@ -40,6 +40,8 @@ const dataOf = (
   complain: (what: string) => void,
 ): FileAttribute => joinAttributes(attributes.filter(isData), geometry.clusterSize, complain)[0]!
 
+/** Records that are tried, those that are tried again counted: each one may lead to just one more. */
+const MOST_TRIES = 1 << 20
 /** Records that a complaint names. */
 const MOST_NAMED = 20
 
@@ -57,8 +59,10 @@ async function readExtents(
   const found = [...own]
   const lost: number[] = []
   let waiting = listed
-  for (let before = 0; found.length > before; ) {
+  let tries = 0
+  for (let before = 0; found.length > before && tries < MOST_TRIES; ) {
     before = found.length
+    tries += waiting.length
     const mft = open(found)
     const unmapped: number[] = []
     for (const number of waiting) {

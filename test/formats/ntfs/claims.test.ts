@@ -3,7 +3,7 @@ import { gunzipSync } from 'node:zlib'
 import test from 'ava'
 import type { ByteSource } from '../../../src/formats/byte-source.js'
 import { ATTRIBUTE } from '../../../src/formats/ntfs/attribute-type.js'
-import { findAttribute } from '../../../src/formats/ntfs/file.js'
+import { assembleFile, findAttribute } from '../../../src/formats/ntfs/file.js'
 import type { FileAttribute } from '../../../src/formats/ntfs/file-attribute.js'
 import type { Finding } from '../../../src/formats/ntfs/finding.js'
 import { openLogFile } from '../../../src/formats/ntfs/log-file/read.js'
@@ -75,4 +75,38 @@ test('security descriptors that claim what they have no clusters for are those t
   t.true(entries.length > 0)
   t.deepEqual(entries, await gather(scanSecurityEntries(volume.stream(attribute), () => {})))
   t.is(messages.size, 2)
+})
+
+test('an attribute list that names records of others is left after 8192 of them, and the file stands', async (t) => {
+  const volume = await openVolume(bufferSource(edit(await image('small')).bytes), () => {})
+  const { manifest } = await image('small')
+  const many = manifest.files.find(({ path }) => path === 'links/many')!.record
+  const sound = await volume.file(many)
+  const list = Buffer.alloc(32 * 30_000)
+  for (let entry = 0; entry < 30_000; entry++) {
+    const at = 32 * entry
+    list.writeUInt32LE(ATTRIBUTE.FILE_NAME, at)
+    list.writeUInt16LE(32, at + 4)
+    list.writeUInt8(26, at + 7)
+    list.writeUIntLE(1000 + entry, at + 16, 6)
+  }
+  let asked = 0
+  const file = await assembleFile(sound.base, {
+    clusterSize: volume.geometry.clusterSize,
+    record: () => {
+      asked++
+      return volume.record(RECORD.ROOT)
+    },
+    read: async () => list,
+  })
+  t.is(asked, 8192)
+  t.true(
+    file.findings.some(({ message }) =>
+      message.endsWith('more than 8192 records of its attribute list are none of it; the rest is not read'),
+    ),
+  )
+  t.deepEqual(
+    file.attributes.map(({ type }) => type).sort(),
+    sound.base.attributes.map(({ type }) => type).sort(),
+  )
 })
