@@ -16,7 +16,7 @@ export interface TypedLine {
   bytes(): Buffer
 }
 
-export function createTypedLine(): TypedLine {
+function createTypedLine(): TypedLine {
   const line = Buffer.alloc(LONGEST)
   let length = 0
   return {

@@ -25,7 +25,7 @@ interface Codec {
 }
 
 /** Level 6 takes twice the time of 1 for 6 % fewer bytes (docs/decisions.md). */
-export const ZLIB_LEVEL = 1
+const ZLIB_LEVEL = 1
 /** Most that snappy and lz4 (u32 lengths) can say; also more than any chunk or frame. */
 const U32_MAX = 0xffff_ffff
 

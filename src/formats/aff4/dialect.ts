@@ -75,7 +75,7 @@ export const PMEM2015: Dialect = {
   rawChunks: false,
 }
 
-export const EVIMETRY: Dialect = {
+const EVIMETRY: Dialect = {
   generation: 'evimetry',
   terms: new Map(
     spellings(LEGACY, {

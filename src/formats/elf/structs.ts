@@ -57,7 +57,7 @@ const SHDR = {
 } as const
 
 export const MAGIC = [0x7f, 0x45, 0x4c, 0x46] as const
-export const IDENT_SIZE = 16
+const IDENT_SIZE = 16
 export const ET_CORE = 4
 export const PT_LOAD = 1
 export const PT_NOTE = 4

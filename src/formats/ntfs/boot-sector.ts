@@ -41,7 +41,7 @@ const RECORD_SIZES = { smallest: 256, largest: 65536 }
 const INDEX_BLOCK_SIZES = { smallest: 256, largest: 65536 }
 
 /** Whether the sector claims to be one of NTFS. */
-export const isNtfs = (sector: Buffer): boolean =>
+const isNtfs = (sector: Buffer): boolean =>
   sector.length >= BOOT_SECTOR_SIZE && sector.toString('latin1', 3, 11) === OEM_ID
 
 /**

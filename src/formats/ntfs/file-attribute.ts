@@ -32,7 +32,7 @@ export interface FileAttribute {
 }
 
 /** Runs that are kept of one stream: more than any attribute list of Windows has room for. */
-export const MOST_RUNS = 1 << 22
+const MOST_RUNS = 1 << 22
 const LARGEST_SIZE = (1n << 63n) - 1n
 /** Of these a record has several under one name. */
 const REPEATED = new Set<number>([ATTRIBUTE.FILE_NAME])

@@ -4,8 +4,6 @@ export interface FileReference {
   readonly sequence: number
 }
 
-export const FILE_REFERENCE_SIZE = 8
-
 /** Reads the 8 bytes at `at`. */
 export const decodeFileReference = (bytes: Buffer, at: number): FileReference => ({
   record: bytes.readUIntLE(at, 6),

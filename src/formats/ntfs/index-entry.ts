@@ -1,5 +1,3 @@
-import { decodeFileReference, type FileReference } from './file-reference.js'
-
 /**
  * Entry of an index:
  *
@@ -64,9 +62,6 @@ export function decodeIndexEntry(bytes: Buffer, at: number, end: number): IndexE
 /** Exact below 2^53; what is beyond lies in no index. */
 export const readVcn = (bytes: Buffer, at: number): number =>
   bytes.readUInt32LE(at + 4) * 0x100000000 + bytes.readUInt32LE(at)
-
-/** Of an entry of $I30: the file that it names. */
-export const entryReference = ({ bytes, at }: IndexEntry): FileReference => decodeFileReference(bytes, at)
 
 export const entryKey = ({ bytes, key, keyLength }: IndexEntry): Buffer =>
   bytes.subarray(key, key + keyLength)

@@ -13,21 +13,12 @@ const COLLATION = 4
 const BLOCK_SIZE = 8
 const NODE = 16
 
-export const COLLATION_OF = {
-  BINARY: 0,
-  FILE_NAME: 1,
-  UNICODE_STRING: 2,
-  UINT32: 0x10,
-  SID: 0x11,
-  SECURITY_HASH: 0x12,
-  UINT32_ARRAY: 0x13,
-} as const
-
 const SMALLEST_BLOCK = 512
 const LARGEST_BLOCK = 65536
 
 export interface IndexRoot {
   readonly indexedType: number
+  /** 0 binary, 1 file name, 2 text, 0x10 number, 0x11 SID, 0x12 security hash, 0x13 numbers. */
   readonly collation: number
   /** Bytes of a block; undefined: the root states none that can be. */
   readonly blockSize: number | undefined

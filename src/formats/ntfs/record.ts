@@ -41,9 +41,6 @@ export interface MftRecord {
 
 export const isInUse = (record: MftRecord): boolean => (record.flags & RECORD_FLAG.IN_USE) !== 0
 
-/** Whether a record has never been used. */
-export const isBlank = (raw: Buffer): boolean => raw.readUInt32LE(0) === 0
-
 const SIGNATURE = { FILE: 0x454c4946, BAAD: 0x44414142 }
 
 /** Undoes the fixups of a record in place. @returns undefined when they are where none can be */

@@ -4,7 +4,7 @@ import { NtfsError } from './finding.js'
 /** $VOLUME_INFORMATION: 8 bytes unused, major and minor version (1 each), flags (2). */
 const SIZE = 12
 
-export const VOLUME_FLAG = {
+const VOLUME_FLAG = {
   DIRTY: 0x1,
   RESIZE_LOG_FILE: 0x2,
   UPGRADE_ON_MOUNT: 0x4,

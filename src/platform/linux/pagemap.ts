@@ -44,7 +44,7 @@ export function* populatedParts(
 }
 
 /** Entries as runs of pages, alternating between populated and not. */
-export function scanPagemap(entries: Bytes): { pages: number; populated: boolean }[] {
+function scanPagemap(entries: Bytes): { pages: number; populated: boolean }[] {
   const words = new Uint32Array(entries.buffer, entries.byteOffset, entries.byteLength >> 2)
   const runs: { pages: number; populated: boolean }[] = []
   let current: { pages: number; populated: boolean } | undefined

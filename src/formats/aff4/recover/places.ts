@@ -40,7 +40,7 @@ export function lose(map: MapWriter, places: Places, run: Run): void {
 }
 
 /** Adds a range to a list, joined to the one before where it continues that. */
-export function addRun(runs: Run[], { start, length }: Run): void {
+function addRun(runs: Run[], { start, length }: Run): void {
   const last = runs.at(-1)
   if (last && last.start + last.length === start)
     runs[runs.length - 1] = { start: last.start, length: last.length + length }

@@ -4,7 +4,7 @@ import { min } from '../../min-max.js'
 
 const BLOCK = 1 << 20
 /** Bytes that a test may look at. */
-export const LOOK_AHEAD = 64
+const LOOK_AHEAD = 64
 const NOTHING = Buffer.alloc(0)
 
 /** Small reads of a source, mostly forward, out of a block that is kept. */

@@ -8,10 +8,10 @@
  *      6  2  redo length       14  2  count of LCNs      24  8  target VCN
  *                                                        32     LCNs, 8 each
  */
-export const LOG_RECORD_TYPE = { UPDATE: 1, RESTART: 2 } as const
+const LOG_RECORD_TYPE = { UPDATE: 1, RESTART: 2 } as const
 const UPDATE_SIZE = 32
 /** Records hold dumps of tables at most. */
-export const LONGEST_DATA = 16 << 20
+const LONGEST_DATA = 16 << 20
 
 export interface LogRecord {
   readonly lsn: bigint

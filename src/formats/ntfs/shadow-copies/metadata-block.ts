@@ -11,7 +11,7 @@ import type { Report } from '../finding.js'
  *    128  .. payload
  */
 export const BLOCK_SIZE = 0x4000
-export const BLOCK_HEADER_SIZE = 128
+const BLOCK_HEADER_SIZE = 128
 /** 3808876b-c176-4e48-b7ae-04046e6cc752 */
 const IDENTIFIER = Buffer.from('6b87083876c1484eb7ae04046e6cc752', 'hex')
 

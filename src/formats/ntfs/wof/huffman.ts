@@ -1,7 +1,7 @@
 import { NtfsError } from '../finding.js'
 
 /** No code is longer in any of the formats. */
-export const LONGEST_CODE = 16
+const LONGEST_CODE = 16
 const LENGTH_BITS = 5
 const LENGTH_MASK = (1 << LENGTH_BITS) - 1
 
