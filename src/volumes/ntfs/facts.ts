@@ -12,7 +12,8 @@ import {
   type StandardInformation,
 } from '../../formats/ntfs/standard-information.js'
 import type { NtfsVolume } from '../../formats/ntfs/volume.js'
-import { type FormatParts, TIMES } from './listing.js'
+import type { FormatParts } from './listing.js'
+import { TIMES } from './time-facts.js'
 
 /** A reparse point is smaller. */
 const LARGEST_REPARSE_POINT = 16n << 10n

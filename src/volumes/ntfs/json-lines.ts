@@ -1,11 +1,11 @@
 import { toJson } from '../../cli/json.js'
 import type { SlackEntry } from '../../formats/ntfs/directory-slack.js'
 import { fileFlagNames } from '../../formats/ntfs/file-flags.js'
-import { type FileName, type FileTimes, namespaceName } from '../../formats/ntfs/file-name.js'
-import { formatFiletime, isOnCalendar } from '../../formats/ntfs/filetime.js'
+import { type FileName, namespaceName } from '../../formats/ntfs/file-name.js'
 import type { StandardInformation } from '../../formats/ntfs/standard-information.js'
 import { type Facts, readFacts } from './facts.js'
-import { type Format, type FormatParts, kindOf, TIMES } from './listing.js'
+import { type Format, type FormatParts, kindOf } from './listing.js'
+import { timeFacts } from './time-facts.js'
 
 /** An object a line: all that the index entry holds, with -l all of the record that a listing is about. */
 export function jsonLines(parts: FormatParts): Format {
@@ -58,20 +58,8 @@ function nameFields(fileName: FileName) {
     allocated,
     flags: fileFlagNames(flags),
     tagOrEaSize,
-    ...timeFields(times),
+    ...timeFacts(times),
   }
-}
-
-/** ISO 8601; null for what is not set or on no calendar, the latter with the number beside it. */
-function timeFields(times: FileTimes): Record<string, string | null> {
-  const fields: Record<string, string | null> = {}
-  for (const name of TIMES) {
-    const time = times[name]
-    const written = time !== 0n && isOnCalendar(time)
-    fields[name] = written ? formatFiletime(time) : null
-    if (time !== 0n && !written) fields[`${name}Filetime`] = String(time)
-  }
-  return fields
 }
 
 function factFields(facts: Facts) {
@@ -91,5 +79,5 @@ function factFields(facts: Facts) {
 }
 
 function informationFields({ times, flags, ...others }: StandardInformation) {
-  return { ...timeFields(times), flags: fileFlagNames(flags), ...others }
+  return { ...timeFacts(times), flags: fileFlagNames(flags), ...others }
 }

@@ -28,5 +28,3 @@ export function kindOf({ flags, tagOrEaSize }: Pick<FileName, 'flags' | 'tagOrEa
   if ((flags & FILE_FLAG.REPARSE_POINT) !== 0 && tagOrEaSize !== REPARSE_TAG.WOF) return 'l'
   return (flags & FILE_FLAG.HAS_FILE_NAME_INDEX) !== 0 ? 'd' : 'r'
 }
-
-export const TIMES = ['created', 'modified', 'changed', 'accessed'] as const

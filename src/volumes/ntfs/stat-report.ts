@@ -1,7 +1,8 @@
 import type { NtfsFile } from '../../formats/ntfs/file.js'
 import type { FileAttribute } from '../../formats/ntfs/file-attribute.js'
 import type { AttributeFacts } from './attribute-facts.js'
-import type { FileFacts, RecordFacts } from './file-facts.js'
+import type { FileFacts } from './file-facts.js'
+import type { RecordFacts } from './record-facts.js'
 import type { VolumeFacts } from './volume-facts.js'
 
 /** All that ntfs-stat tells of a file, what may be long last and not gathered. */

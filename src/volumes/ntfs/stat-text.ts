@@ -1,8 +1,12 @@
 import { printable } from '../../cli/messages.js'
 import type { AttributeFacts } from './attribute-facts.js'
-import type { EntryFacts, FileFacts, IndexFacts, NameFacts, RecordFacts, Times } from './file-facts.js'
+import type { FileFacts } from './file-facts.js'
+import type { IndexFacts } from './index-facts.js'
 import { type MappedRun, mappedRuns } from './mapped-runs.js'
+import type { EntryFacts, NameFacts } from './name-facts.js'
+import type { RecordFacts } from './record-facts.js'
 import type { StatReport } from './stat-report.js'
+import type { Times } from './time-facts.js'
 import type { VolumeFacts } from './volume-facts.js'
 
 /** A label and what stands behind it; undefined: there is no such line. */
