@@ -4,7 +4,8 @@ import type { FileReference } from '../../formats/ntfs/file-reference.js'
 import { isInUse } from '../../formats/ntfs/record.js'
 import { type TreeBatch, walkOrphans, walkTree } from '../../formats/ntfs/tree.js'
 import { RECORD } from '../../formats/ntfs/volume.js'
-import { type Export, exportFile, lose } from './export-file.js'
+import { type Export, lose } from './export.js'
+import { exportFile } from './export-file.js'
 
 /** Characters of a path: of longer ones hardly anything can be written. */
 const LONGEST = 8192
