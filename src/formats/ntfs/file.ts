@@ -48,6 +48,11 @@ export async function assembleFile(base: MftRecord, parts: FileParts): Promise<N
   const findings: Finding[] = [...base.findings]
   const note = (finding: Finding) => {
     if (findings.length < MOST_FINDINGS) findings.push(finding)
+    else if (findings.length === MOST_FINDINGS)
+      findings.push({
+        message: `record ${base.number}: more is wrong with it than is told`,
+        record: base.number,
+      })
   }
   const complain = (what: string) => note({ message: `record ${base.number}: ${what}`, record: base.number })
   const own = base.attributes.map((attribute): PlacedAttribute => ({ record: base.number, attribute }))
