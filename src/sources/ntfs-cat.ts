@@ -22,7 +22,7 @@ import {
   type StreamSession,
 } from './files/session.js'
 import { findStream, type NamedStream } from './ntfs/named-stream.js'
-import { BATCHES_WAITING, sendContent } from './ntfs/send-content.js'
+import { createRooms, type Rooms, sendContent } from './ntfs/send-content.js'
 import { describeStream } from './ntfs/stream-facts.js'
 import { createOutbox } from './outbox.js'
 import type { StreamFrames } from './stream-frames.js'
@@ -78,6 +78,7 @@ export interface CatStreams {
 
 interface Session extends StreamSession {
   readonly snapshot: number | undefined
+  readonly rooms: Rooms
   /** The stream that is being sent. */
   sending: StreamFrames | undefined
 }
@@ -87,8 +88,9 @@ interface Session extends StreamSession {
  * @throws {ToolError} when there is nothing to send
  */
 export async function* catStreams({ open, operands, deleted, ...given }: CatStreams): AsyncGenerator<Batch> {
-  const outbox = createOutbox(given.batchesAlive + BATCHES_WAITING)
-  const session: Session = { ...given, outbox, streams: 0, sending: undefined }
+  const outbox = createOutbox(given.batchesAlive)
+  const rooms = createRooms(outbox.size, given.batchesAlive)
+  const session: Session = { ...given, outbox, rooms, streams: 0, sending: undefined }
   const warn = (message: string) => {
     if (session.sending) session.sending.note('warning', message)
     else noteTransmission(session, 'warning', message)
@@ -156,7 +158,7 @@ async function* catStream(
   session.sending = frames
   if ((stream.attribute.flags & ATTRIBUTE_FLAG.ENCRYPTED) !== 0)
     noteStream(session, frames, 'warning', path, 'encrypted: these are the bytes as they are stored')
-  yield* sendContent(session, frames, path, content)
+  yield* sendContent(session, frames, path, content, session.rooms)
   if (session.interrupted.aborted) return
   const change = await changeSince(volume, stream.file, stream.attribute)
   if (change !== undefined)

@@ -3,8 +3,14 @@ import { BATCHES_ALIVE } from '../frames/decode.js'
 import type { Batch, FillFrame, Frame } from '../frames/frame.js'
 
 /** What one read asks for, and so the most that one DATA frame of a source carries. */
-export const SLAB = 1 << 20
+export const READ_SIZE = 1 << 20
 
+/** Reads of one batch: to hand each of them to a writing thread would cost more than the thread does. */
+const MOST_READS = 4
+/** What the payloads of all batches take together, unless one read for each takes more. */
+const MEMORY = 16 << 20
+/** The system copies faster to where a cache line begins; before a large block, malloc has 16 bytes of its own. */
+const TO_LINE = 48
 const MOST_FRAMES = 512
 /** Signals are seen only between turns of the event loop. */
 const TURN_MS = 40
@@ -13,7 +19,9 @@ const TURN_MS = 40
 export interface Outbox {
   /** A payload in the room it gave takes that room; one elsewhere must stay as it is. */
   push(frame: Frame): void
-  /** `length` free bytes, at most SLAB; undefined while the batch holds too many: take it first. */
+  /** What a batch has room for: some times READ_SIZE. */
+  readonly size: number
+  /** `length` free bytes, at most `size`; undefined while the batch holds too many: take it first. */
   room(length: number): Buffer | undefined
   /** All free bytes of the batch. */
   rest(): Buffer
@@ -25,7 +33,10 @@ export interface Outbox {
 
 /** @param batchesAlive how many further batches are taken while the payloads of one stay untouched */
 export function createOutbox(batchesAlive = BATCHES_ALIVE): Outbox {
-  const slabs = Array.from({ length: batchesAlive + 1 }, () => Buffer.from(new SharedArrayBuffer(SLAB)))
+  const count = batchesAlive + 1
+  const reads = Math.floor(MEMORY / READ_SIZE / count)
+  const size = Math.max(1, Math.min(reads, MOST_READS)) * READ_SIZE
+  const slabs = Array.from({ length: count }, () => allocateSlab(size))
   let current = 0
   let used = 0
   let batch: Batch = []
@@ -40,6 +51,7 @@ export function createOutbox(batchesAlive = BATCHES_ALIVE): Outbox {
   }
 
   return {
+    size,
     push(frame) {
       const last = batch.at(-1)
       if (frame.type === 'fill' && last?.type === 'fill' && continues(last, frame)) {
@@ -47,10 +59,10 @@ export function createOutbox(batchesAlive = BATCHES_ALIVE): Outbox {
         return
       }
       if (frame.type === 'data' && frame.payload.buffer === slabs[current]!.buffer)
-        used = Math.max(used, frame.payload.byteOffset + frame.payload.length)
+        used = Math.max(used, frame.payload.byteOffset - TO_LINE + frame.payload.length)
       batch.push(frame)
     },
-    room: (length) => (used + length <= SLAB ? slabs[current]!.subarray(used, used + length) : undefined),
+    room: (length) => (used + length <= size ? slabs[current]!.subarray(used, used + length) : undefined),
     rest: () => slabs[current]!.subarray(used),
     take,
     async *pause() {
@@ -61,6 +73,11 @@ export function createOutbox(batchesAlive = BATCHES_ALIVE): Outbox {
       turnedAt = performance.now()
     },
   }
+}
+
+/** Memory that bytes are read into over and over, and that threads may share. */
+export function allocateSlab(size: number): Buffer {
+  return Buffer.from(new SharedArrayBuffer(TO_LINE + size), TO_LINE)
 }
 
 function continues(last: FillFrame, next: FillFrame): boolean {

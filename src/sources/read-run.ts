@@ -1,7 +1,7 @@
 import type { Run } from '../formats/address-space.js'
 import type { Bytes } from '../formats/byte-source.js'
 import type { Batch } from '../frames/frame.js'
-import { SLAB } from './outbox.js'
+import { READ_SIZE } from './outbox.js'
 import { type Medium, salvage } from './salvage.js'
 import type { StreamFrames } from './stream-frames.js'
 
@@ -56,9 +56,9 @@ export async function* readRun(reading: Reading, run: Run): AsyncGenerator<Batch
   return { end }
 }
 
-/** Up to the next multiple of a slab, or to the end of the run. */
+/** Up to the next multiple of READ_SIZE, or to the end of the run. */
 function lengthOfRead(at: bigint, end: bigint): number {
-  const toBoundary = BigInt(SLAB) - (at % BigInt(SLAB))
+  const toBoundary = BigInt(READ_SIZE) - (at % BigInt(READ_SIZE))
   return Number(end - at < toBoundary ? end - at : toBoundary)
 }
 

@@ -3,12 +3,12 @@ import type { Run } from '../formats/address-space.js'
 import type { Bytes } from '../formats/byte-source.js'
 import { formatAddress } from '../frames/address.js'
 import type { FillKind, NoteBody } from '../frames/frame.js'
-import { type Outbox, SLAB } from './outbox.js'
+import { type Outbox, READ_SIZE } from './outbox.js'
 
 /** Every unreadable range stands as FILL; the notes about them must not outgrow the evidence. */
 const MOST_NOTES = 1000
 
-const ZEROS = Buffer.alloc(SLAB)
+const ZEROS = Buffer.alloc(READ_SIZE)
 
 export type HoleKind = Exclude<FillKind, 'byte'>
 

@@ -1,13 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createCipheriv, createHash } from 'node:crypto'
 import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { createLog } from '../../src/cli/messages.js'
 import type { ByteSource } from '../../src/formats/byte-source.js'
 import { openFileSource } from '../../src/formats/file-source.js'
 import { openNtfs } from '../../src/formats/ntfs/open.js'
 import type { NtfsVolume } from '../../src/formats/ntfs/volume.js'
+import type { Batch, Frames } from '../../src/frames/frame.js'
 import { type CatStreams, catStreams } from '../../src/sources/ntfs-cat.js'
 import { attributeOf, edit } from '../formats/ntfs/images/editor.js'
 import { type ImageName, image } from '../formats/ntfs/images/image.js'
@@ -388,4 +389,78 @@ test('an image in an AFF4 volume is read as it is; what comes of it is stored wi
   // Milliseconds in a double lose what is left of a FILETIME.
   t.true(Math.abs(written - Date.parse(facts.lastWritten!)) <= 1.001)
   t.true(sh('aff4-view logical.aff4').includes(facts.lastWritten!.slice(0, 19)))
+})
+
+/** A volume with files as large as so many KiB, named by that, each of bytes of its own. */
+function volumeOf(t: ExecutionContext, sizes: readonly number[]) {
+  const cwd = folder(t)
+  const file = path.join(cwd, 'disk.img')
+  writeFileSync(file, '')
+  truncateSync(file, 64 << 20)
+  execFileSync('mkntfs', ['-q', '-F', '-f', file], { stdio: 'ignore' })
+  const contents = sizes.map((size) => {
+    const content = createCipheriv('aes-128-ctr', Buffer.alloc(16, size), Buffer.alloc(16)).update(
+      Buffer.alloc(size << 10),
+    )
+    writeFileSync(path.join(cwd, 'content'), content)
+    execFileSync('ntfscp', ['-f', '-q', file, path.join(cwd, 'content'), `file-${size}`], { stdio: 'ignore' })
+    return content
+  })
+  return { file, contents }
+}
+
+test('bytes of large and small files stay as they are while so many further batches are taken', async (t) => {
+  const sizes = [3, 11 << 10, 700, 1500, 4 << 10, 9000, 1]
+  const { file, contents } = volumeOf(t, sizes)
+  for (const batchesAlive of [0, 1, 2, 6]) {
+    const frames = catStreams({
+      open: (log) => openNtfs(openFileSource(file), {}, ({ message }) => log.warn(message)),
+      operands: sizes.map((size) => `file-${size}`),
+      deleted: false,
+      snapshot: undefined,
+      log: createLog('test', { quiet: true }),
+      program: 'test',
+      interrupted: new AbortController().signal,
+      batchesAlive,
+      onMissing: () => {},
+    })
+    async function* late(): Frames {
+      const held: Batch[] = []
+      for await (const batch of frames) if (held.push(batch) > batchesAlive) yield held.shift()!
+      yield* held
+    }
+    const { streams } = await collect(late())
+    for (const [index, { data }] of streams.entries()) {
+      t.true(data.every(({ bytes }) => bytes.length <= 1 << 20))
+      t.true(Buffer.concat(data.map(({ bytes }) => bytes)).equals(contents[index]!))
+    }
+  }
+})
+
+test('an interruption ends a large file between two batches', async (t) => {
+  const { file } = volumeOf(t, [20 << 10])
+  const controller = new AbortController()
+  const source = openFileSource(file)
+  let closed = false
+  const close = async () => {
+    closed = true
+    await source.close()
+  }
+  let received = 0
+  for await (const batch of catStreams({
+    open: (log) => openNtfs({ ...source, close }, {}, ({ message }) => log.warn(message)),
+    operands: [`file-${20 << 10}`],
+    deleted: false,
+    snapshot: undefined,
+    log: createLog('test', { quiet: true }),
+    program: 'test',
+    interrupted: controller.signal,
+    batchesAlive: 2,
+    onMissing: () => {},
+  })) {
+    for (const frame of batch) if (frame.type === 'data') received += frame.payload.length
+    if (received > 0) controller.abort('SIGINT')
+  }
+  t.true(closed)
+  t.true(received <= 8 << 20)
 })

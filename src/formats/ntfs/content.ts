@@ -11,7 +11,7 @@ import { decodeWofReparseData } from './wof/reparse-data.js'
 
 /** What a program that opens a stream reads: decompressed, whoever compressed it. */
 export interface Content extends ByteSource {
-  pieces(start?: bigint, end?: bigint, room?: Room): AsyncGenerator<Piece>
+  pieces(start?: bigint, end?: bigint, room?: Room, ahead?: number): AsyncGenerator<Piece>
 }
 
 const WOF_STREAM = 'WofCompressedData'

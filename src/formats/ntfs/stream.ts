@@ -1,7 +1,8 @@
-import fs from 'node:fs'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { copyBytes } from '../../codecs/copy-bytes.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
+import { readInTwo, readNow, WORTH_TWO } from '../read-in-two.js'
 import type { FileAttribute } from './file-attribute.js'
 import { decompressLznt1 } from './lznt1.js'
 import {
@@ -28,8 +29,10 @@ export interface NtfsStream extends ByteSource {
   /**
    * All of a range, however damaged; clipped to the size of the stream.
    * @param room where its bytes go: asked for at most a MiB at once; its own memory for each piece unless given
+   * @param ahead what the room is asked for at once instead, a MiB or some, and while the pieces of the room before are
+   *   still to come
    */
-  pieces(start?: bigint, end?: bigint, room?: Room): AsyncGenerator<Piece>
+  pieces(start?: bigint, end?: bigint, room?: Room, ahead?: number): AsyncGenerator<Piece>
 }
 
 /** Most bytes of a piece. */
@@ -47,10 +50,15 @@ export function openStream(
   name: string,
 ): NtfsStream {
   const size = attribute.sizes.data
-  const pieces = (start = 0n, end = size, room: Room = (_, length) => Buffer.allocUnsafe(length)) =>
+  const pieces = (
+    start = 0n,
+    end = size,
+    room: Room = (_, length) => Buffer.allocUnsafe(length),
+    ahead?: number,
+  ) =>
     attribute.value
       ? valuePieces(attribute.value, start, end)
-      : clusterPieces(source, space, planStream(attribute, space, start, minimum(end, size)), room)
+      : clusterPieces(source, space, planStream(attribute, space, start, minimum(end, size)), room, ahead)
   return {
     name,
     size,
@@ -81,76 +89,110 @@ async function* valuePieces(value: Buffer, start: bigint, end: bigint): AsyncGen
 /** A part of a batch that becomes bytes: clusters, or a compression unit. */
 type Part = Exclude<Segment, { kind: 'zero' | 'gap' }>
 
-/** Parts that follow one another are gathered in one piece. */
+/** Parts that follow one another, read into one room. */
+interface Batch {
+  readonly kind: 'batch'
+  readonly parts: Part[]
+  length: number
+}
+
 async function* clusterPieces(
   source: ByteSource,
   space: ClusterSpace,
   plan: Iterable<Segment>,
   room: Room,
+  ahead: number | undefined,
 ): AsyncGenerator<Piece> {
-  let batch: Part[] = []
-  let gathered = 0
   const reader = createBatchReader(source, space)
-  for (const segment of plan) {
-    if (segment.kind === 'zero' || segment.kind === 'gap') {
-      yield* readBatch(batch, gathered, room, reader)
-      batch = []
-      gathered = 0
-      yield segment.kind === 'zero' ? segment : { ...segment, kind: 'unreadable' }
-      continue
-    }
-    for (const part of segment.length <= PIECE_SIZE ? [segment] : partsOf(segment)) {
-      const length = Number(part.length)
-      if (gathered + length > PIECE_SIZE) {
-        yield* readBatch(batch, gathered, room, reader)
-        batch = []
-        gathered = 0
+  let reading: Reading | undefined
+  try {
+    for (const next of inBatches(plan, ahead ?? PIECE_SIZE)) {
+      const before = reading && piecesOf(reading, await reading.lost)
+      reading = next.kind === 'batch' ? beginReading(next, room, reader) : undefined
+      if (before) for (const piece of before) yield piece
+      if (next.kind === 'zero') yield next
+      else if (next.kind === 'gap') yield { ...next, kind: 'unreadable' }
+      else if (reading && ahead === undefined) {
+        for (const piece of piecesOf(reading, await reading.lost)) yield piece
+        reading = undefined
       }
-      batch.push(part)
-      gathered += length
     }
+    if (reading) for (const piece of piecesOf(reading, await reading.lost)) yield piece
+  } finally {
+    // Nobody may take the room, or close the file, from under a thread that reads.
+    await reading?.lost.catch(() => {})
   }
-  yield* readBatch(batch, gathered, room, reader)
 }
 
-/** Pieces of a run; a unit, which is smaller than one, as it is. */
-function* partsOf(segment: Part): Generator<Part> {
+/** @param size of a batch at most */
+function* inBatches(plan: Iterable<Segment>, size: number): Generator<Batch | Exclude<Segment, Part>> {
+  let batch: Batch = { kind: 'batch', parts: [], length: 0 }
+  for (const segment of plan) {
+    const isPart = segment.kind !== 'zero' && segment.kind !== 'gap'
+    for (const part of !isPart ? [] : segment.length <= size ? [segment] : partsOf(segment, size)) {
+      const length = Number(part.length)
+      if (batch.length > 0 && batch.length + length > size) {
+        yield batch
+        batch = { kind: 'batch', parts: [], length: 0 }
+      }
+      batch.parts.push(part)
+      batch.length += length
+    }
+    if (isPart) continue
+    if (batch.length > 0) yield batch
+    batch = { kind: 'batch', parts: [], length: 0 }
+    yield segment
+  }
+  if (batch.length > 0) yield batch
+}
+
+/** A run in parts of a size; a unit, which is smaller than one, as it is. */
+function* partsOf(segment: Part, size: number): Generator<Part> {
   if (segment.kind === 'unit') {
     yield segment
     return
   }
   const { length } = segment
-  for (let done = 0n; done < length; done += BigInt(PIECE_SIZE))
+  for (let done = 0n; done < length; done += BigInt(size))
     yield {
       kind: 'clusters',
       offset: segment.offset + done,
-      length: minimum(BigInt(PIECE_SIZE), length - done),
+      length: minimum(BigInt(size), length - done),
       place: segment.place + done,
     }
 }
 
-async function* readBatch(
-  batch: readonly Part[],
-  length: number,
-  room: Room,
-  reader: BatchReader,
-): AsyncGenerator<Piece> {
-  const [first] = batch
-  if (!first) return
-  const start = first.offset
-  const buffer = room(start, length)
-  const piece = (from: number, to: number): Piece => ({
-    kind: 'bytes',
-    offset: start + BigInt(from),
-    bytes: buffer.subarray(from, to),
-  })
+/** A batch whose room is being filled. */
+interface Reading {
+  readonly offset: bigint
+  readonly buffer: Buffer
+  readonly lost: Promise<readonly Lost[]>
+}
+
+function beginReading({ parts, length }: Batch, room: Room, reader: BatchReader): Reading {
+  const { offset } = parts[0]!
+  const buffer = room(offset, length)
+  const lost = reader(parts, buffer)
+  // A failure is met where it is waited for; until then it is not unhandled.
+  lost.catch(() => {})
+  return { offset, buffer, lost }
+}
+
+function* piecesOf({ offset, buffer }: Reading, lost: readonly Lost[]): Generator<Piece> {
   let at = 0
-  for (const { from, to, reason } of await reader(batch, buffer)) {
-    if (from > at) yield piece(at, from)
-    yield { kind: 'unreadable', offset: start + BigInt(from), length: BigInt(to - from), reason }
+  for (const { from, to, reason } of lost) {
+    yield* bytesOf(offset, buffer, at, from)
+    yield { kind: 'unreadable', offset: offset + BigInt(from), length: BigInt(to - from), reason }
     at = to
   }
-  if (length > at) yield piece(at, length)
+  yield* bytesOf(offset, buffer, at, buffer.length)
+}
+
+function* bytesOf(offset: bigint, buffer: Buffer, begin: number, end: number): Generator<Piece> {
+  for (let from = begin; from < end; from += PIECE_SIZE) {
+    const bytes = buffer.subarray(from, Math.min(from + PIECE_SIZE, end))
+    yield { kind: 'bytes', offset: offset + BigInt(from), bytes }
+  }
 }
 
 /** Bytes that could not be had, counted from the beginning of what was to be filled. */
@@ -169,7 +211,7 @@ function createBatchReader(source: ByteSource, space: ClusterSpace): BatchReader
   let stretch = Buffer.alloc(0)
 
   async function readStretch(place: bigint, length: number): Promise<boolean> {
-    if (source.place) return readNow(source, place, stretch, 0, length)
+    if (source.place) return readAtOnce(source, place, stretch, 0, length)
     return (await tryRead(source, place, stretch.subarray(0, length))) === undefined
   }
 
@@ -209,7 +251,7 @@ function createBatchReader(source: ByteSource, space: ClusterSpace): BatchReader
       if (group.length > 1) apart = index + group.length
       const part = batch[index++]!
       const end = at + Number(part.length)
-      if (part.kind === 'unit' || !readNow(source, part.place, target, at, end - at)) {
+      if (part.kind === 'unit' || !(await readAtOnce(source, part.place, target, at, end - at))) {
         const own = target.subarray(at, end)
         const failures = await (part.kind === 'unit'
           ? readUnit(part, own)
@@ -242,14 +284,18 @@ function groupAt(batch: readonly Part[], index: number): readonly ClusterSegment
  * Reads from the file that a volume lies in, without the promise that a ByteSource takes for each run.
  * @returns whether it could; why not, and how much there is, the source tells
  */
-function readNow(source: ByteSource, place: bigint, target: Buffer, at: number, length: number): boolean {
+function readAtOnce(
+  source: ByteSource,
+  place: bigint,
+  target: Buffer,
+  at: number,
+  length: number,
+): boolean | Promise<boolean> {
   const file = source.place
   if (!file || place + BigInt(length) > source.size) return false
-  try {
-    return fs.readSync(file.fd, target, at, length, file.offset + place) === length
-  } catch {
-    return false
-  }
+  return length < WORTH_TWO
+    ? readNow(file.fd, file.offset + place, target, at, length)
+    : readInTwo(file.fd, file.offset + place, target.subarray(at, at + length))
 }
 
 type UnitReader = (unit: UnitSegment, target: Buffer) => Promise<readonly Lost[]>
@@ -298,6 +344,8 @@ async function readClusters(source: ByteSource, place: bigint, target: Buffer): 
     const [from, to] = range
     const failure = await tryRead(source, place + BigInt(from), target.subarray(from, to))
     if (failure === undefined) continue
+    // A medium that fails slowly must not keep signals waiting.
+    await nextTurn()
     const { reason, sound } = failure
     if (sound > 0) left.push([from + sound, to])
     else {

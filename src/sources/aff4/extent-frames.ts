@@ -6,7 +6,7 @@ import { clipLength } from '../../formats/clip-length.js'
 import { FormatError } from '../../formats/format-error.js'
 import { min } from '../../formats/min-max.js'
 import type { Batch } from '../../frames/frame.js'
-import { type Outbox, SLAB } from '../outbox.js'
+import { type Outbox, READ_SIZE } from '../outbox.js'
 import { readRun } from '../read-run.js'
 import type { Medium } from '../salvage.js'
 import { createStreamFrames, now } from '../stream-frames.js'
@@ -16,7 +16,7 @@ const UNIT = 32 << 10
 /** Chunks that are asked for at once; the reader gives no more than a read of its own holds. */
 const MOST_CHUNKS = 512
 /** Less room than this is not worth a read. */
-const LEAST_ROOM = SLAB / 4
+const LEAST_ROOM = READ_SIZE / 4
 
 export interface ExtentsToFrames {
   /** Shared by all streams of a run: its memory would pile up, one file after another. */
@@ -82,7 +82,7 @@ export async function* extentsToFrames({
         at = reach.end
         continue
       }
-      if (outbox.rest().length < Math.min(SLAB, Math.max(LEAST_ROOM, chunkSize))) yield outbox.take()
+      if (outbox.rest().length < Math.min(READ_SIZE, Math.max(LEAST_ROOM, chunkSize))) yield outbox.take()
       const left = end - at < found.length ? end - at : found.length
       at += await sendChunks(found.stream, at, found.offset, left)
       yield* outbox.pause()

@@ -1,7 +1,7 @@
 import { reasonOf } from '../../cli/failure.js'
 import { showSize } from '../../cli/sizes.js'
 import type { Batch } from '../../frames/frame.js'
-import { SLAB } from '../outbox.js'
+import { READ_SIZE } from '../outbox.js'
 import type { StreamFrames } from '../stream-frames.js'
 import { endStream, noteStream, type Session } from './session.js'
 
@@ -43,7 +43,7 @@ export async function* readToEnd(session: Session, sequence: Sequence): AsyncGen
   }
 
   while (!ended && failure === undefined && !interrupted.aborted) {
-    const length = frames ? SLAB : FIRST_READ
+    const length = frames ? READ_SIZE : FIRST_READ
     if (!outbox.room(length)) yield outbox.take()
     const room = outbox.room(length)!
     const count = await fill(room)

@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import type { ByteSource } from '../../../src/formats/byte-source.js'
 import { openFileSource } from '../../../src/formats/file-source.js'
@@ -121,6 +121,15 @@ test('any range of any runs gives each byte as a cluster by cluster look-up does
         const found = await collect(stream.pieces(BigInt(start), BigInt(end)), start)
         t.true(found.kinds === kinds)
         t.true(found.bytes.equals(expected))
+        const rooms: Buffer[] = []
+        const ahead = stream.pieces(
+          BigInt(start),
+          BigInt(end),
+          (_, length) => rooms[rooms.push(Buffer.alloc(length)) - 1]!,
+          4 * CLUSTER,
+        )
+        t.deepEqual(await collect(ahead, start), found)
+        t.true(rooms.every(({ length }) => length <= 4 * CLUSTER))
         const whole = stream.read(BigInt(start), Math.max(0, end - start))
         if (kinds.includes('x')) await t.throwsAsync(whole, { name: 'FormatError' })
         else t.true(expected.equals(await whole))
@@ -149,6 +158,98 @@ test('runs in a file are those in memory, cut or not', async (t) => {
     }),
     { numRuns: 50 },
   )
+})
+
+/** A file of MiBs, each filled with its number, in a volume that is that file but for its first cluster. */
+function largeFile(t: ExecutionContext, mebibytes: number) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'pmem-test-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const name = path.join(folder, 'volume')
+  const content = Buffer.alloc(mebibytes << 20)
+  for (let at = 0; at < mebibytes; at++) content.fill(at + 1, at << 20, (at + 1) << 20)
+  writeFileSync(name, Buffer.concat([Buffer.alloc(CLUSTER), content]))
+  const length = content.length / CLUSTER
+  const space = { clusterSize: CLUSTER, clusterCount: length + 1 }
+  const file = attribute([{ vcn: 0, lcn: 1, length }], content.length)
+  const open = (source: ByteSource) => openStream(source, space, file, 'stream')
+  return { name, content, open }
+}
+
+const AHEAD = 2 << 20
+
+test('with two rooms, one is read while the pieces of the other are looked at; they come in order', async (t) => {
+  const { name, content, open } = largeFile(t, 7)
+  const source = openFileSource(name)
+  const rooms = [Buffer.alloc(AHEAD), Buffer.alloc(AHEAD)]
+  const asked: bigint[] = []
+  const room = (offset: bigint, length: number) => rooms[asked.push(offset) % 2]!.subarray(0, length)
+  let askedBefore = 0
+  const found = await collect(
+    (async function* () {
+      for await (const piece of open(source).pieces(0n, BigInt(content.length), room, AHEAD)) {
+        if (piece.offset === 0n) askedBefore = asked.length
+        t.true(piece.kind === 'bytes' && piece.bytes.length <= 1 << 20)
+        yield piece
+      }
+    })(),
+  )
+  t.true(found.bytes.equals(content))
+  t.deepEqual(asked, [0n, 2n << 20n, 4n << 20n, 6n << 20n])
+  t.is(askedBefore, 2)
+  await source.close()
+})
+
+test('nothing is written into a room any more when the pieces have been left', async (t) => {
+  const { name, content, open } = largeFile(t, 7)
+  const source = openFileSource(name)
+  const rooms: Buffer[] = []
+  const room = (_: bigint, length: number) => rooms[rooms.push(Buffer.alloc(length)) - 1]!
+  for await (const _ of open(source).pieces(0n, BigInt(content.length), room, AHEAD)) break
+  await source.close()
+  t.is(rooms.length, 2)
+  const read = rooms.map((bytes) => Buffer.from(bytes))
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  t.deepEqual(rooms, read)
+})
+
+test('of a large run only what is bad is lost, wherever in a room that is', async (t) => {
+  const { name, content, open } = largeFile(t, 5)
+  for (const bad of [0, (2 << 20) - CLUSTER, (3 << 20) + (1 << 19), (5 << 20) - CLUSTER]) {
+    const source = openFileSource(name)
+    const { place: _, ...rest } = source
+    const place = BigInt(CLUSTER + bad)
+    const damaged: ByteSource = {
+      ...rest,
+      async read(offset, length, into) {
+        if (offset <= place && place < offset + BigInt(length)) throw new Error('a bad cluster')
+        return source.read(offset, length, into)
+      },
+    }
+    const rooms = [Buffer.alloc(AHEAD), Buffer.alloc(AHEAD)]
+    let turn = 0
+    const room = (_: bigint, length: number) => rooms[turn++ % 2]!.subarray(0, length)
+    const { bytes, kinds } = await collect(open(damaged).pieces(0n, BigInt(content.length), room, AHEAD))
+    t.is(kinds.indexOf('x'), bad)
+    t.is(kinds.replaceAll('d', '').length, CLUSTER)
+    const expected = Buffer.from(content)
+    expected.fill(0, bad, bad + CLUSTER)
+    t.true(bytes.equals(expected))
+    await source.close()
+  }
+})
+
+test('a file that has become shorter since it was opened gives what is left, and says where that ends', async (t) => {
+  const { name, content, open } = largeFile(t, 6)
+  const left = (4 << 20) + 12345
+  const source = openFileSource(name)
+  truncateSync(name, CLUSTER + left)
+  const { bytes, kinds } = await collect(
+    open(source).pieces(0n, BigInt(content.length), (_, length) => Buffer.alloc(length), AHEAD),
+  )
+  t.is(kinds.indexOf('x'), left)
+  t.is(kinds.lastIndexOf('d'), left - 1)
+  t.true(bytes.subarray(0, left).equals(content.subarray(0, left)))
+  await source.close()
 })
 
 test('runs beside a bad sector are read one by one, and once', async (t) => {
