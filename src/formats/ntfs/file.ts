@@ -160,13 +160,17 @@ function collect(
       placed.push({ record: record.number, attribute })
     }
   }
-  const unlisted = base.attributes.filter((attribute) => !taken.has(attribute))
-  for (const attribute of unlisted)
-    if (attribute.type !== ATTRIBUTE.ATTRIBUTE_LIST)
-      complain(`its ${attributeTypeName(attribute.type)} is not in its attribute list`)
-  return [...unlisted.map((attribute) => ({ record: base.number, attribute })), ...placed].sort(
-    (a, b) => a.attribute.type - b.attribute.type,
-  )
+  const unlisted: PlacedAttribute[] = []
+  for (const record of [base, ...extensions.values()])
+    for (const attribute of record.attributes) {
+      if (taken.has(attribute)) continue
+      unlisted.push({ record: record.number, attribute })
+      const where = record === base ? '' : ` in record ${record.number}`
+      if (record !== base || attribute.type !== ATTRIBUTE.ATTRIBUTE_LIST)
+        complain(`its ${attributeTypeName(attribute.type)}${where} is not in its attribute list`)
+    }
+  // Where two are alike, the one that is listed counts.
+  return [...placed, ...unlisted].sort((a, b) => a.attribute.type - b.attribute.type)
 }
 
 function findListed(record: MftRecord, entry: AttributeListEntry): Attribute | undefined {

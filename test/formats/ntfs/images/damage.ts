@@ -52,7 +52,7 @@ function inBoot(change: (boot: Buffer) => void, both = false) {
 }
 
 /** The attribute list of a file where it lies in clusters, in one run. */
-function listOf(volume: Editor, path: string): Buffer {
+export function listOf(volume: Editor, path: string): Buffer {
   const record = volume.place(volume.record(path))
   const list = attributeOf(volume.bytes.subarray(record, record + volume.recordSize), ATTRIBUTE_LIST)
   if (list[8] !== 1) throw new Error(`the attribute list of ${path} is resident`)
