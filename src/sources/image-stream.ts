@@ -3,6 +3,7 @@ import { formatAddress } from '../frames/address.js'
 import type { Batch, CloseBody } from '../frames/frame.js'
 import { type ReadBytes, spansToFrames } from './address-space-frames.js'
 import { describe, long, text } from './facts.js'
+import type { Facts } from './files/file-facts.js'
 
 export interface ImageStream {
   /** Its id. */
@@ -15,6 +16,9 @@ export interface ImageStream {
   /** Named in notes. */
   readonly program: string
   readonly batchesAlive?: number | undefined
+  readonly category?: string
+  /** What else is known of it. */
+  readonly facts?: Facts
   /** Why this is not all of it. */
   readonly error?: string
 }
@@ -31,14 +35,18 @@ export async function* imageStream({
   read,
   program,
   batchesAlive,
+  category,
+  facts,
   error,
 }: ImageStream): AsyncGenerator<Batch> {
   const turtle = describe(['aff4:FileImage'], {
     'aff4:originalFileName': text(path),
     'aff4:size': long(size),
+    ...facts,
   })
+  const named = category === undefined ? { name } : { name, category }
   yield [
-    { type: 'stream', stream, time: 0n, body: { name, kind: 'image', size: formatAddress(size) } },
+    { type: 'stream', stream, time: 0n, body: { ...named, kind: 'image', size: formatAddress(size) } },
     { type: 'meta', stream, time: 0n, turtle },
   ]
   const spans = size > 0n ? [{ start: 0n, length: size }] : []

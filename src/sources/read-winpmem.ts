@@ -8,7 +8,7 @@ import type { Handle, Win32 } from '../platform/windows/win32.js'
 import { ACQUISITION_MODE, type AcquisitionMode, WINPMEM_DEVICE } from '../platform/windows/winpmem-codes.js'
 import { isDriverGone } from '../platform/windows/winpmem-device.js'
 import type { ReadBytes } from './address-space-frames.js'
-import { physicalMemory } from './physical-memory.js'
+import { MEMORY, physicalMemory } from './physical-memory.js'
 import { openDriver } from './winpmem/driver.js'
 import { memoryFacts } from './winpmem/facts.js'
 import { leaveLoaded, removeLoaded } from './winpmem/load.js'
@@ -28,6 +28,7 @@ export const tool: Tool = {
     mode: { value: 'pte|physical|iospace', help: 'how the driver is to read memory' },
     load: { help: 'load the driver, leave it loaded, and read nothing' },
     unload: { help: 'unload the driver that --load has left, and read nothing' },
+    'no-collect': { help: 'leave out page files, kernel and drivers' },
   },
   operands: [0, 0],
   async run({ options, log, io }) {
@@ -37,7 +38,8 @@ export const tool: Tool = {
       throw new ToolError(EXIT.usage, '--load and --unload together')
     if (options.flag('unload')) return removeLoaded(await thisMachine(), log)
     if (options.flag('load')) return leaveLoaded(await thisMachine(), driver, log)
-    return io.transmit(readHere(log, { driver, mode, batchesAlive: io.batchesAlive }))
+    const collect = !options.flag('no-collect')
+    return io.transmit(readHere(log, { driver, mode, collect, batchesAlive: io.batchesAlive }))
   },
 }
 
@@ -60,11 +62,14 @@ export interface WinpmemOptions {
   readonly driver: string | undefined
   /** The only one to try. */
   readonly mode: AcquisitionMode | undefined
+  /** Also emit the files that help to analyse the memory. */
+  readonly collect: boolean
   readonly batchesAlive?: number
 }
 
 /**
- * The physical memory as frames. A driver that was not loaded before is gone when they end, however they do.
+ * The physical memory as frames, then the files that belong to it. A driver that was not loaded before is gone when
+ * the memory ends, however it does.
  * @throws {ToolError} naming the cause of a refusal and the next step
  */
 export async function* readWinpmem(win32: Win32, log: Log, options: WinpmemOptions): AsyncGenerator<Batch> {
@@ -87,6 +92,11 @@ export async function* readWinpmem(win32: Win32, log: Log, options: WinpmemOptio
     })
   } finally {
     driver.close()
+  }
+  if (options.collect) {
+    // Page files are on NTFS, whose reader nobody else needs.
+    const { collect } = await import('./winpmem/collect.js')
+    yield* collect(win32, { ...options, firstId: MEMORY + 1, program: PROGRAM, log })
   }
 }
 

@@ -54,7 +54,7 @@ function listen(): Told {
   return { warnings, log: { ...silent, warn: (message) => warnings.push(message) } }
 }
 
-const GIVEN: WinpmemOptions = { driver: DRIVER, mode: undefined, batchesAlive: 0 }
+const GIVEN: WinpmemOptions = { driver: DRIVER, mode: undefined, collect: false, batchesAlive: 0 }
 
 async function acquire(
   win32: Scripted,

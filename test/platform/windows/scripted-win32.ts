@@ -38,6 +38,8 @@ export interface Script {
   readonly goneAfter?: { readonly reads: number; readonly errno: number }
   /** The resource map in the registry. */
   readonly resources?: Buffer
+  /** Told of each call but reads. */
+  readonly onCall?: (call: string) => void
 }
 
 export interface Scripted extends Win32 {
@@ -101,8 +103,13 @@ export function scriptWin32(script: Script): Scripted {
   let modeSet = script.modeSet ?? false
   let next = 0x40
 
+  function note(text: string): void {
+    calls.push(text)
+    script.onCall?.(text)
+  }
+
   function call(syscall: string, subject: string): void {
-    calls.push(`${syscall} ${subject}`)
+    note(`${syscall} ${subject}`)
     const nth = script.refuseCall?.index === calls.length - 1 ? script.refuseCall.errno : undefined
     const errno = nth ?? refuse[`${syscall} ${subject}`] ?? refuse[syscall]
     if (errno !== undefined) throw new Win32Error(syscall, errno, subject)
@@ -151,7 +158,7 @@ export function scriptWin32(script: Script): Scripted {
       return next
     },
     closeHandle(handle) {
-      calls.push('CloseHandle')
+      note('CloseHandle')
       if (!handles.delete(Number(handle))) fail('CloseHandle', E.INVALID_HANDLE)
       settle()
     },

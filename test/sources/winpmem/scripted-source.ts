@@ -1,0 +1,28 @@
+import fs from 'node:fs'
+import { launch } from '../../../src/cli/launch.js'
+import type { Tool } from '../../../src/cli/tool.js'
+import { readWinpmem } from '../../../src/sources/read-winpmem.js'
+import { scriptWin32 } from '../../platform/windows/scripted-win32.js'
+
+/*
+ * pmem-read-winpmem on a made-up Windows with 4 GiB of memory, as a program: every call of Windows is written to a file.
+ *   node scripted-source.js LOG DRIVER
+ */
+const [calls, driver] = process.argv.splice(2, 2) as [string, string]
+const win32 = scriptWin32({
+  ranges: [{ start: 0x1000n, length: 0x1_0000_0000n }],
+  onCall: (call) => fs.appendFileSync(calls, `${call}\n`),
+})
+
+const tool: Tool = {
+  name: 'scripted-source',
+  role: 'source',
+  usage: '',
+  summary: 'memory of a made-up Windows',
+  options: {},
+  operands: [0, 0],
+  run: ({ log, io: { transmit, batchesAlive } }) =>
+    transmit(readWinpmem(win32, log, { driver, mode: undefined, collect: false, batchesAlive })),
+}
+
+launch(Promise.resolve({ tool }))
