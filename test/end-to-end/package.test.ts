@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import test from 'ava'
@@ -28,6 +37,18 @@ test('every man page is installed, and nothing else', (t) => {
 test('every launcher is installed, and nothing else', (t) => {
   const launchers = readdirSync('bin').map((name) => [name, `bin/${name}`])
   t.deepEqual(Object.entries(manifest.bin).sort(), launchers.sort())
+})
+
+test('each launcher runs one file that holds all its tool is made of, threads beside it', (t) => {
+  const bundles = 'dist/src/bin'
+  for (const tool of Object.keys(manifest.bin)) {
+    t.is(readFileSync(`bin/${tool}`, 'utf8'), `#!/usr/bin/env node\nimport '../${bundles}/${tool}.js'\n`)
+    t.is(statSync(`bin/${tool}`).mode & 0o111, 0o111, tool)
+    const text = readFileSync(`${bundles}/${tool}.js`, 'utf8')
+    t.notRegex(text, /\b(from|import)\s*\(?\s*["']\./, tool)
+    for (const [, module] of text.matchAll(/new URL\("\.\/([^"]+)", import\.meta\.url\)/g))
+      t.true(existsSync(path.join(bundles, module!)), `${tool}: ${module}`)
+  }
 })
 
 test('versions are pinned', (t) => {

@@ -1,0 +1,3 @@
+import { launch } from '../cli/launch.js'
+
+launch(import('../sinks/files-sink.js'))
