@@ -5,6 +5,7 @@ import { FOLDER, mixedFile } from './corpus.js'
 import { type Cost, inTurn, runPipeline } from './measure.js'
 import { benchNtfs } from './ntfs.js'
 import { benchListing } from './ntfs-listing.js'
+import { benchStartUp } from './start-up.js'
 
 /**
  * npm run bench [GIB]: what pmem costs beside what it is made of. Prints ratios of time and of processor time, with
@@ -122,6 +123,7 @@ for (const [codec, piped, imaged] of [
 
 await benchNtfs(row)
 await benchListing(row)
+await benchStartUp()
 
 console.log(`\npeak memory at ${gibibytes} GiB, to stay below 200 MiB`)
 for (const [name, peak] of [...peaks].sort()) console.log(`  ${name.padEnd(20)} ${peak.toFixed(0)} MiB`)

@@ -12,7 +12,6 @@ import { besideConsole, createConsole, SILENT } from './imager/console.js'
 import { extraction, introduction, narrate } from './imager/narrate.js'
 import { planOf } from './imager/plan.js'
 import { shellLine } from './imager/shell.js'
-import { holdsMemory, streamCalled } from './imager/volumes.js'
 
 /** What the imager is made of, each loaded when it is needed. */
 const TOOLS: Record<string, () => Promise<{ tool: Tool }>> = {
@@ -27,6 +26,9 @@ const TOOLS: Record<string, () => Promise<{ tool: Tool }>> = {
 }
 
 const load = async (name: string): Promise<Tool> => (await TOOLS[name]!()).tool
+
+/** The reader of volumes, which few command lines need. */
+const volumes = () => import('./imager/volumes.js')
 
 /** pmem and its other names: the stages of a pipeline in one process, by the options of the pmem suite. */
 export const imager = (name: string): { tool: Tool } => ({
@@ -62,8 +64,8 @@ async function run(name: string, context: Context): Promise<ExitCode> {
   const { options, operands, io, log } = context
   const secrets = secretsOf(options)
   const plan = await planOf(context, {
-    streamCalled: (stream, volumes) => streamCalled(stream, volumes, secrets),
-    holdsMemory,
+    streamCalled: async (stream, paths) => (await volumes()).streamCalled(stream, paths, secrets),
+    holdsMemory: async (path) => (await volumes()).holdsMemory(path),
   })
   if (options.flag('plan')) {
     await io.print(`${shellLine(plan)}\n`)

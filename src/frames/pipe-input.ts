@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import { Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import type { ByteInput } from './decode.js'
-import { enlargePipe } from './pipe-size.js'
+import { pipeGrowth } from './pipe-size.js'
 
 /** Below this a read waits for more, so that a batch is worth its overhead. */
 const WORTHWHILE = 256 << 10
@@ -20,7 +20,7 @@ const LONGEST_LOOP_MS = 50
 export function openPipeInput(fd: number, name: string): ByteInput & { close(): void } {
   const stat = fs.fstatSync(fd)
   const waits = stat.isFIFO() || stat.isSocket()
-  if (stat.isFIFO()) enlargePipe(fd)
+  const carried = stat.isFIFO() ? pipeGrowth(fd) : () => {}
   const own = stat.isFIFO() ? reopened(fd) : fd
   const waiter = waits ? openWaiter(own) : undefined
   let closed = false
@@ -60,7 +60,9 @@ export function openPipeInput(fd: number, name: string): ByteInput & { close(): 
         looping = performance.now()
       }
       if (closed) return 0
-      return waiter ? readWaiting(waiter, into) : (readNow(into) ?? 0)
+      const count = waiter ? await readWaiting(waiter, into) : (readNow(into) ?? 0)
+      carried(count)
+      return count
     },
     /** Input ends here, also for a read that waits. */
     close() {

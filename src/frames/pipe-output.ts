@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import type { Bytes } from '../formats/byte-source.js'
-import { enlargePipe } from './pipe-size.js'
+import { pipeGrowth } from './pipe-size.js'
 
 /** Most pieces that one writev takes (IOV_MAX). */
 const MOST_PIECES = 1024
@@ -10,8 +10,12 @@ export type WritePieces = (pieces: Bytes[]) => Promise<void>
 
 /** Standard output, or another descriptor that may be a pipe: written in a thread, waited for by promise. */
 export function openPipeOutput(fd: number): WritePieces {
-  if (fs.fstatSync(fd).isFIFO()) enlargePipe(fd)
-  return (pieces) => writeWhole(fd, pieces)
+  if (!fs.fstatSync(fd).isFIFO()) return (pieces) => writeWhole(fd, pieces)
+  const carried = pipeGrowth(fd)
+  return async (pieces) => {
+    await writeWhole(fd, pieces)
+    carried(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  }
 }
 
 /** Writes pieces in order, whole: at `position`, or where the descriptor stands. */

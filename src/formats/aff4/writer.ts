@@ -1,4 +1,4 @@
-import { deflateSync } from 'fflate'
+import { deflateRawSync } from 'node:zlib'
 import type { Run } from '../address-space.js'
 import type { ByteSink, Bytes } from '../byte-source.js'
 import { type Checkpoint, graphCheckpoints } from './checkpoint.js'
@@ -180,7 +180,7 @@ function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeW
       settled.add(Array.from(statements, (statement) => spell(statement, dialect)))
     },
     async segment(object, bytes) {
-      const deflated = deflateSync(bytes)
+      const deflated = deflateRawSync(bytes)
       const name = parts.memberName(object)
       if (deflated.length < bytes.length) await zip.write({ name, pieces: [deflated], inflated: bytes })
       else await zip.write({ name, pieces: [bytes] })
