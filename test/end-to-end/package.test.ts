@@ -45,7 +45,7 @@ test('each launcher runs one file that holds all its tool is made of, threads be
     t.is(readFileSync(`bin/${tool}`, 'utf8'), `#!/usr/bin/env node\nimport '../${bundles}/${tool}.js'\n`)
     t.is(statSync(`bin/${tool}`).mode & 0o111, 0o111, tool)
     const text = readFileSync(`${bundles}/${tool}.js`, 'utf8')
-    t.notRegex(text, /\b(from|import)\s*\(?\s*["']\./, tool)
+    t.notRegex(text, /\b(from|import)\s*\(?\s*["']\.{1,2}\//, tool)
     for (const [, module] of text.matchAll(/new URL\("\.\/([^"]+)", import\.meta\.url\)/g))
       t.true(existsSync(path.join(bundles, module!)), `${tool}: ${module}`)
   }

@@ -1,4 +1,4 @@
-import { parse } from 'yaml'
+import { createRequire } from 'node:module'
 import type { Run } from '../../formats/address-space.js'
 import { FormatError } from '../../formats/format-error.js'
 
@@ -50,6 +50,8 @@ export const MOST_PMEM_INFO = 64 << 10
 
 const ADDRESSES = 1n << 64n
 
+const require = createRequire(import.meta.url)
+
 /** @throws {FormatError} when it is not what MacPmem writes */
 export function parsePmemInfo(text: string): PmemInfo {
   const { meta, records } = mapping(parseYaml(text), 'it')
@@ -89,6 +91,8 @@ export function ramRuns(ranges: readonly EfiRange[]): Run[] {
 }
 
 function parseYaml(text: string): unknown {
+  // Loaded here: every pmem would start 40 ms later for what only a Mac needs.
+  const { parse } = require('yaml') as typeof import('yaml')
   try {
     // Aliases would let a few bytes stand for very many.
     return parse(text, { intAsBigInt: true, maxAliasCount: 0, logLevel: 'error' })
