@@ -7,11 +7,12 @@ import { assembleFile, findAttribute } from '../../../src/formats/ntfs/file.js'
 import type { FileAttribute } from '../../../src/formats/ntfs/file-attribute.js'
 import type { Finding } from '../../../src/formats/ntfs/finding.js'
 import { openLogFile } from '../../../src/formats/ntfs/log-file/read.js'
+import { scanMft } from '../../../src/formats/ntfs/mft-scan.js'
 import { scanSecurityEntries } from '../../../src/formats/ntfs/security/store.js'
 import { openStream } from '../../../src/formats/ntfs/stream.js'
 import { openVolume, RECORD } from '../../../src/formats/ntfs/volume.js'
 import { bufferSource } from '../buffer-source.js'
-import { edit } from './images/editor.js'
+import { attributeOf, edit } from './images/editor.js'
 import { image } from './images/image.js'
 
 const VAST = 1n << 50n
@@ -106,4 +107,40 @@ test('an attribute list that names records of others is left after 8192 of them,
     file.attributes.map(({ type }) => type).sort(),
     sound.base.attributes.map(({ type }) => type).sort(),
   )
+})
+
+const AGAIN = 127
+
+test('$MFT whose runs name clusters of the volume twice is searched for no more than the volume has', async (t) => {
+  const small = edit(await image('small'))
+  const lcn = small.place(0) / small.cluster
+  const clusters = small.bytes.length / small.cluster - lcn - 1
+  small.edit(RECORD.MFT, (record) => {
+    const data = attributeOf(record, ATTRIBUTE.DATA)
+    for (const at of [40, 48, 56]) data.writeBigUInt64LE(BigInt((clusters + AGAIN) * small.cluster), at)
+    data.writeBigUInt64LE(BigInt(clusters + AGAIN - 1), 24)
+    const runs = data.subarray(data.readUInt16LE(32))
+    // Where it is, up to the end of the volume; and there again.
+    runs[0] = 0x12
+    runs.writeUInt16LE(clusters, 1)
+    runs.writeInt8(lcn, 3)
+    runs.set([0x11, AGAIN, 0, 0], 4)
+  })
+  const source = bufferSource(small.bytes)
+  let bytes = 0
+  const counting: ByteSource = {
+    ...source,
+    read(offset, length, into) {
+      bytes += length
+      return source.read(offset, length, into)
+    },
+  }
+  const messages: string[] = []
+  const volume = await openVolume(counting, ({ message }) => messages.push(message))
+  t.is(volume.mft.size, BigInt((clusters + AGAIN) * small.cluster))
+  bytes = 0
+  const numbers = (await gather(scanMft(volume))).flat().map(({ number }) => number)
+  t.true(numbers.length > 100)
+  t.true(bytes <= small.bytes.length + (1 << 20), String(bytes))
+  t.true(messages.includes('$MFT claims more clusters than the volume has; the rest is not searched'))
 })
