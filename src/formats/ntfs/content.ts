@@ -3,18 +3,16 @@ import { ATTRIBUTE } from './attribute-type.js'
 import { findAttribute, type NtfsFile } from './file.js'
 import type { FileAttribute } from './file-attribute.js'
 import { NtfsError } from './finding.js'
-import { decodeReparsePoint, REPARSE_TAG } from './reparse-point.js'
+import { decodeReparsePoint, LARGEST_REPARSE_POINT, REPARSE_TAG } from './reparse-point.js'
 import type { Piece, Room } from './stream.js'
 import { planStream } from './stream-plan.js'
 import type { NtfsVolume } from './volume.js'
-import { decodeWofReparseData } from './wof/reparse-data.js'
+import { decodeWofReparseData, WOF_STREAM } from './wof/reparse-data.js'
 
 /** What a program that opens a stream reads: decompressed, whoever compressed it. */
 export interface Content extends ByteSource {
   pieces(start?: bigint, end?: bigint, room?: Room, ahead?: number): AsyncGenerator<Piece>
 }
-
-const WOF_STREAM = 'WofCompressedData'
 
 /**
  * Opens a stream of a file as programs see it. A file that WOF compressed has a hole for its unnamed stream and its bytes
@@ -63,5 +61,3 @@ function nextStored(attribute: FileAttribute, { geometry }: NtfsVolume, offset: 
 }
 
 const WHERE_IT_IS = 'ntfs-stat shows its reparse point'
-/** The driver stops at 16 KiB. */
-const LARGEST_REPARSE_POINT = 1n << 20n

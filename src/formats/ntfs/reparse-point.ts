@@ -66,6 +66,9 @@ export interface ReparsePoint {
   readonly complaint?: string
 }
 
+/** No more of one is read; the driver of Windows stops at 16 KiB. */
+export const LARGEST_REPARSE_POINT = 1n << 20n
+
 /** @throws {NtfsError} when not even the header is whole */
 export function decodeReparsePoint(value: Buffer): ReparsePoint {
   if (value.length < HEADER_SIZE) throw new NtfsError(`$REPARSE_POINT of ${value.length} bytes is cut off`)

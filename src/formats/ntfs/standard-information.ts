@@ -1,3 +1,5 @@
+import { ATTRIBUTE } from './attribute-type.js'
+import { findAttribute, type NtfsFile } from './file.js'
 import type { FileTimes } from './file-name.js'
 import { NtfsError } from './finding.js'
 
@@ -54,6 +56,12 @@ export function decodeStandardInformation(value: Buffer): StandardInformation {
     ...(holds(64) && { quotaCharged: value.readBigUInt64LE(56) }),
     ...(holds(72) && { usn: value.readBigInt64LE(64) }),
   }
+}
+
+/** That of a file. @throws {NtfsError} as `decodeStandardInformation` */
+export function standardInformationOf(file: NtfsFile): StandardInformation | undefined {
+  const value = findAttribute(file, ATTRIBUTE.STANDARD_INFORMATION)?.value
+  return value && decodeStandardInformation(value)
 }
 
 /** Whether names in this directory differ by case alone: what WSL asks for. */

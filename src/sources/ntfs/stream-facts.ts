@@ -1,14 +1,10 @@
 import { ATTRIBUTE_FLAG } from '../../formats/ntfs/attribute.js'
-import { ATTRIBUTE } from '../../formats/ntfs/attribute-type.js'
-import { findAttribute } from '../../formats/ntfs/file.js'
+import type { NtfsFile } from '../../formats/ntfs/file.js'
 import { fileFlagNames } from '../../formats/ntfs/file-flags.js'
 import type { FileTimes } from '../../formats/ntfs/file-name.js'
 import { type Filetime, isOnCalendar, unixNanoseconds } from '../../formats/ntfs/filetime.js'
 import { isInUse } from '../../formats/ntfs/record.js'
-import {
-  decodeStandardInformation,
-  type StandardInformation,
-} from '../../formats/ntfs/standard-information.js'
+import { type StandardInformation, standardInformationOf } from '../../formats/ntfs/standard-information.js'
 import { dateTime, describe, type Literal, long, text } from '../facts.js'
 import { type Facts, ofPath } from '../files/file-facts.js'
 import type { NamedStream } from './named-stream.js'
@@ -37,8 +33,7 @@ export function describeStream(
 }
 
 function ofStandardInformation({ file }: NamedStream): Facts {
-  const value = findAttribute(file, ATTRIBUTE.STANDARD_INFORMATION)?.value
-  const standard = value && decode(value)
+  const standard = informationOf(file)
   if (!standard) return {}
   const { times, flags, securityId } = standard
   return {
@@ -52,9 +47,9 @@ function ofStandardInformation({ file }: NamedStream): Facts {
 }
 
 /** A damaged one tells nothing; the stream is sent all the same. */
-function decode(value: Buffer): StandardInformation | undefined {
+function informationOf(file: NtfsFile): StandardInformation | undefined {
   try {
-    return decodeStandardInformation(value)
+    return standardInformationOf(file)
   } catch {
     return undefined
   }

@@ -6,13 +6,12 @@ import { isDirectory, type NtfsFile } from '../../formats/ntfs/file.js'
 import type { FileAttribute } from '../../formats/ntfs/file-attribute.js'
 import { isInUse } from '../../formats/ntfs/record.js'
 import { REPARSE_TAG } from '../../formats/ntfs/reparse-point.js'
+import { WOF_STREAM } from '../../formats/ntfs/wof/reparse-data.js'
 import { type Export, guarded } from './export.js'
 import { writeContent, writeText } from './export-content.js'
 import { exportPlace } from './export-name.js'
 import { readReparsePoint, writeReparsePoint } from './export-reparse-point.js'
 import { describe, type ExportedFile } from './exported-file.js'
-
-const WOF_STREAM = 'WofCompressedData'
 
 /**
  * Writes a file or a directory, its streams and what its reparse point says, not what is below it.

@@ -1,12 +1,13 @@
 import { ATTRIBUTE } from '../../formats/ntfs/attribute-type.js'
 import { findAttribute, type NtfsFile } from '../../formats/ntfs/file.js'
-import { decodeReparsePoint, type ReparsePoint } from '../../formats/ntfs/reparse-point.js'
+import {
+  decodeReparsePoint,
+  LARGEST_REPARSE_POINT,
+  type ReparsePoint,
+} from '../../formats/ntfs/reparse-point.js'
 import { type Export, guarded, lose } from './export.js'
 import { writeText } from './export-content.js'
 import type { ExportedFile } from './exported-file.js'
-
-/** Larger ones are not Windows'. */
-const LARGEST_REPARSE_POINT = 1n << 20n
 
 /** What leads elsewhere from a file; undefined, and told, where it cannot be read. */
 export async function readReparsePoint(

@@ -1,15 +1,11 @@
 import type { TreeFacts } from '../../cli/tree.js'
-import { ATTRIBUTE } from '../../formats/ntfs/attribute-type.js'
-import { findAttribute, type NtfsFile } from '../../formats/ntfs/file.js'
+import type { NtfsFile } from '../../formats/ntfs/file.js'
 import { fileFlagNames } from '../../formats/ntfs/file-flags.js'
 import { links } from '../../formats/ntfs/file-name.js'
 import { formatFiletime, unixNanoseconds } from '../../formats/ntfs/filetime.js'
 import { namesOf } from '../../formats/ntfs/parent-path.js'
 import { isInUse } from '../../formats/ntfs/record.js'
-import {
-  decodeStandardInformation,
-  type StandardInformation,
-} from '../../formats/ntfs/standard-information.js'
+import { type StandardInformation, standardInformationOf } from '../../formats/ntfs/standard-information.js'
 import { type Export, lose, type Thing } from './export.js'
 
 /** Deleted files stand apart: what is there now may have their names. */
@@ -59,8 +55,7 @@ export function describe(to: Export, file: NtfsFile, path: readonly string[]): E
 
 function readInformation(to: Export, file: NtfsFile, shown: string): StandardInformation | undefined {
   try {
-    const value = findAttribute(file, ATTRIBUTE.STANDARD_INFORMATION)?.value
-    return value && decodeStandardInformation(value)
+    return standardInformationOf(file)
   } catch (error) {
     lose(to, shown, error)
     return undefined

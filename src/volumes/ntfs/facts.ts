@@ -6,17 +6,15 @@ import type { FileAttribute } from '../../formats/ntfs/file-attribute.js'
 import type { FileName } from '../../formats/ntfs/file-name.js'
 import { formerSequence, namesOf } from '../../formats/ntfs/parent-path.js'
 import { isInUse } from '../../formats/ntfs/record.js'
-import { decodeReparsePoint, type ReparsePoint } from '../../formats/ntfs/reparse-point.js'
 import {
-  decodeStandardInformation,
-  type StandardInformation,
-} from '../../formats/ntfs/standard-information.js'
+  decodeReparsePoint,
+  LARGEST_REPARSE_POINT,
+  type ReparsePoint,
+} from '../../formats/ntfs/reparse-point.js'
+import { type StandardInformation, standardInformationOf } from '../../formats/ntfs/standard-information.js'
 import type { NtfsVolume } from '../../formats/ntfs/volume.js'
 import type { FormatParts } from './listing.js'
 import { TIMES } from './time-facts.js'
-
-/** A reparse point is smaller. */
-const LARGEST_REPARSE_POINT = 16n << 10n
 
 /** What the record of an entry tells. */
 export interface Facts {
@@ -67,7 +65,7 @@ export async function readFacts({ volume, lost }: FormatParts, entry: DirectoryE
     if (!isOurs) return { ...NOTHING, state: 'reallocated' }
     const file = await volume.file(record)
     const names = namesOf(file)
-    const information = informationOf(file)
+    const information = standardInformationOf(file)
     const reparse = await reparseOf(volume, file)
     return {
       state: stateOf(entry, used, names),
@@ -95,11 +93,6 @@ function stateOf(entry: DirectoryEntry, used: boolean, names: readonly FileName[
 function isNamed(entry: DirectoryEntry, names: readonly FileName[]): boolean {
   const { parent } = entry.fileName()
   return names.some((name) => name.name === entry.name && name.parent.record === parent.record)
-}
-
-function informationOf(file: NtfsFile): StandardInformation | undefined {
-  const value = findAttribute(file, ATTRIBUTE.STANDARD_INFORMATION)?.value
-  return value && decodeStandardInformation(value)
 }
 
 async function reparseOf(volume: NtfsVolume, file: NtfsFile): Promise<ReparsePoint | undefined> {

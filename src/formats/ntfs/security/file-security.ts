@@ -4,7 +4,7 @@ import { openFileIndex } from '../file-index.js'
 import { NtfsError, type Report } from '../finding.js'
 import { entryData, entryKey } from '../index-entry.js'
 import { findInIndex } from '../index-walk.js'
-import { decodeStandardInformation } from '../standard-information.js'
+import { standardInformationOf } from '../standard-information.js'
 import { type NtfsVolume, RECORD } from '../volume.js'
 import { readSecurityEntry, type SecurityEntryPlace, scanSecurityEntries } from './store.js'
 
@@ -35,8 +35,7 @@ export async function readFileSecurity(
 ): Promise<FileSecurity | undefined> {
   const own = findAttribute(file, ATTRIBUTE.SECURITY_DESCRIPTOR)
   if (own) return { id: undefined, descriptor: await volume.read(own, LARGEST_DESCRIPTOR) }
-  const standard = findAttribute(file, ATTRIBUTE.STANDARD_INFORMATION)?.value
-  const id = standard && decodeStandardInformation(standard).securityId
+  const id = standardInformationOf(file)?.securityId
   if (!id) return undefined
   const descriptor = await descriptorOf(volume, id, report)
   if (!descriptor) throw new NtfsError(`$Secure knows no security id ${id}`)

@@ -13,6 +13,9 @@ const PROVIDER = { WIM: 1, FILE: 2 } as const
 const ALGORITHMS = ['xpress4k', 'lzx', 'xpress8k', 'xpress16k'] as const
 export type WofAlgorithm = (typeof ALGORITHMS)[number]
 
+/** The stream that holds a file which WOF compressed. */
+export const WOF_STREAM = 'WofCompressedData'
+
 /** Where the content of a file is that WOF keeps: in its own stream `WofCompressedData`, or in a WIM elsewhere. */
 export type WofPlace =
   | { readonly provider: 'file'; readonly algorithm: WofAlgorithm }
