@@ -6,10 +6,9 @@ import type { Io } from '../../src/cli/tool.js'
 import { tool } from '../../src/volumes/ntfs-dump.js'
 import { printParts } from '../../src/volumes/printer.js'
 import { attributeOf, type Editor, edit } from '../formats/ntfs/images/editor.js'
-import { image } from '../formats/ntfs/images/image.js'
+import { image, realImage } from '../formats/ntfs/images/image.js'
 import { fls, icat, ntfsinfo } from '../formats/ntfs/images/peers.js'
 import { scratch } from '../sinks/pipeline.js'
-import { unpack } from './ntfs/peer-images.js'
 import { tell } from './ntfs/run.js'
 
 async function dump(file: string, ...words: string[]): Promise<string> {
@@ -184,7 +183,7 @@ test('the slack of a file: what its last cluster holds behind its end', async (t
 })
 
 test('the slack of a file by Windows holds the pattern that free space was filled with', async (t) => {
-  const file = unpack(t, 'ntfs-ptrn')
+  const file = await realImage('ntfs-ptrn')
   t.regex(await dump(file, '2.txt', '--slack'), /\|(?:PTRN|TRNP|RNPT|NPTR){4}\|/)
 })
 

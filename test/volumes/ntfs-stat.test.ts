@@ -8,12 +8,18 @@ import { decodeIndexBlock } from '../../src/formats/ntfs/index-block.js'
 import { tool } from '../../src/volumes/ntfs-stat.js'
 import { encodeNameEntry, protect } from '../formats/ntfs/encode-index.js'
 import { attributeOf, edit } from '../formats/ntfs/images/editor.js'
-import { type Image, type ImageName, image, type ManifestFile } from '../formats/ntfs/images/image.js'
+import {
+  type Image,
+  type ImageName,
+  image,
+  type ManifestFile,
+  realImage,
+} from '../formats/ntfs/images/image.js'
 import { istat, ntfsinfo } from '../formats/ntfs/images/peers.js'
 import { BLOCK, makeShadowVolume } from '../formats/ntfs/shadow-copies/shadow-maker.js'
 import { deleteRecord, makeVolume, rootBlocksAt } from '../formats/ntfs/small-volume.js'
 import { scratch } from '../sinks/pipeline.js'
-import { REAL_OFFSET, truth, unpack } from './ntfs/peer-images.js'
+import { REAL_OFFSET, truth } from './ntfs/peer-images.js'
 import { tell } from './ntfs/run.js'
 
 interface Times {
@@ -199,7 +205,7 @@ test('owner and group are those of ntfssecaudit, from descriptors of either kind
 
 for (const name of ['ntfs-lastaccess', 'ntfs-ptrn'] as const)
   test(`the three sets of times of a volume by Windows, each as it stands: ${name}`, async (t) => {
-    const file = unpack(t, name)
+    const file = await realImage(name)
     const iso = (ticks: string | undefined) => formatFiletime(BigInt(ticks!)) || null
     const timesOf = (row: Record<string, string>) => ({
       created: iso(row.created),
@@ -240,7 +246,7 @@ for (const name of ['ntfs-lastaccess', 'ntfs-ptrn'] as const)
   })
 
 test('a file whose index entry was not told when it was accessed', async (t) => {
-  const file = unpack(t, 'ntfs-lastaccess')
+  const file = await realImage('ntfs-lastaccess')
   const own = await stat(file, '/test/1.txt', '--offset', String(REAL_OFFSET))
   t.is(own.standardInformation.accessed, '2019-03-03T12:37:55.2936738Z')
   t.is(own.names[0]!.accessed, '2019-03-03T12:35:06.4811892Z')

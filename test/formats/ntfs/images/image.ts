@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
-import { mkdirSync, readFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { readFile, rename } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
@@ -89,6 +89,31 @@ export async function image(name: ImageName): Promise<Image> {
   const file = path.join(runFolder(), name)
   await runMounting('test/formats/ntfs/images/make.py', name, file)
   return { file, manifest: JSON.parse(await readFile(`${file}.json`, 'utf8')) as Manifest }
+}
+
+/** Volumes by others in test/data/ntfs. */
+export type RealImage = 'ntfs-lastaccess' | 'ntfs-ptrn' | 'colin_testfs1'
+
+const unpacked = new Map<RealImage, Promise<string>>()
+
+/** The disk, unpacked where it takes no more room than it has content, once in a run: to be read only. */
+export function realImage(name: RealImage): Promise<string> {
+  let file = unpacked.get(name)
+  if (!file) {
+    file = unpack(name)
+    unpacked.set(name, file)
+  }
+  return file
+}
+
+async function unpack(name: RealImage): Promise<string> {
+  const file = path.join(runFolder(), name)
+  if (existsSync(file)) return file
+  const own = `${file}.${process.pid}`
+  const script = 'gzip -dc "$1" | dd of="$2" bs=64k iflag=fullblock conv=sparse status=none'
+  await run('sh', ['-c', script, 'sh', `test/data/ntfs/${name}.raw.gz`, own])
+  await rename(own, file)
+  return file
 }
 
 /** A folder that the processes of this run share; it is removed when ava, their parent, has ended. */
