@@ -296,3 +296,14 @@ test('case 30: mutated logs are read to their end, bounded, and nothing but an N
     { numRuns: 150 },
   )
 })
+
+test('a page of 1.1 stays where it is, whatever stands where 2.0 tells the place', async (t) => {
+  const log = encodeLog(40, 5, 3, [100, 9000, 50])
+  // As a log has it that was formatted with ones and never cleared.
+  for (let page = 5; page < 8; page++) log.writeUInt32LE(0xffff_ffff, page * PAGE + 60)
+  const { records } = await read(log)
+  t.deepEqual(
+    records.map(({ transaction, data, cutOff }) => [transaction, data.length, cutOff]),
+    [100, 9000, 50].map((length, index) => [index, length, false]),
+  )
+})

@@ -72,9 +72,10 @@ function locate(
   if (bytes.compare(SIGNATURE, 0, SIGNATURE.length, at, at + SIGNATURE.length) !== 0) return undefined
   const isTailCopy = major < 2 && position < RESTART_PAGES + TAIL_COPIES
   const place = isTailCopy ? Number(bytes.readBigUInt64LE(at + 8)) : bytes.readUInt32LE(at + 60)
-  // What 2.0 left behind stays when a log goes back to 1.1.
-  const isCopy = isTailCopy || (position < CIRCULAR_2 && (major >= 2 || place >= CIRCULAR_2 * pageSize))
-  const index = isCopy ? place / pageSize : position
+  // What 2.0 left behind stays when a log goes back to 1.1, where else these bytes may hold anything.
+  const isFastPage =
+    position < CIRCULAR_2 && (major >= 2 || (place % pageSize === 0 && place >= CIRCULAR_2 * pageSize))
+  const index = isTailCopy || isFastPage ? place / pageSize : position
   if (!Number.isInteger(index) || index < CIRCULAR_1 || index >= count) return undefined
   const lastEndLsn = bytes.readBigUInt64LE(at + 32)
   const lastLsn = isTailCopy ? lastEndLsn : bytes.readBigUInt64LE(at + 8)
