@@ -1,7 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { copyBytes } from '../../codecs/copy-bytes.js'
+import { asBuffer } from '../../codecs/views.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
+import { clipLength } from '../clip-length.js'
 import { FormatError } from '../format-error.js'
+import { min } from '../min-max.js'
 import { readInTwo, readNow, WORTH_TWO } from '../read-in-two.js'
 import type { FileAttribute } from './file-attribute.js'
 import { decompressLznt1 } from './lznt1.js'
@@ -58,15 +61,15 @@ export function openStream(
   ) =>
     attribute.value
       ? valuePieces(attribute.value, start, end)
-      : clusterPieces(source, space, planStream(attribute, space, start, minimum(end, size)), room, ahead)
+      : clusterPieces(source, space, planStream(attribute, space, start, min(end, size)), room, ahead)
   return {
     name,
     size,
     attribute,
     pieces,
     async read(offset, length, into): Promise<Bytes> {
-      const wanted = offset >= size ? 0 : Number(minimum(BigInt(length), size - offset))
-      const target = into ? viewOf(into, wanted) : Buffer.allocUnsafe(wanted)
+      const wanted = offset >= size ? 0 : clipLength(length, size - offset)
+      const target = into ? asBuffer(into).subarray(0, wanted) : Buffer.allocUnsafe(wanted)
       const room: Room = (at, count) => target.subarray(Number(at - offset), Number(at - offset) + count)
       for await (const piece of pieces(offset, offset + BigInt(wanted), room)) {
         const at = Number(piece.offset - offset)
@@ -157,7 +160,7 @@ function* partsOf(segment: Part, size: number): Generator<Part> {
     yield {
       kind: 'clusters',
       offset: segment.offset + done,
-      length: minimum(BigInt(size), length - done),
+      length: min(BigInt(size), length - done),
       place: segment.place + done,
     }
 }
@@ -386,6 +389,3 @@ function lose(lost: Lost[], from: number, to: number, reason: string): void {
   if (last && last.to === from && last.reason === reason) lost[lost.length - 1] = { ...last, to }
   else lost.push({ from, to, reason })
 }
-
-const viewOf = (bytes: Bytes, length: number): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, length)
-const minimum = (a: bigint, b: bigint): bigint => (a < b ? a : b)
