@@ -254,7 +254,9 @@ function createBatchReader(source: ByteSource, space: ClusterSpace): BatchReader
       if (group.length > 1) apart = index + group.length
       const part = batch[index++]!
       const end = at + Number(part.length)
-      if (part.kind === 'unit' || !(await readAtOnce(source, part.place, target, at, end - at))) {
+      const read = part.kind === 'clusters' && readAtOnce(source, part.place, target, at, end - at)
+      // A small run is not worth a promise.
+      if (!(typeof read === 'boolean' ? read : await read)) {
         const own = target.subarray(at, end)
         const failures = await (part.kind === 'unit'
           ? readUnit(part, own)
