@@ -75,7 +75,7 @@ async function findPath(
     )
   if (text === '' && orphan) throw new NtfsError(`${ORPHANS} is no file`)
   const passed: string[] = orphan ? [ORPHANS] : []
-  let at: NtfsFile | undefined = orphan ? undefined : await volume.file(RECORD.ROOT)
+  let at: NtfsFile | undefined = orphan ? undefined : await openRoot(volume)
   let left = text
   while (left !== '') {
     const found = await takeName(volume, at, left, deleted)
@@ -280,3 +280,14 @@ function listOf(record: number, attributes: readonly FileAttribute[]): string | 
   const listed = attributes.slice(0, MOST_CANDIDATES).map(({ type, name }) => `${record}:${type}:${name}`)
   return `there ${attributes.length === 1 ? 'is' : 'are'} ${listed.join(', ')}${attributes.length > MOST_CANDIDATES ? ' …' : ''}`
 }
+
+/** @throws {NtfsError} with the way to all that hung below it */
+async function openRoot(volume: NtfsVolume): Promise<NtfsFile> {
+  try {
+    return await volume.file(RECORD.ROOT)
+  } catch (error) {
+    throw new NtfsError(`the root cannot be read: ${(error as Error).message}`, undefined, WITHOUT_ROOT)
+  }
+}
+
+const WITHOUT_ROOT = `ntfs-ls -r --deleted IMAGE '${ORPHANS}' lists what records tell without it`

@@ -1,6 +1,10 @@
 import test from 'ava'
 import type { ByteSource } from '../../../src/formats/byte-source.js'
-import { walkTree } from '../../../src/formats/ntfs/tree.js'
+import { readDeletedLinks } from '../../../src/formats/ntfs/deleted-links.js'
+import { findTarget } from '../../../src/formats/ntfs/find-target.js'
+import { NtfsError } from '../../../src/formats/ntfs/finding.js'
+import { parseTarget } from '../../../src/formats/ntfs/path.js'
+import { walkOrphans, walkTree } from '../../../src/formats/ntfs/tree.js'
 import { openVolume, RECORD } from '../../../src/formats/ntfs/volume.js'
 import { bufferSource } from '../buffer-source.js'
 import { attributeOf, edit } from './images/editor.js'
@@ -40,4 +44,18 @@ test('directories whose indexes are all damaged are listed from one scan of $MFT
     )
   const scanned = large.filter(isOfMft).reduce((sum, { length }) => sum + length, 0)
   t.true(scanned > 0 && scanned <= Number(opened.mft.size), String(scanned))
+})
+
+test('without the record of the root, that is said, and all that hung below it hangs below $Orphan', async (t) => {
+  const small = await image('small')
+  const { bytes, place } = edit(small)
+  bytes.fill(0, place(RECORD.ROOT), place(RECORD.ROOT + 1))
+  const volume = await openVolume(bufferSource(bytes), () => {})
+  const error = await t.throwsAsync(findTarget(volume, parseTarget('size-100')), { instanceOf: NtfsError })
+  t.is(error.message, 'the root cannot be read: record 5 has never been used')
+  t.regex(error.hint!, /--deleted IMAGE '\$Orphan'/)
+  const paths = new Set<string>()
+  for await (const { path, entries } of walkOrphans(volume, await readDeletedLinks(volume)))
+    for (const { name } of entries) paths.add([...path, name].join('/'))
+  for (const { path } of small.manifest.files) t.true(paths.has(`$Orphan/${path}`), path)
 })
