@@ -307,3 +307,17 @@ test('a page of 1.1 stays where it is, whatever stands where 2.0 tells the place
     [100, 9000, 50].map((length, index) => [index, length, false]),
   )
 })
+
+test('pages that the driver was still filling tell what is in them', async (t) => {
+  const log = encodeLog(64, 40, 3, [100, 9000, 50])
+  for (const page of [41, 42]) for (const field of [8, 32]) log.writeBigUInt64LE(0n, page * PAGE + field)
+  const { records } = await read(log)
+  t.deepEqual(
+    records.map(({ transaction, cutOff }) => [transaction, cutOff]),
+    [
+      [0, false],
+      [1, false],
+      [2, false],
+    ],
+  )
+})

@@ -59,7 +59,17 @@ export async function findRecordPages(
       if (!other || other.lastLsn < page.lastLsn) found.set(page.index, page)
     }
   }
+  placeUnsealed(found)
   return [...found.values()].sort((a, b) => (a.lap === b.lap ? a.index - b.index : a.lap < b.lap ? -1 : 1))
+}
+
+/** A page that the driver was still filling knows no LSN yet: it belongs to the lap of the page before it. */
+function placeUnsealed(found: Map<number, RecordPage>): void {
+  for (const index of [...found.keys()].sort((a, b) => a - b)) {
+    const page = found.get(index)!
+    const before = found.get(index - 1)
+    if (page.lastLsn === 0n && before) found.set(index, { ...page, lap: before.lap })
+  }
 }
 
 function locate(
