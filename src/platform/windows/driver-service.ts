@@ -78,18 +78,26 @@ export function loadDriver(win32: Win32, image: Bytes): Driver {
 
 /** The service of a run that could not clean up: else its name would be taken. */
 function removeLeftover(win32: Win32): void {
-  if (isOurs(win32.serviceFile(DRIVER_SERVICE))) removeService(win32)
+  const file = win32.serviceFile(DRIVER_SERVICE)
+  if (file === undefined || !isOurs(file)) return
+  removeService(win32)
+  try {
+    removeFile(file)
+  } catch {
+    // It is in nobody's way.
+  }
 }
 
 /**
  * Unloads the driver that an earlier run has left loaded. A service that we did not make is left alone.
- * @throws {Win32Error} when Windows refuses
+ * @throws {Win32Error} when Windows refuses, or the operating system's error when the file can't be deleted
  */
 export function unloadDriver(win32: Win32): 'unloaded' | 'not loaded' | 'not ours' {
   const file = win32.serviceFile(DRIVER_SERVICE)
   if (file === undefined) return 'not loaded'
   if (!isOurs(file)) return 'not ours'
   removeService(win32)
+  removeFile(file)
   return 'unloaded'
 }
 
@@ -98,7 +106,16 @@ function removeService(win32: Win32): void {
   win32.deleteService(DRIVER_SERVICE)
 }
 
-const isOurs = (file: string | undefined): boolean => file !== undefined && OURS.test(file)
+const isOurs = (file: string): boolean => OURS.test(file)
+
+/** Windows may have kept it from being deleted while the driver was loaded. */
+function removeFile(serviceFile: string): void {
+  const file = serviceFile.replace(/^\\\?\?\\/, '')
+  const folder = file.replace(/[\\/][^\\/]*$/, '')
+  if (!fs.existsSync(folder)) return
+  fs.rmSync(file, { force: true })
+  fs.rmdirSync(folder)
+}
 
 /** Somebody else has done it by then. */
 const isGone = (error: unknown): boolean =>

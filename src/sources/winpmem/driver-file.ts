@@ -1,9 +1,9 @@
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
 import { EXIT, ToolError } from '../../cli/exit.js'
 import type { Bytes } from '../../formats/byte-source.js'
 import { openFileSource } from '../../formats/file-source.js'
+import type { WindowsKind } from '../../platform/windows/this-windows.js'
 
 /** Drivers are of some ten kilobytes. */
 const MOST_DRIVER = 16n << 20n
@@ -15,19 +15,6 @@ export interface DriverFile {
   readonly image: Bytes
 }
 
-/** What decides which driver fits. */
-export interface Windows {
-  /** Its processor's, as PROCESSOR_ARCHITECTURE names it, not this process's. */
-  readonly processor: string
-  /** 10 for Windows 10 and 11. */
-  readonly major: number
-}
-
-export function thisWindows(): Windows {
-  const { PROCESSOR_ARCHITEW6432: below, PROCESSOR_ARCHITECTURE: own } = process.env
-  return { processor: (below ?? own ?? '').toUpperCase(), major: Number.parseInt(os.release(), 10) }
-}
-
 /** As c-aff4 and go-winpmem have called them. */
 const ATTESTATION_SIGNED = ['att_winpmem_64.sys']
 const CROSS_SIGNED_X64 = ['winpmem_x64.sys', 'winpmem_64.sys']
@@ -35,14 +22,14 @@ const CROSS_SIGNED_X86 = ['winpmem_x86.sys', 'winpmem_32.sys']
 const UNSAID = ['winpmem.sys']
 
 /** Names of the drivers that may load, the likeliest first. */
-export function driverNames({ processor, major }: Windows): readonly string[] {
-  if (processor === 'X86') return [...CROSS_SIGNED_X86, ...UNSAID]
-  if (processor !== 'AMD64') return UNSAID
+export function driverNames({ processor, major }: WindowsKind): readonly string[] {
+  if (processor === 'ia32') return [...CROSS_SIGNED_X86, ...UNSAID]
+  if (processor !== 'x64') return UNSAID
   return [...(major >= 10 ? ATTESTATION_SIGNED : []), ...CROSS_SIGNED_X64, ...UNSAID]
 }
 
 /** The drivers in a folder that may load, the likeliest first. */
-export async function driversIn(folder: string, windows: Windows): Promise<DriverFile[]> {
+export async function driversIn(folder: string, windows: WindowsKind): Promise<DriverFile[]> {
   const files = driverNames(windows).map((name) => path.join(folder, name))
   return Promise.all(files.filter((file) => isFile(file)).map(readFile))
 }

@@ -3,9 +3,10 @@ import path from 'node:path'
 import { EXIT, ToolError } from '../../cli/exit.js'
 import type { Log } from '../../cli/messages.js'
 import { type Driver, loadDriver } from '../../platform/windows/driver-service.js'
+import { thisWindows } from '../../platform/windows/this-windows.js'
 import { type Handle, WIN32_ERROR, type Win32, Win32Error } from '../../platform/windows/win32.js'
 import { WINPMEM_DEVICE } from '../../platform/windows/winpmem-codes.js'
-import { type DriverFile, driversIn, namedDriver, thisWindows } from './driver-file.js'
+import { type DriverFile, driversIn, namedDriver } from './driver-file.js'
 import { asRefusal } from './refusal.js'
 
 /** The driver that memory is read through. */

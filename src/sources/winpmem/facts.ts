@@ -1,5 +1,7 @@
 import os from 'node:os'
+import { MACHINE } from '../../formats/elf/structs.js'
 import { formatAddress } from '../../frames/address.js'
+import { thisWindows } from '../../platform/windows/this-windows.js'
 import { describe, type Literal, long, text } from '../facts.js'
 import type { OpenDriver } from './driver.js'
 import { GENERATIONS, type Plan } from './plan.js'
@@ -16,6 +18,7 @@ export function memoryFacts(
   loaded: OpenDriver['loaded'],
 ): string {
   const kernel = info?.kernel
+  const machine = MACHINE[thisWindows().processor ?? '']
   return describe(['pmem:WindowsMemory'], {
     'aff4:memoryPageTableEntryOffset': number(info && info.cr3 & ADDRESS_OF_CR3),
     'aff4:pageSize': long(PAGE_SIZE),
@@ -26,6 +29,7 @@ export function memoryFacts(
     'aff4:NTPFNDataBase': number(kernel?.pfnDataBase),
     'aff4:NTPSLoadedModuleList': number(kernel?.psLoadedModuleList),
     'aff4:NTPSActiveProcessHead': number(kernel?.psActiveProcessHead),
+    'pmem:elfMachine': machine === undefined ? undefined : long(machine),
     'pmem:cr3': number(info?.cr3),
     'pmem:kpcr': kernel?.kpcr.map((address) => text(formatAddress(address))),
     'pmem:kernelRelease': text(os.release()),

@@ -65,13 +65,13 @@ test('drivers beside the tool come in the order in which Windows is likely to ta
   for (const name of names) fs.writeFileSync(path.join(beside, name), name)
   const found = async (processor: string, major: number) =>
     (await driversIn(beside, { processor, major })).map(({ image }) => Buffer.from(image).toString())
-  t.deepEqual(await found('AMD64', 10), ['att_winpmem_64.sys', 'winpmem_x64.sys', 'winpmem.sys'])
-  t.deepEqual(await found('AMD64', 6), ['winpmem_x64.sys', 'winpmem.sys'], 'Windows 7 knows no attestation')
-  t.deepEqual(await found('X86', 10), ['winpmem_x86.sys', 'winpmem.sys'])
-  t.deepEqual(await found('ARM64', 10), ['winpmem.sys'])
+  t.deepEqual(await found('x64', 10), ['att_winpmem_64.sys', 'winpmem_x64.sys', 'winpmem.sys'])
+  t.deepEqual(await found('x64', 6), ['winpmem_x64.sys', 'winpmem.sys'], 'Windows 7 knows no attestation')
+  t.deepEqual(await found('ia32', 10), ['winpmem_x86.sys', 'winpmem.sys'])
+  t.deepEqual(await found('arm64', 10), ['winpmem.sys'])
   t.deepEqual(
-    await driversIn(fs.mkdtempSync(path.join(folder, 'none-')), { processor: 'AMD64', major: 10 }),
+    await driversIn(fs.mkdtempSync(path.join(folder, 'none-')), { processor: 'x64', major: 10 }),
     [],
   )
-  t.is(driverNames({ processor: 'AMD64', major: Number.NaN })[0], 'winpmem_x64.sys')
+  t.is(driverNames({ processor: 'x64', major: Number.NaN })[0], 'winpmem_x64.sys')
 })

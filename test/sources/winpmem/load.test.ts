@@ -28,6 +28,15 @@ test('a driver that was loaded to stay, stays until it is unloaded', async (t) =
   t.is(removeLoaded(win32, silent), 0, 'there is nothing left to do')
 })
 
+test('a file that Windows held while its driver was loaded is deleted with it', (t) => {
+  const left = fs.mkdtempSync(path.join(tmpdir(), 'pmem-driver-'))
+  const file = path.join(left, 'winpmem.sys')
+  fs.writeFileSync(file, 'MZ')
+  const service = { file: `\\??\\${file}`, state: 'running' } as const
+  t.is(removeLoaded(scriptWin32({ ranges, service }), silent), 0)
+  t.false(fs.existsSync(left))
+})
+
 test('to load a driver where one is loaded changes nothing', async (t) => {
   const win32 = scriptWin32({ ranges, loaded: true })
   t.is(await leaveLoaded(win32, undefined, silent), 0)
