@@ -53,7 +53,9 @@ async function* readHere(log: Log, options: WinpmemOptions): Frames {
 }
 
 function parseMode(word: string | undefined): AcquisitionMode | undefined {
-  if (word === undefined || word in ACQUISITION_MODE) return word as AcquisitionMode | undefined
+  if (word === undefined) return undefined
+  const mode = Object.keys(ACQUISITION_MODE).find((name): name is AcquisitionMode => name === word)
+  if (mode !== undefined) return mode
   throw new ToolError(EXIT.usage, `--mode ${word}: not pte, physical or iospace`)
 }
 
@@ -75,7 +77,7 @@ export interface WinpmemOptions {
 export async function* readWinpmem(win32: Win32, log: Log, options: WinpmemOptions): AsyncGenerator<Batch> {
   const driver = await openDriver(win32, options.driver, log)
   try {
-    const { ram, choice, warnings, ...plan } = planAcquisition(win32, driver.device, options.mode)
+    const { ram, choice, warnings, ...plan } = planAcquisition(win32, driver, options.mode)
     log.verbose(choice)
     const size = ram.reduce((sum, { length }) => sum + length, 0n)
     log.verbose(`${showSize(size)} of RAM in ${ram.length} ranges`)

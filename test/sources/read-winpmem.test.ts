@@ -19,7 +19,7 @@ import {
   type Scripted,
   scriptWin32,
 } from '../platform/windows/scripted-win32.js'
-import { collect, type Received, rangesOf, silent, type Transmission } from './collect.js'
+import { collect, type Received, rangesOf, runSource, silent, type Transmission } from './collect.js'
 
 const IMAGE = Buffer.from('MZ: a driver as Windows sees it')
 const folder = fs.mkdtempSync(path.join(tmpdir(), 'pmem-winpmem-'))
@@ -170,6 +170,20 @@ test.serial('the mode is set once, before any read, and MmMapIoSpace only for wh
   t.is(fixed.mode, undefined, 'no other one is tried')
   t.deepEqual(fixed.left(), NOTHING)
 })
+
+test.serial(
+  'nothing is read from a driver that denies every mode, unless another program may have set one',
+  async (t) => {
+    const denied = { ranges: RANGES, lacks: [0, 1, 2], lackError: E.ACCESS_DENIED } as const
+    const fresh = scriptWin32(denied)
+    t.is((await refusal(fresh)).exitCode, 77)
+    t.is((await refusal(fresh, { mode: 'pte' })).exitCode, 77)
+    t.is(fresh.reads.length, 0, 'it might read through MmMapIoSpace')
+    const onlyPte = scriptWin32({ ...denied, lacks: [2] })
+    await acquire(onlyPte)
+    t.is(onlyPte.mode, 1, 'a mode that is denied says nothing of the others')
+  },
+)
 
 test.serial('a mode that another program has set is not known, which is said', async (t) => {
   for (const mode of [undefined, 'pte'] as const) {
@@ -332,6 +346,37 @@ for (const [call, errno, exit, words, hint] of REFUSED)
     t.deepEqual(driverFolders(), before)
   })
 
+test.serial('whatever pages are bad, they alone are lost', async (t) => {
+  const page = (index: number) => 0x1000n + BigInt(index) * 4096n
+  const pages = 700
+  const indices = fc.uniqueArray(fc.nat(pages - 1), { maxLength: 80 })
+  const windows = fc
+    .tuple(fc.nat(pages - 1), fc.nat(300))
+    .map(([first, count]) =>
+      Array.from({ length: Math.min(count, pages - first) }, (_, index) => first + index),
+    )
+  await fc.assert(
+    fc.asyncProperty(indices, windows, async (single, together) => {
+      const bad = new Set([...single, ...together])
+      if (bad.size === pages) return
+      const ranges = [{ start: page(0), length: BigInt(pages) * 4096n }]
+      const win32 = scriptWin32({ ranges, bad: [...bad].map(page) })
+      const [memory] = (await acquire(win32)).streams
+      const lost = memory!.fills.flatMap(({ offset, length }) =>
+        Array.from({ length: Number(length / 4096n) }, (_, index) => Number(offset / 4096n) - 1 + index),
+      )
+      t.deepEqual(
+        lost,
+        [...bad].sort((a, b) => a - b),
+      )
+      t.deepEqual(wrongPages(memory!), [])
+      const sent = memory!.data.reduce((sum, { bytes }) => sum + bytes.length, 0)
+      t.is(sent, (pages - bad.size) * 4096)
+    }),
+    { numRuns: 25 },
+  )
+})
+
 test.serial('the device refused to who is no administrator', async (t) => {
   const win32 = scriptWin32({ ranges: RANGES, loaded: true, refuse: { CreateFileW: E.ACCESS_DENIED } })
   const { message, hint, exitCode } = await refusal(win32)
@@ -369,4 +414,21 @@ test.serial('whichever call fails, and however, nothing stays behind', async (t)
     { numRuns: 200 },
   )
   t.deepEqual(driverFolders(), before)
+})
+
+test.serial('options that contradict or mean nothing are refused before anything is loaded', async (t) => {
+  for (const [words, told] of [
+    [['--mode', 'toString'], /--mode toString: not pte, physical or iospace/],
+    [['--load', '--unload'], /--load and --unload together/],
+  ] as const) {
+    const { status, stderr } = await runSource('pmem-read-winpmem', words)
+    t.is(status, 64)
+    t.regex(stderr, told)
+  }
+})
+
+test.serial('elsewhere than on Windows, sinks are told that there is nothing', async (t) => {
+  const { status, end } = await runSource('pmem-read-winpmem', [])
+  t.is(status, 69)
+  t.is(end?.status, 'failed')
 })

@@ -39,7 +39,7 @@ export function loadDriver(win32: Win32, image: Bytes): Driver {
       try {
         undo()
       } catch (error) {
-        if (!isGone(error)) problems.push(error)
+        if (!isDone(error)) problems.push(error)
       }
     return problems
   }
@@ -118,7 +118,7 @@ function removeFile(serviceFile: string): void {
 }
 
 /** Somebody else has done it by then. */
-const isGone = (error: unknown): boolean =>
+const isDone = (error: unknown): boolean =>
   error instanceof Win32Error &&
   [
     WIN32_ERROR.SERVICE_DOES_NOT_EXIST,

@@ -39,29 +39,35 @@ export function introduce(win32: Win32, device: Handle): Introduction {
 /** Without page table entries of its own, the next best. MmMapIoSpace can stop Windows: only who asks for it. */
 const BY_ITSELF: readonly AcquisitionMode[] = ['pte', 'physical']
 
+export interface ModeChoice {
+  readonly method: Method
+  /** The only mode to try. */
+  readonly wanted: AcquisitionMode | undefined
+  /** Nobody else can have set a mode. */
+  readonly fresh: boolean
+}
+
 /**
  * Sets how memory is read, which has to come before any read: a driver that was not told may choose MmMapIoSpace.
- * @param wanted the only mode to try
  * @returns undefined where the driver has been told before, and takes no second one
  * @throws {Win32Error} when it has none of the modes
  */
 export function setMode(
   win32: Win32,
   device: Handle,
-  method: Method,
-  wanted?: AcquisitionMode,
+  { method, wanted, fresh }: ModeChoice,
 ): AcquisitionMode | undefined {
-  let refusal: unknown
+  const refusals: Win32Error[] = []
   for (const mode of wanted ? [wanted] : BY_ITSELF)
     try {
       win32.control(device, WINPMEM_CODES[method].setMode, modeArgument(mode), 0)
       return mode
     } catch (error) {
       if (!(error instanceof Win32Error)) throw error
-      if (error.errno === WIN32_ERROR.ACCESS_DENIED) return undefined
-      refusal = error
+      refusals.push(error)
     }
-  throw refusal
+  if (!fresh && refusals.every(({ errno }) => errno === WIN32_ERROR.ACCESS_DENIED)) return undefined
+  throw refusals.at(-1)
 }
 
 function modeArgument(mode: AcquisitionMode): Bytes {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { EXIT, ToolError } from '../../cli/exit.js'
+import { reasonOf } from '../../cli/failure.js'
 import type { Log } from '../../cli/messages.js'
 import { type Driver, loadDriver } from '../../platform/windows/driver-service.js'
 import { thisWindows } from '../../platform/windows/this-windows.js'
@@ -79,10 +80,11 @@ const isRefusedFile = (error: unknown) => error instanceof Win32Error && error.s
 function closing(driver: Driver, loaded: OpenDriver['loaded'], log: Log): OpenDriver {
   function close(): void {
     process.off('exit', close)
-    for (const problem of driver.unload()) {
-      const refusal = asRefusal('the driver could not be unloaded', problem)
-      log.warn(refusal instanceof Error ? refusal.message : String(refusal))
-    }
+    for (const problem of driver.unload())
+      log.warn(
+        `the driver could not be unloaded: ${reasonOf(asRefusal('the driver', problem))}`,
+        'pmem-read-winpmem --unload tries it again',
+      )
   }
   // A defect ends the process without the finally of anyone.
   process.on('exit', close)

@@ -5,10 +5,11 @@ import {
   PHYSICAL_MEMORY_KEY,
   PHYSICAL_MEMORY_VALUE,
 } from '../../platform/windows/resource-map.js'
-import type { Handle, Win32 } from '../../platform/windows/win32.js'
+import type { Win32 } from '../../platform/windows/win32.js'
 import { type AcquisitionMode, type Method, WINPMEM_DEVICE } from '../../platform/windows/winpmem-codes.js'
 import { introduce, setMode } from '../../platform/windows/winpmem-device.js'
 import { END_OF_ADDRESSES, type WinpmemInfo } from '../../platform/windows/winpmem-info.js'
+import type { OpenDriver } from './driver.js'
 import { asRefusal } from './refusal.js'
 
 /** What is going to be read and how, settled before the first frame. */
@@ -37,10 +38,14 @@ export const GENERATIONS: Readonly<Record<Method, string>> = {
  * @param wanted the only mode to try
  * @throws {ToolError} naming the cause of a refusal and the next step
  */
-export function planAcquisition(win32: Win32, device: Handle, wanted: AcquisitionMode | undefined): Plan {
+export function planAcquisition(
+  win32: Win32,
+  { device, loaded }: Pick<OpenDriver, 'device' | 'loaded'>,
+  wanted: AcquisitionMode | undefined,
+): Plan {
   const { method, info } = refusing('it tells nothing of the memory', () => introduce(win32, device))
   const mode = refusing(wanted ? `mode ${wanted}` : 'modes pte and physical', () =>
-    setMode(win32, device, method, wanted),
+    setMode(win32, device, { method, wanted, fresh: loaded !== undefined }),
   )
   const listed = info?.runs
   const ram = listed ?? refusing('resource map', () => registryRanges(win32))

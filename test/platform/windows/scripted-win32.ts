@@ -22,6 +22,8 @@ export interface Script {
   readonly bad?: readonly bigint[]
   /** Modes that it does not have. */
   readonly lacks?: readonly number[]
+  /** The error for a mode that it does not have. */
+  readonly lackError?: number
   /** Another program has set a mode. */
   readonly modeSet?: boolean
   /** How many ranges its info has room for, and what it does with more: tell so many, tell 0, or fail. */
@@ -138,7 +140,8 @@ export function scriptWin32(script: Script): Scripted {
   function setMode(input: Uint8Array | undefined): Buffer {
     const mode = input?.[0] ?? 99
     if (modeSet && (generation === '3.0' || generation === '4.1')) fail('DeviceIoControl', E.ACCESS_DENIED)
-    if (input?.length !== 4 || mode > 2 || lacks.includes(mode)) fail('DeviceIoControl', E.INVALID_PARAMETER)
+    if (lacks.includes(mode)) fail('DeviceIoControl', script.lackError ?? E.INVALID_PARAMETER)
+    if (input?.length !== 4 || mode > 2) fail('DeviceIoControl', E.INVALID_PARAMETER)
     scripted.mode = mode
     modeSet = true
     return Buffer.alloc(0)

@@ -19,7 +19,7 @@ async function begun(name: string): Promise<{ child: ChildProcess; calls: () => 
   const program = path.resolve('dist/test/sources/winpmem/scripted-source.js')
   const child = spawn(process.execPath, [program, log, DRIVER], {
     ...PATIENCE,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'ignore'],
     env: { ...process.env, TMPDIR: temporary },
   })
   let sent = 0
@@ -51,3 +51,13 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     t.deepEqual(calls().slice(-3), UNLOADED)
     t.deepEqual(fs.readdirSync(temporary), [])
   })
+
+test.serial('a defect while memory is read: the driver is unloaded', async (t) => {
+  const { child, calls } = await begun('defect')
+  const exited = once(child, 'exit')
+  child.kill('SIGUSR2')
+  child.stdout!.resume()
+  t.deepEqual(await exited, [70, null])
+  t.deepEqual(calls().slice(-3), UNLOADED)
+  t.deepEqual(fs.readdirSync(temporary), [])
+})

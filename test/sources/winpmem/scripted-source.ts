@@ -14,6 +14,10 @@ const win32 = scriptWin32({
   onCall: (call) => fs.appendFileSync(calls, `${call}\n`),
 })
 
+process.on('SIGUSR2', () => {
+  throw new Error('a defect')
+})
+
 const tool: Tool = {
   name: 'scripted-source',
   role: 'source',
