@@ -1,12 +1,14 @@
 import { reasonOf } from '../../cli/failure.js'
 import type { Log } from '../../cli/messages.js'
 import { openImage } from '../../formats/image/open-image.js'
-import type { Batch } from '../../frames/frame.js'
+import type { Batch, NoteBody } from '../../frames/frame.js'
 import { pageFiles } from '../../platform/windows/page-files.js'
 import type { Win32 } from '../../platform/windows/win32.js'
 import { helperStreams } from '../helper-files.js'
 import { kernelFiles } from './kernel-files.js'
 import { type PageFile, pageFileStream } from './page-file-stream.js'
+
+type Registry = Pick<Win32, 'registryValue'>
 
 export interface Collection {
   /** Id of the first stream. */
@@ -17,9 +19,7 @@ export interface Collection {
   readonly batchesAlive?: number | undefined
 }
 
-type Registry = Pick<Win32, 'registryValue'>
-
-/** What Windows puts beside page files for its store apps; the registry gives it no number. */
+/** Where Windows puts its store apps; the registry does not name it. */
 const SWAP_FILE = 'swapfile.sys'
 
 /**
@@ -28,23 +28,18 @@ const SWAP_FILE = 'swapfile.sys'
  * @param open opens a volume by the name of its device
  */
 export async function* collect(
-  win32: Registry,
+  registry: Registry,
   { firstId, program, log, batchesAlive }: Collection,
   open: PageFile['open'] = openImage,
 ): AsyncGenerator<Batch> {
-  const missing = (what: string, error: unknown): Batch => {
-    const message = `${what}: ${reasonOf(error)}`
-    log.warn(message)
-    return [{ type: 'note', stream: 0, time: 0n, body: { level: 'warning', program, message } }]
+  const note = (level: NoteBody['level'], message: string): Batch => {
+    if (level === 'warning') log.warn(message)
+    return [{ type: 'note', stream: 0, time: 0n, body: { level, program, message } }]
   }
   let stream = firstId
-  let files: ReturnType<typeof swappedTo> = []
-  try {
-    files = swappedTo(win32)
-  } catch (error) {
-    yield missing('page files', error)
-  }
-  for (const [path, number] of files) {
+  const { files, failure } = listPageFiles(registry)
+  if (failure !== undefined) yield note('warning', `page files: ${reasonOf(failure)}`)
+  for (const { path, number } of files) {
     let begun = false
     try {
       for await (const batch of pageFileStream({ path, number, open, stream, program, batchesAlive })) {
@@ -54,17 +49,24 @@ export async function* collect(
       stream++
     } catch (error) {
       if (begun) throw error
-      yield missing(path, error)
+      yield note(number === undefined ? 'info' : 'warning', `${path}: ${reasonOf(error)}`)
     }
   }
   yield* helperStreams([], kernelFiles(), stream, program, batchesAlive)
 }
 
-/** Page files with their numbers, and the swap file beside the first. */
-function swappedTo(win32: Registry): [path: string, number: number | undefined][] {
-  const files = pageFiles(win32)
-  const numbered = files.map((path, number): [string, number] => [path, number])
-  const [first] = files
-  if (first === undefined || files.some((path) => path.toLowerCase().endsWith(SWAP_FILE))) return numbered
-  return [...numbered, [`${first.slice(0, 'C:'.length)}\\${SWAP_FILE}`, undefined]]
+/** Page files in the order of their numbers, and the swap file, which may not be there. */
+function listPageFiles(registry: Registry): {
+  files: Pick<PageFile, 'path' | 'number'>[]
+  failure?: unknown
+} {
+  try {
+    const files = pageFiles(registry).map((path, number) => ({ path, number }))
+    const [first] = files
+    if (!first || files.some(({ path }) => path.toLowerCase().endsWith(SWAP_FILE))) return { files }
+    const drive = process.env.SystemDrive ?? first.path.slice(0, 'C:'.length)
+    return { files: [...files, { path: `${drive}\\${SWAP_FILE}`, number: undefined }] }
+  } catch (failure) {
+    return { files: [], failure }
+  }
 }

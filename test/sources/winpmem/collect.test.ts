@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import test from 'ava'
 import { openFileSource } from '../../../src/formats/file-source.js'
+import { type Win32, Win32Error } from '../../../src/platform/windows/win32.js'
 import { collect as collectFiles } from '../../../src/sources/winpmem/collect.js'
 import { kernelFiles } from '../../../src/sources/winpmem/kernel-files.js'
 import { collect, type Received, silent, type Transmission } from '../collect.js'
@@ -47,7 +48,7 @@ const registry = (...paths: string[]) => ({
       : undefined,
 })
 
-function collected(win32: ReturnType<typeof registry>): Promise<Transmission> {
+function collected(win32: Pick<Win32, 'registryValue'>): Promise<Transmission> {
   return collect(collectFiles(win32, { firstId: 2, program: 'test', log: silent }, open))
 }
 
@@ -89,6 +90,19 @@ test('a page file that can not be had is told, and the others come', async (t) =
     notes.map(({ message }) => message.replace(/(none\.sys:).*/, '$1')).filter((text) => /^[DE]:/.test(text)),
     ['E:\\pagefile.sys: permission denied', 'D:\\none.sys:', 'E:\\swapfile.sys: permission denied'],
   )
+})
+
+test('a registry that tells nothing of page files is told of, or has none', async (t) => {
+  const refused = {
+    registryValue: () => {
+      throw new Win32Error('RegGetValueW', 5, 'HKLM')
+    },
+  }
+  const told = await collected(refused)
+  t.deepEqual(told.streams, [])
+  t.regex(told.notes[0]!.message, /^page files: HKLM: /)
+  const none = await collected({ registryValue: () => undefined })
+  t.false(none.notes.some(({ message }) => /page|swap/.test(message)))
 })
 
 test('the kernel and the drivers, from where Windows shows its own to this program', (t) => {
