@@ -12,7 +12,7 @@ import { MEMORY, physicalMemory } from './physical-memory.js'
 import { openDriver } from './winpmem/driver.js'
 import { memoryFacts } from './winpmem/facts.js'
 import { leaveLoaded, removeLoaded } from './winpmem/load.js'
-import { planAcquisition } from './winpmem/plan.js'
+import { planAcquisition, rangesChange } from './winpmem/plan.js'
 import { asRefusal } from './winpmem/refusal.js'
 
 const PROGRAM = 'pmem-read-winpmem'
@@ -77,14 +77,16 @@ export interface WinpmemOptions {
 export async function* readWinpmem(win32: Win32, log: Log, options: WinpmemOptions): AsyncGenerator<Batch> {
   const driver = await openDriver(win32, options.driver, log)
   try {
-    const { ram, choice, warnings, ...plan } = planAcquisition(win32, driver, options.mode)
-    log.verbose(choice)
+    const plan = planAcquisition(win32, driver, options.mode)
+    const { ram, warnings } = plan
+    log.verbose(plan.choice)
     const size = ram.reduce((sum, { length }) => sum + length, 0n)
     log.verbose(`${showSize(size)} of RAM in ${ram.length} ranges`)
     yield* physicalMemory({
       ram,
       turtle: memoryFacts(plan, driver.loaded),
       warnings,
+      outcome: () => rangesChange(win32, driver.device, plan),
       spans: ram,
       read: memoryReader(win32, driver.device),
       pageSize: PAGE_SIZE,

@@ -248,6 +248,21 @@ test.serial('thousands of bad pages side by side are few frames and one note', a
   t.deepEqual(wrongPages(memory!), [])
 })
 
+test.serial('memory that is plugged in while it is read is told of', async (t) => {
+  const ranges = [{ start: 0x1000n, length: 0x4000n }]
+  const rangesLater = [...ranges, { start: 0x100000000n, length: 0x1000n }]
+  const [memory] = (await acquire(scriptWin32({ ranges, rangesLater }))).streams
+  t.deepEqual(
+    memory!.notes.map(({ message }) => message),
+    ['RAM changed while it was read: it is now 0x1000-0x5000 0x100000000-0x100001000'],
+  )
+  const refuseCall = { index: 6, errno: E.IO_DEVICE }
+  const asked = scriptWin32({ ranges, refuseCall })
+  const [again] = (await acquire(asked)).streams
+  t.is(asked.calls[6], 'DeviceIoControl 22c40f')
+  t.regex(again!.notes[0]!.message, /can't be asked again/)
+})
+
 test.serial('memory of which no page reads is a failure', async (t) => {
   const win32 = scriptWin32({ ranges: [{ start: 0x1000n, length: 0x1000n }], bad: [0x1000n] })
   const { message, exitCode } = await refusal(win32)

@@ -13,10 +13,7 @@ const BUILD = 0xffffn
 const ADDRESS_OF_CR3 = 0x000f_ffff_ffff_f000n
 
 /** Turtle of the memory: what the driver tells of the machine, and of itself. */
-export function memoryFacts(
-  { info, method, mode, rangesFrom }: Pick<Plan, 'info' | 'method' | 'mode' | 'rangesFrom'>,
-  loaded: OpenDriver['loaded'],
-): string {
+export function memoryFacts({ info, method, mode, rangesFrom }: Plan, loaded: OpenDriver['loaded']): string {
   const kernel = info?.kernel
   const machine = MACHINE[thisWindows().processor ?? '']
   return describe(['pmem:WindowsMemory'], {

@@ -1,11 +1,13 @@
+import { reasonOf } from '../../cli/failure.js'
 import type { Run } from '../../formats/address-space.js'
 import { FormatError } from '../../formats/format-error.js'
+import { formatAddress } from '../../frames/address.js'
 import {
   decodePhysicalMemory,
   PHYSICAL_MEMORY_KEY,
   PHYSICAL_MEMORY_VALUE,
 } from '../../platform/windows/resource-map.js'
-import type { Win32 } from '../../platform/windows/win32.js'
+import type { Handle, Win32 } from '../../platform/windows/win32.js'
 import { type AcquisitionMode, type Method, WINPMEM_DEVICE } from '../../platform/windows/winpmem-codes.js'
 import { introduce, setMode } from '../../platform/windows/winpmem-device.js'
 import { END_OF_ADDRESSES, type WinpmemInfo } from '../../platform/windows/winpmem-info.js'
@@ -68,6 +70,20 @@ export function planAcquisition(
     ],
   }
 }
+
+/** Memory that was plugged in or taken away while it was read. */
+export function rangesChange(win32: Win32, device: Handle, { ram, rangesFrom }: Plan): string[] {
+  try {
+    const now = rangesFrom === 'driver' ? introduce(win32, device).info?.runs : registryRanges(win32)
+    if (now && showRanges(now) === showRanges(ram)) return []
+    return [`RAM changed while it was read: it is now ${now ? showRanges(now) : 'no longer told'}`]
+  } catch (error) {
+    return [`the ranges of RAM can't be asked again: ${reasonOf(error)}`]
+  }
+}
+
+const showRanges = (runs: readonly Run[]): string =>
+  runs.map(({ start, length }) => `${formatAddress(start)}-${formatAddress(start + length)}`).join(' ')
 
 function registryRanges(win32: Win32): Run[] {
   const value = win32.registryValue(PHYSICAL_MEMORY_KEY, PHYSICAL_MEMORY_VALUE)

@@ -18,6 +18,8 @@ export const GENERATIONS: readonly Generation[] = ['1.6', '2.0.1', '2.0.1 x86', 
 export interface Script {
   readonly generation?: Generation
   readonly ranges: readonly Run[]
+  /** What the ranges are once memory is being read. */
+  readonly rangesLater?: readonly Run[]
   /** Pages that cannot be read. */
   readonly bad?: readonly bigint[]
   /** Modes that it does not have. */
@@ -133,7 +135,7 @@ export function scriptWin32(script: Script): Scripted {
       if (fits.beyond === 'fail') fail('DeviceIoControl', E.BAD_LENGTH)
       return infoAnswer(generation, ranges, fits.beyond === 'zero' ? 0 : ranges.length, fits.runs)
     }
-    const answer = infoAnswer(generation, ranges)
+    const answer = infoAnswer(generation, (reads.length > 0 && script.rangesLater) || ranges)
     return answer.length <= room ? answer : fail('DeviceIoControl', E.BAD_LENGTH)
   }
 
