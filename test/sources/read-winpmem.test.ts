@@ -24,6 +24,10 @@ import { collect, type Received, rangesOf, runSource, silent, type Transmission 
 const IMAGE = Buffer.from('MZ: a driver as Windows sees it')
 const folder = fs.mkdtempSync(path.join(tmpdir(), 'pmem-winpmem-'))
 const DRIVER = path.join(folder, 'winpmem.sys')
+/** Of this process alone: what stays behind here is ours. */
+const temporary = path.join(folder, 'tmp')
+fs.mkdirSync(temporary)
+process.env.TMPDIR = temporary
 fs.writeFileSync(DRIVER, IMAGE)
 test.after.always(() => fs.rmSync(folder, { recursive: true }))
 
@@ -74,7 +78,6 @@ async function refusal(win32: Scripted, options: Partial<WinpmemOptions> = {}): 
   throw new Error('nothing was refused')
 }
 
-const driverFolders = () => fs.readdirSync(tmpdir()).filter((name) => name.startsWith('pmem-driver-'))
 const NOTHING = { handles: 0, service: undefined, loaded: false }
 
 /** Every byte that was sent is the one that stands there. */
@@ -99,7 +102,6 @@ for (const generation of GENERATIONS) {
   test.serial(
     `${generation}: all memory comes but for the bad pages, and nothing stays behind`,
     async (t) => {
-      const before = driverFolders()
       const win32 = scriptWin32({ generation, ranges: RANGES, bad: BAD })
       const { streams } = await acquire(win32)
       const [memory] = streams
@@ -122,7 +124,7 @@ for (const generation of GENERATIONS) {
         RANGES.reduce((sum, { length }) => sum + Number(length), 0),
       )
       t.deepEqual(win32.left(), NOTHING)
-      t.deepEqual(driverFolders(), before)
+      t.deepEqual(fs.readdirSync(temporary), [])
       t.true(win32.image?.equals(IMAGE), 'what was loaded is what was given')
       for (const { address, length } of win32.reads)
         t.true(
@@ -287,7 +289,6 @@ test.serial('a driver that goes away midway ends the memory: its pages are not b
 })
 
 test.serial('who stops taking frames leaves nothing behind', async (t) => {
-  const before = driverFolders()
   for (let taken = 1; taken < 4; taken++) {
     const win32 = scriptWin32({ ranges: RANGES })
     const frames = readWinpmem(win32, silent, GIVEN)
@@ -296,7 +297,7 @@ test.serial('who stops taking frames leaves nothing behind', async (t) => {
     await frames.return(undefined)
     t.deepEqual(win32.left(), NOTHING)
   }
-  t.deepEqual(driverFolders(), before)
+  t.deepEqual(fs.readdirSync(temporary), [])
 })
 
 test.serial('a driver that was loaded before is used, and stays', async (t) => {
@@ -346,7 +347,6 @@ const REFUSED: [call: string, errno: number, exit: number, words: RegExp, hint: 
 ]
 for (const [call, errno, exit, words, hint] of REFUSED)
   test.serial(`${call} refused with ${errno}: told in words, and nothing stays behind`, async (t) => {
-    const before = driverFolders()
     const refuse = call === 'OpenSCManagerW' ? {} : { [call]: errno }
     const win32 = scriptWin32({ ranges: RANGES, refuse })
     const createDriver = () => {
@@ -358,7 +358,7 @@ for (const [call, errno, exit, words, hint] of REFUSED)
     t.regex(failure.message, words)
     t.regex(failure.hint!, hint)
     t.deepEqual(win32.left(), NOTHING)
-    t.deepEqual(driverFolders(), before)
+    t.deepEqual(fs.readdirSync(temporary), [])
   })
 
 test.serial('whatever pages are bad, they alone are lost', async (t) => {
@@ -401,7 +401,6 @@ test.serial('the device refused to who is no administrator', async (t) => {
 })
 
 test.serial('whichever call fails, and however, nothing stays behind', async (t) => {
-  const before = driverFolders()
   const errnos = fc.constantFrom(...Object.values(E), 4711)
   await fc.assert(
     fc.asyncProperty(
@@ -428,7 +427,7 @@ test.serial('whichever call fails, and however, nothing stays behind', async (t)
     ),
     { numRuns: 200 },
   )
-  t.deepEqual(driverFolders(), before)
+  t.deepEqual(fs.readdirSync(temporary), [])
 })
 
 test.serial('options that contradict or mean nothing are refused before anything is loaded', async (t) => {
