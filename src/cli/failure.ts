@@ -16,6 +16,8 @@ const SYSTEM_ERRORS: Record<string, [ExitCode, string]> = {
   EFBIG: [EXIT.io, 'file too large'],
   EIO: [EXIT.io, 'input/output error'],
   EPIPE: [EXIT.io, 'the reader closed the pipe'],
+  // Of a write on Windows that waited for the reader meanwhile. A read that meets the end says nothing.
+  EOF: [EXIT.io, 'the reader closed the pipe'],
 }
 
 /** Any thrown value as the failure of a tool: its own, a format's, the operating system's, or a defect. */
@@ -54,4 +56,7 @@ export function reasonOf(error: unknown): string {
 /** Node's messages: `EINVAL: invalid argument, read`. */
 const wordsOf = ({ message }: Error) => /^E[A-Z0-9]+: ([^,]+)/.exec(message)?.[1]
 
-export const isClosedPipe = (error: unknown): boolean => (error as NodeJS.ErrnoException)?.code === 'EPIPE'
+export function isClosedPipe(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException)?.code
+  return code === 'EPIPE' || code === 'EOF'
+}

@@ -1,7 +1,11 @@
 import os from 'node:os'
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+/** On Windows they are Ctrl-C, what nobody sends, and the console's closing; SIGBREAK is Ctrl-Break there. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK'] as const
 export type Signal = (typeof SIGNALS)[number]
+
+/** Exit status of a process that Ctrl-C has ended: STATUS_CONTROL_C_EXIT. A batch file stops at it. */
+const CONTROL_C_EXIT = 0xc000013a | 0
 
 export interface Signals {
   /** Aborted by the first signal; its reason is the signal's name. */
@@ -10,7 +14,7 @@ export interface Signals {
   die(): Promise<never>
 }
 
-/** Catches the first SIGINT, SIGTERM or SIGHUP; a second one of any kind ends the process at once. */
+/** Catches the first SIGINT, SIGTERM, SIGHUP or SIGBREAK; a second one of any kind ends the process at once. */
 export function watchSignals(): Signals {
   const controller = new AbortController()
   for (const signal of SIGNALS)
@@ -25,6 +29,8 @@ export function watchSignals(): Signals {
 }
 
 function endBy(signal: Signal): Promise<never> {
+  // There is nothing to send: Windows would end the process with a status of 1, which means a mismatch.
+  if (process.platform === 'win32') process.exit(CONTROL_C_EXIT)
   for (const each of SIGNALS) process.removeAllListeners(each)
   process.kill(process.pid, signal)
   // The signal arrives at once, and nothing else may run before it; but the first process of a container

@@ -7,6 +7,9 @@ import { pipeGrowth } from './pipe-size.js'
 /** Below this a read waits for more, so that a batch is worth its overhead. */
 const WORTHWHILE = 256 << 10
 
+/** A pipe of Windows blocks who reads it: there the event loop reads, and never we. */
+const READS_BLOCK = process.platform === 'win32'
+
 /** A loop of synchronous reads lets the event loop run, and so signals be seen, at least this often. */
 const LONGEST_LOOP_MS = 50
 
@@ -28,6 +31,7 @@ export function openPipeInput(fd: number, name: string): ByteInput & { close(): 
 
   /** Reads what is there; undefined when nothing is. */
   function readNow(into: Buffer): number | undefined {
+    if (waits && READS_BLOCK) return undefined
     try {
       return fs.readSync(own, into, 0, into.length, null)
     } catch (error) {
