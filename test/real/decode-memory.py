@@ -1,8 +1,8 @@
-"""decode-memory.py VOLUME OUT: the memory of an AFF4 volume, decoded without any of pmem's own code.
+"""decode-memory.py VOLUME [OUT]: the memory of an AFF4 volume, decoded without any of pmem's own code.
 
 OUT becomes a flat image (offset = physical address). Standard output is JSON: `runs`, for each target
 of the map a list of [address, length] in ascending order, `facts`, what the graph says about the
-image and its map, and `sha256` of OUT.
+image and its map, `data`, the SHA-256 of what was read, in ascending order, and `sha256` of OUT, if any.
 """
 import hashlib
 import json
@@ -56,8 +56,10 @@ class Stream:
         while length:
             k, skip = divmod(start, self.chunk_size)
             piece = self.chunk(k)[skip:skip + length]
-            out.seek(address)
-            out.write(piece)
+            read.update(piece)
+            if out:
+                out.seek(address)
+                out.write(piece)
             start, address, length = start + len(piece), address + len(piece), length - len(piece)
 
 
@@ -65,25 +67,27 @@ image = graph.value(None, rdflib.RDF.type, AFF4.MemoryImage)
 memory = graph.value(image, AFF4.dataStream)
 targets = [rdflib.URIRef(line) for line in member(memory, "/idx").decode().split()]
 streams = {t: Stream(t) for t in targets if (t, rdflib.RDF.type, AFF4.ImageStream) in graph}
-runs = {}
-with open(sys.argv[2], "wb") as out:
-    for address, length, start, target in sorted(struct.iter_unpack("<QQQI", member(memory, "/map"))):
-        urn = targets[target]
-        name = "data" if urn in streams else urn.split("#")[-1]
-        mine = runs.setdefault(name, [])
-        if mine and sum(mine[-1]) == address:
-            mine[-1][1] += length
-        else:
-            mine.append([address, length])
-        if urn in streams:
-            streams[urn].copy(start, length, out, address)
+runs, read, digest = {}, hashlib.sha256(), None
+out = open(sys.argv[2], "w+b") if len(sys.argv) > 2 else None
+for address, length, start, target in sorted(struct.iter_unpack("<QQQI", member(memory, "/map"))):
+    urn = targets[target]
+    name = "data" if urn in streams else urn.split("#")[-1]
+    mine = runs.setdefault(name, [])
+    if mine and sum(mine[-1]) == address:
+        mine[-1][1] += length
+    else:
+        mine.append([address, length])
+    if urn in streams:
+        streams[urn].copy(start, length, out, address)
+if out:
     out.truncate(int(graph.value(memory, AFF4.size)))
-with open(sys.argv[2], "rb") as flat:
+    out.seek(0)
     digest = hashlib.sha256()
-    while block := flat.read(1 << 22):
+    while block := out.read(1 << 22):
         digest.update(block)
+    out.close()
 json.dump({
     "runs": {name: [[str(start), str(length)] for start, length in mine] for name, mine in runs.items()},
     "facts": facts(memory) | facts(image),
-    "sha256": digest.hexdigest(),
-}, sys.stdout)
+    "data": read.hexdigest(),
+} | ({"sha256": digest.hexdigest()} if digest else {}), sys.stdout)

@@ -22,13 +22,16 @@ export interface Decoded {
   readonly runs: Readonly<Record<string, readonly Run[]>>
   /** What the graph says about the memory, by the last part of each property's name. */
   readonly facts: Readonly<Record<string, string>>
-  /** SHA-256 of the flat image, unreadable pages as zeros. */
-  readonly sha256: string
+  /** SHA-256 of what was read, in ascending order. */
+  readonly data: string
+  /** SHA-256 of the flat image, unreadable pages as zeros, if any. */
+  readonly sha256?: string
 }
 
-/** Lays the volume's memory out flat in `image`. */
-export async function decodeMemory(volume: string, image: string): Promise<Decoded> {
-  const { stdout } = await run('/usr/bin/python3', [DECODER, volume, image], { maxBuffer: 1 << 28 })
+/** Decodes the volume's memory, and lays it out flat in `image`, where one is named. */
+export async function decodeMemory(volume: string, image?: string): Promise<Decoded> {
+  const words = [DECODER, volume, ...(image === undefined ? [] : [image])]
+  const { stdout } = await run('/usr/bin/python3', words, { maxBuffer: 1 << 28 })
   const { runs, ...told } = JSON.parse(stdout) as Omit<Decoded, 'runs'> & {
     runs: Record<string, [string, string][]>
   }
