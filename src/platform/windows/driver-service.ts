@@ -48,7 +48,8 @@ export function loadDriver(win32: Win32, image: Bytes): Driver {
     const removeFolder = () => fs.rmSync(folder, { recursive: true, force: true })
     steps.push(removeFolder)
     const file = path.join(folder, 'winpmem.sys')
-    fs.writeFileSync(file, image)
+    // Where everyone may make files, as below the system's TEMP, nobody's own is to be loaded.
+    fs.writeFileSync(file, image, { flag: 'wx' })
 
     removeLeftover(win32)
     win32.createDriver(DRIVER_SERVICE, file)
