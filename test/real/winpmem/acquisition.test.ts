@@ -1,13 +1,18 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import test from 'ava'
 import { packageFile } from '../../frames/support.js'
 import { holdsTheMemory, nothingIsLeft, truth } from './memory.js'
 import { buildDriver } from './programs.js'
 import { resourceMap } from './resource-map.js'
 import { openWindows, type Program, type Windows } from './wine.js'
+
+const command = promisify(execFile)
 
 let windows: Windows
 test.before(async () => {
@@ -91,3 +96,37 @@ test.serial('where the driver has no room for all ranges, they are those of the 
   await holdsTheMemory(t, join(windows.folder, 'many.aff4'))
   await nothingIsLeft(t, windows)
 })
+
+test.serial(
+  'page files come from the volume that Windows keeps them on, then the kernel and the drivers',
+  async (t) => {
+    const driver = basename(await buildDriver(windows.folder, { ABI: 20 }))
+    const paged = join(windows.folder, 'paged')
+    const disk = join(windows.folder, 'disk.ntfs')
+    writeFileSync(paged, randomBytes(3_000_000))
+    writeFileSync(disk, '')
+    truncateSync(disk, 16 << 20)
+    await command('mkntfs', ['-q', '-F', disk])
+    await command('ntfscp', ['-f', '-q', disk, paged, 'pagefile.sys'])
+    // How Wine is told of a drive, and of the device below it.
+    const drives = join(windows.drive, '../dosdevices')
+    symlinkSync(windows.folder, join(drives, 'e:'))
+    symlinkSync(disk, join(drives, 'e::'))
+    const key = 'HKLM\\SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Memory Management'
+    const value = ['/v', 'ExistingPageFiles', '/t', 'REG_MULTI_SZ', '/d', '\\??\\E:\\pagefile.sys', '/f']
+    t.deepEqual((await windows.run([['reg.exe', 'add', key, ...value]])).statuses, [0])
+
+    const { statuses, stderr } = await windows.run([
+      ['pmem-read-winpmem', '--driver', driver],
+      ['aff4-sink', 'paged.aff4'],
+    ])
+    t.deepEqual(statuses, [UNREADABLE, UNREADABLE], stderr)
+    const volume = join(windows.folder, 'paged.aff4')
+    const pageFile = '"$0"/aff4-cat "$1" --stream "E:\\pagefile.sys" | "$0"/raw-sink "$2"'
+    await command('bash', ['-c', pageFile, fileURLToPath(packageFile('bin')), volume, `${paged}.copy`])
+    t.true(readFileSync(`${paged}.copy`).equals(readFileSync(paged)))
+    const { stdout: names } = await command(fileURLToPath(packageFile('bin/aff4-ls')), [volume])
+    t.regex(names, /System32\\ntoskrnl\.exe/)
+    t.regex(names, /System32\\drivers\\\w+\.sys/)
+  },
+)
