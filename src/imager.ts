@@ -17,6 +17,7 @@ import { shellLine } from './imager/shell.js'
 const TOOLS: Record<string, () => Promise<{ tool: Tool }>> = {
   'aff4-cat': () => import('./sources/aff4-cat.js'),
   'file-cat': () => import('./sources/file-cat.js'),
+  'ntfs-cat': () => import('./sources/ntfs-cat.js'),
   'pmem-read': () => import('./sources/read.js'),
   'pmem-compress': () => import('./transforms/compress.js'),
   'aff4-sink': () => import('./sinks/aff4-sink.js'),

@@ -1,3 +1,4 @@
+import { win32 } from 'node:path'
 import type { Arguments, Options } from '../cli/arguments.js'
 import { EXIT, ToolError } from '../cli/exit.js'
 import { SECRET_OPTIONS } from '../cli/secret.js'
@@ -32,17 +33,22 @@ export interface Inquiry {
 
 /**
  * The tools that do what the options ask for.
+ * @param platform the system that it is done on
  * @throws {ToolError} usage, when they contradict each other or something is missing; what the inquiry throws; or
  * that the volume holds a memory and another one is not asked for
  */
-export async function planOf({ options, operands }: Arguments, inquiry: Inquiry): Promise<Plan | Stage> {
+export async function planOf(
+  { options, operands }: Arguments,
+  inquiry: Inquiry,
+  platform: NodeJS.Platform = process.platform,
+): Promise<Plan | Stage> {
   if (options.flag('view')) return planView(options, operands)
   if (options.flag('export')) return planExport(options, operands, inquiry)
   if (operands[0] !== undefined)
     throw new ToolError(EXIT.usage, `${operands[0]}: a volume is given, and neither -V nor -e`, {
       hint: '-i takes files into the volume of -o',
     })
-  return planAcquisition(options, inquiry)
+  return planAcquisition(options, inquiry, platform)
 }
 
 function planView(options: Options, operands: readonly string[]): Stage {
@@ -67,7 +73,7 @@ async function planExport(options: Options, operands: readonly string[], inquiry
   }
 }
 
-async function planAcquisition(options: Options, inquiry: Inquiry): Promise<Plan> {
+async function planAcquisition(options: Options, inquiry: Inquiry, platform: NodeJS.Platform): Promise<Plan> {
   const secret = SECRETS.find((name) => options.flag(name))
   if (secret !== undefined) throw new ToolError(EXIT.usage, `--${secret}: only with -V and -e`)
   const pageFiles = options.values('pagefile')
@@ -93,8 +99,12 @@ async function planAcquisition(options: Options, inquiry: Inquiry): Promise<Plan
     }
   // What changes fastest comes first.
   const sources: Stage[] = []
-  if (await takesMemory(options, output, inquiry)) sources.push({ tool: 'pmem-read', words: [] })
-  if (pageFiles.length > 0)
+  const memory = await takesMemory(options, output, inquiry)
+  if (memory) sources.push({ tool: 'pmem-read', words: [] })
+  if (platform === 'win32') {
+    // All that are in use come with the memory.
+    if (!memory) sources.push(...pageFiles.map(fromVolume))
+  } else if (pageFiles.length > 0)
     sources.push({ tool: 'file-cat', words: ['--category', 'memory:pagefile', '--', ...pageFiles] })
   if (inputs.length > 0) sources.push({ tool: 'file-cat', words: ['--', ...inputs] })
   const expect = sources.length > 1 ? ['--expect', String(sources.length)] : []
@@ -102,6 +112,15 @@ async function planAcquisition(options: Options, inquiry: Inquiry): Promise<Plan
     sources,
     transforms: [{ tool: 'pmem-compress', words: [codec] }],
     sink: { tool: 'aff4-sink', words: [...replacing(options), ...expect, '--', output] },
+  }
+}
+
+/** Windows opens a page file for nobody: it is read from its volume. */
+function fromVolume(pageFile: string): Stage {
+  const { root, dir, base } = win32.parse(win32.resolve(pageFile))
+  return {
+    tool: 'ntfs-cat',
+    words: ['--', `\\\\.\\${root.replace('\\', '')}`, win32.join(dir.slice(root.length), base)],
   }
 }
 

@@ -8,13 +8,16 @@ import { imager } from '../../src/imager.js'
 const { tool } = imager('linpmem')
 
 /** The pipeline for a command line, where a memory is in the volumes that are named. */
-async function pipelineOf(words: readonly string[], held: readonly string[] = []): Promise<string> {
-  return shellLine(
-    await planOf(parseWords(tool, words), {
-      streamCalled: async (name) => `aff4://volume/${name.replace(/^\//, '')}`,
-      holdsMemory: async (volume) => held.includes(volume),
-    }),
-  )
+async function pipelineOf(
+  words: readonly string[],
+  held: readonly string[] = [],
+  platform: NodeJS.Platform = 'linux',
+): Promise<string> {
+  const inquiry = {
+    streamCalled: async (name: string) => `aff4://volume/${name.replace(/^\//, '')}`,
+    holdsMemory: async (volume: string) => held.includes(volume),
+  }
+  return shellLine(await planOf(parseWords(tool, words), inquiry, platform))
 }
 
 /** Command lines from the pmem suite's manual, its README and what its author and users wrote, as a shell splits them. */
@@ -66,6 +69,15 @@ const SUITE: [string, string][] = [
 for (const [words, pipeline] of SUITE)
   test(`the suite's command line: ${words}`, async (t) =>
     t.is(await pipelineOf(words.split(' ').slice(1)), pipeline))
+
+test('on Windows page files come with the memory, else from their volumes', async (t) => {
+  const words = ['-o', 'dump.aff4', '-p', 'c:\\pagefile.sys', 'D:\\swap\\pagefile.sys']
+  t.is(await pipelineOf(words, [], 'win32'), 'pmem-read | pmem-compress zlib | aff4-sink -- dump.aff4')
+  t.is(
+    await pipelineOf(words, ['dump.aff4'], 'win32'),
+    "(ntfs-cat -- '\\\\.\\c:' pagefile.sys; ntfs-cat -- '\\\\.\\D:' 'swap\\pagefile.sys') | pmem-compress zlib | aff4-sink --expect 2 -- dump.aff4",
+  )
+})
 
 test('-i takes words up to the next option, and may be given again', async (t) => {
   const expected = 'file-cat -- a b | pmem-compress zlib | aff4-sink -- out.aff4'
