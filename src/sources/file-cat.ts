@@ -12,7 +12,7 @@ import { pseudoFileSystem } from '../platform/linux/mounts.js'
 import { rawArguments } from '../platform/linux/raw-arguments.js'
 import { describeFolder, describeLink } from './files/file-facts.js'
 import { expand, isAbsent, isPattern } from './files/glob.js'
-import { displayPath, streamName } from './files/name.js'
+import { displayPath } from './files/name.js'
 import { lookUpDevice, readDevice } from './files/read-device.js'
 import { endUnread, type Origin, readFile } from './files/read-file.js'
 import { readFifo, readPipe } from './files/read-pipe.js'
@@ -25,6 +25,7 @@ import {
   type Session,
   skip,
 } from './files/session.js'
+import { pathStreamName } from './files/system-path.js'
 import { type Found, walk } from './files/walk.js'
 import { createOutbox } from './outbox.js'
 
@@ -75,7 +76,7 @@ export interface CatFiles {
  */
 export async function* catFiles({ operands, ...given }: CatFiles): AsyncGenerator<Batch> {
   const session = createSession(given)
-  if (!session.attributes) noteNoAttributes(session)
+  if (!session.attributes && process.platform === 'linux') noteNoAttributes(session)
   const raw = rawArguments(operands)
   if (operands.length === 1) probe(operands[0]!, raw[0])
   for (const [index, operand] of operands.entries()) {
@@ -176,7 +177,7 @@ async function* catDevice(session: Session, path: Buffer, stat: BigIntStats): As
 }
 
 function sendFolder(session: Session, path: Buffer, stat: BigIntStats, error: unknown): void {
-  const body: StreamBody = { ...streamName(path), kind: 'folder' }
+  const body: StreamBody = { ...pathStreamName(path), kind: 'folder' }
   const frames = beginStream(session, body, describeFolder(path, stat, attributesOf(session, path, path)))
   if (error === undefined) endStream(session, frames)
   else endUnread(session, frames, path, 0n, error)
@@ -192,7 +193,7 @@ function sendLink(session: Session, path: Buffer, stat: BigIntStats): void {
   }
   const bytes = isUtf8(target) ? {} : { targetBytes: target.toString('base64') }
   const properties = { target: displayPath(target), ...bytes }
-  const body: StreamBody = { ...streamName(path), kind: 'link', properties }
+  const body: StreamBody = { ...pathStreamName(path), kind: 'link', properties }
   endStream(
     session,
     beginStream(session, body, describeLink(path, stat, target, attributesOf(session, path, path))),

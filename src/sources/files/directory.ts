@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs'
+import { sep } from 'node:path'
 import { withinReach } from '../../platform/linux/long-path.js'
 
 /**
@@ -18,6 +19,6 @@ function* asBytes(names: readonly string[]): Generator<Buffer> {
 /** `directory/name`; an empty directory is the working directory and adds nothing. */
 export function joinPath(directory: Buffer, name: Buffer): Buffer {
   if (directory.length === 0) return name
-  const slash = directory[directory.length - 1] === 0x2f ? '' : '/'
-  return Buffer.concat([directory, Buffer.from(slash), name])
+  const last = String.fromCharCode(directory[directory.length - 1]!)
+  return Buffer.concat([directory, Buffer.from(last === '/' || last === sep ? '' : sep), name])
 }

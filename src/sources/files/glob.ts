@@ -4,6 +4,7 @@ import { withinReach } from '../../platform/linux/long-path.js'
 import { pseudoFileSystem } from '../../platform/linux/mounts.js'
 import { joinPath, listDirectory } from './directory.js'
 import { codePoints } from './name.js'
+import { splitRoot } from './system-path.js'
 
 /*
  * Patterns as glob(7) has them, matched against whole names, character by character:
@@ -12,10 +13,14 @@ import { codePoints } from './name.js'
  *   ?       one character
  *   [a-z]   one of these; [!a-z] none of these
  *   **      as a whole component, any number of directories; links are not followed
- *   \x      x itself
+ *   \x      x itself; on Windows, where \ parts names, [*] and [?] are these characters
+ *
+ * On Windows upper and lower case are one.
  *
  * A directory that matches is read with everything below it, so no match is looked for below a match.
  */
+
+const WINDOWS = process.platform === 'win32'
 
 type Token =
   | { readonly kind: 'one'; readonly point: number }
@@ -33,7 +38,8 @@ type Component =
   | { readonly kind: 'directories' }
 
 interface Pattern {
-  readonly absolute: boolean
+  /** Where it begins; empty for the working directory. */
+  readonly root: string
   readonly components: readonly Component[]
   readonly onlyDirectories: boolean
 }
@@ -52,13 +58,13 @@ export function isPattern(operand: string): boolean {
  */
 export function* expand(operand: string, unlisted: Unlisted): Generator<Buffer> {
   const pattern = parsePattern(operand)
-  const start = Buffer.from(pattern.absolute ? '/' : '')
+  const start = Buffer.from(pattern.root)
   // Each directory is visited once with every position of the pattern that its path can have reached, so that
   // several `**` cost no more than one.
   const pending: Visit[] = [
     {
       path: start,
-      device: statSync(pattern.absolute ? '/' : '.', { bigint: true }).dev,
+      device: statSync(pattern.root || '.', { bigint: true }).dev,
       at: reach(pattern, [0]),
     },
   ]
@@ -86,7 +92,7 @@ function reach(pattern: Pattern, positions: readonly number[]): Set<number> {
 function below(pattern: Pattern, visit: Visit, unlisted: Unlisted): Visit[] {
   const found: Visit[] = []
   for (const name of candidates(pattern, visit, unlisted)) {
-    const points = codePoints(name)
+    const points = codePoints(WINDOWS ? Buffer.from(name.toString('utf8').toLowerCase()) : name)
     const named: number[] = []
     const anyDepth: number[] = []
     for (const at of visit.at) {
@@ -178,18 +184,18 @@ function accepts(token: Exclude<Token, { kind: 'star' }>, point: number): boolea
 }
 
 function parsePattern(operand: string): Pattern {
-  const names = operand.split('/')
+  const { root, names } = splitRoot(operand)
   const components: Component[] = []
   for (const name of names) {
     if (name === '' || name === '.') continue
     if (name !== '**') components.push(parseName(operand, name))
     else if (components.at(-1)?.kind !== 'directories') components.push({ kind: 'directories' })
   }
-  return { absolute: names[0] === '', components, onlyDirectories: names.at(-1) === '' }
+  return { root, components, onlyDirectories: names.at(-1) === '' }
 }
 
 function parseName(operand: string, name: string): Component {
-  const points = codePoints(Buffer.from(name))
+  const points = codePoints(Buffer.from(WINDOWS ? name.toLowerCase() : name))
   const tokens: Token[] = []
   for (let at = 0; at < points.length; at++) {
     const character = String.fromCodePoint(points[at]!)
@@ -206,14 +212,14 @@ function parseName(operand: string, name: string): Component {
         at = end
       }
     } else {
-      if (character === '\\' && at + 1 < points.length) at++
+      if (character === '\\' && !WINDOWS && at + 1 < points.length) at++
       tokens.push({ kind: 'one', point: points[at]! })
     }
   }
   const literal: number[] = []
   for (const token of tokens) if (token.kind === 'one') literal.push(token.point)
   if (literal.length < tokens.length) return { kind: 'name', tokens, literal: undefined }
-  return { kind: 'name', tokens, literal: Buffer.from(String.fromCodePoint(...literal)) }
+  return { kind: 'name', tokens, literal: Buffer.from(WINDOWS ? name : String.fromCodePoint(...literal)) }
 }
 
 const [BACKSLASH, BRACKET, COLON, MINUS] = [0x5c, 0x5d, 0x3a, 0x2d]

@@ -9,9 +9,10 @@ import { type Reach, readRun } from '../read-run.js'
 import type { Medium, ReadBytes } from '../salvage.js'
 import type { StreamFrames } from '../stream-frames.js'
 import { describeFile } from './file-facts.js'
-import { displayPath, streamName } from './name.js'
+import { displayPath } from './name.js'
 import { readToEnd } from './read-to-end.js'
 import { attributesOf, beginStream, endStream, noteStream, type Session } from './session.js'
+import { pathStreamName } from './system-path.js'
 
 /** Errors that mean bytes on a medium; any other ends the reading of this file. */
 const DAMAGE = new Set(['EIO', 'EILSEQ', 'ENODATA', 'EREMOTEIO', 'ETIMEDOUT', 'EBADMSG', 'EUCLEAN'])
@@ -127,7 +128,7 @@ function fillFrom(fd: number, into: Bytes): number {
 }
 
 function imageOf(path: Buffer, size: bigint | undefined): StreamBody {
-  return { ...streamName(path), kind: 'image', ...(size !== undefined && { size: formatAddress(size) }) }
+  return { ...pathStreamName(path), kind: 'image', ...(size !== undefined && { size: formatAddress(size) }) }
 }
 
 async function* readSized(

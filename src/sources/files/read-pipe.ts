@@ -4,9 +4,10 @@ import { formatAddress } from '../../frames/address.js'
 import type { Batch } from '../../frames/frame.js'
 import { openPipeInput } from '../../frames/pipe-input.js'
 import { describeFile } from './file-facts.js'
-import { displayPath, streamName } from './name.js'
+import { displayPath } from './name.js'
 import { readToEnd } from './read-to-end.js'
 import { beginStream, miss, type Session } from './session.js'
+import { pathStreamName } from './system-path.js'
 
 /** Standard input, or another descriptor, read to its end as a stream called `path`. */
 export async function* readPipe(session: Session, path: Buffer, fd: number): AsyncGenerator<Batch> {
@@ -15,7 +16,7 @@ export async function* readPipe(session: Session, path: Buffer, fd: number): Asy
   const announce = (size: bigint | undefined) =>
     beginStream(
       session,
-      { ...streamName(path), kind: 'image', ...(size !== undefined && { size: formatAddress(size) }) },
+      { ...pathStreamName(path), kind: 'image', ...(size !== undefined && { size: formatAddress(size) }) },
       describeFile(path, stat, size),
     )
   try {
