@@ -28,6 +28,11 @@ export async function buildDriver(folder: string, traits: DriverTraits): Promise
   return file
 }
 
+/** A console program of one source. */
+export async function buildProgram(file: string, source: string): Promise<void> {
+  await compile('-o', file, source)
+}
+
 /** The program that joins programs by pipes of Windows. */
 export async function buildPipeline(folder: string): Promise<string> {
   const file = join(folder, 'pipeline.exe')
