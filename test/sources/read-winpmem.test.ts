@@ -312,6 +312,38 @@ test.serial('a driver that was loaded before is used, and stays', async (t) => {
   t.false(factsOf(streams[0]!.turtle).has('driverSha256'))
 })
 
+test.serial('a driver that another program still has open is unloaded later, which is told', async (t) => {
+  const { log, warnings } = listen()
+  const win32 = scriptWin32({ ranges: RANGES, held: true })
+  const { streams } = await acquire(win32, {}, log)
+  t.is(streams[0]!.close?.status, 'complete')
+  t.deepEqual(win32.calls.slice(-2), ['ControlService winpmem', 'DeleteService winpmem'])
+  t.deepEqual(warnings, [
+    'the driver could not be unloaded: service winpmem: the driver is still in use by another program',
+  ])
+})
+
+test.serial('of two that start at once, one reads through the driver of the other', async (t) => {
+  const ranges = RANGES
+  let others = false
+  const win32 = scriptWin32({ ranges, loaded: true })
+  const late = {
+    ...win32,
+    openDevice(path: string, access: 'read' | 'read-write') {
+      if (!others) throw new Win32Error('CreateFileW', E.FILE_NOT_FOUND, path)
+      return win32.openDevice(path, access)
+    },
+    startService(name: string) {
+      others = true
+      throw new Win32Error('StartServiceW', E.SERVICE_ALREADY_RUNNING, name)
+    },
+  }
+  const { streams } = await acquire(late)
+  t.is(rangesOf(streams[0]!, 'data').length, 4)
+  t.false(factsOf(streams[0]!.turtle).has('driverSha256'), 'it is not known what the other has loaded')
+  t.is(win32.left().handles, 0)
+})
+
 const OURS = 'C:\\Users\\x\\AppData\\Local\\Temp\\pmem-driver-aB3dE9\\winpmem.sys'
 
 test.serial('a service that a crash has left is replaced, one of somebody else never', async (t) => {
@@ -339,6 +371,9 @@ const REFUSED: [call: string, errno: number, exit: number, words: RegExp, hint: 
   ['StartServiceW', E.DRIVER_BLOCKED, 77, /blocks this driver/, /blocklist/],
   ['StartServiceW', E.SYSTEM_INTEGRITY_POLICY_VIOLATION, 77, /code integrity policy/, /HVCI/],
   ['StartServiceW', E.BAD_EXE_FORMAT, 69, /processor of this machine/, /64-bit/],
+  ['StartServiceW', E.VIRUS_INFECTED, 77, /virus scanner/, /TEMP/],
+  ['StartServiceW', E.DRIVER_FAILED_PRIOR_UNLOAD, 74, /still in use/, /by itself/],
+  ['StartServiceW', E.SERVICE_ALREADY_RUNNING, 74, /at the same time/, /again/],
   ['StartServiceW', E.PROC_NOT_FOUND, 69, /version of Windows/, /--driver FILE/],
   ['StartServiceW', E.FILE_NOT_FOUND, 69, /does not find the file/, /TEMP/],
   ['StartServiceW', E.ALREADY_EXISTS, 74, /another driver holds/, /sc query/],

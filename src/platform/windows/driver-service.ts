@@ -32,30 +32,20 @@ export interface Driver {
  * @throws {Win32Error} when Windows or the driver refuses
  */
 export function loadDriver(win32: Win32, image: Bytes): Driver {
-  const steps: (() => void)[] = []
-  function unload(): unknown[] {
-    const problems: unknown[] = []
-    for (let undo = steps.pop(); undo; undo = steps.pop())
-      try {
-        undo()
-      } catch (error) {
-        if (!isDone(error)) problems.push(error)
-      }
-    return problems
-  }
+  const steps: Step[] = []
+  const unload = () => takeBack(steps)
   try {
     const folder = fs.mkdtempSync(path.join(tmpdir(), FOLDER))
     const removeFolder = () => fs.rmSync(folder, { recursive: true, force: true })
     steps.push(removeFolder)
     const file = path.join(folder, 'winpmem.sys')
-    // Where everyone may make files, as below the system's TEMP, nobody's own is to be loaded.
-    fs.writeFileSync(file, image, { flag: 'wx' })
+    writeFile(file, image)
 
     removeLeftover(win32)
     win32.createDriver(DRIVER_SERVICE, file)
     steps.push(() => win32.deleteService(DRIVER_SERVICE))
     win32.startService(DRIVER_SERVICE)
-    steps.push(() => win32.stopService(DRIVER_SERVICE))
+    steps.push(() => stopDriver(win32))
     const device = win32.openDevice(WINPMEM_DEVICE, 'read-write')
     steps.push(() => win32.closeHandle(device))
     try {
@@ -74,6 +64,33 @@ export function loadDriver(win32: Win32, image: Bytes): Driver {
   } catch (error) {
     unload()
     throw error
+  }
+}
+
+type Step = () => void
+
+/**
+ * Takes steps back, the last one first, each whatever comes of the others.
+ * @returns what went wrong
+ */
+function takeBack(steps: Step[]): unknown[] {
+  const problems: unknown[] = []
+  for (let undo = steps.pop(); undo; undo = steps.pop())
+    try {
+      undo()
+    } catch (error) {
+      if (!isDone(error)) problems.push(error)
+    }
+  return problems
+}
+
+/** @throws the operating system's error, which names the file also where that is full */
+function writeFile(file: string, content: Bytes): void {
+  try {
+    // Where everyone may make files, as below the system's TEMP, nobody's own is to be loaded.
+    fs.writeFileSync(file, content, { flag: 'wx' })
+  } catch (error) {
+    throw Object.assign(error as Error, { path: file })
   }
 }
 
@@ -102,9 +119,32 @@ export function unloadDriver(win32: Win32): 'unloaded' | 'not loaded' | 'not our
   return 'unloaded'
 }
 
+/** Deletes the service also where its driver is in use: both are gone once it no longer is. */
 function removeService(win32: Win32): void {
-  if (win32.serviceState(DRIVER_SERVICE) !== 'stopped') win32.stopService(DRIVER_SERVICE)
-  win32.deleteService(DRIVER_SERVICE)
+  const problems = takeBack([() => win32.deleteService(DRIVER_SERVICE), () => stopDriver(win32)])
+  if (problems.length > 0) throw problems[0]
+}
+
+/** How long a driver may take to unload. */
+const PATIENCE_MS = 500
+const PAUSE_MS = 50
+
+/** @throws {Win32Error} also when the driver stays loaded because another program has its device open */
+function stopDriver(win32: Win32): void {
+  const state = () => win32.serviceState(DRIVER_SERVICE)
+  if (state() === 'stopped') return
+  if (state() !== 'stopping') win32.stopService(DRIVER_SERVICE)
+  for (let waited = 0; state() === 'stopping'; waited += PAUSE_MS) {
+    // As Windows itself refuses who asks for it again.
+    if (waited >= PATIENCE_MS)
+      throw new Win32Error('ControlService', WIN32_ERROR.SERVICE_CANNOT_ACCEPT_CTRL, DRIVER_SERVICE)
+    pause(PAUSE_MS)
+  }
+}
+
+/** Holds the whole process: a process that exits waits for no promise. */
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
 const isOurs = (file: string): boolean => OURS.test(file)

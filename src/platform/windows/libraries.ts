@@ -64,7 +64,7 @@ function loadKoffi(): typeof import('koffi') {
     return createRequire(import.meta.url)('koffi')
   } catch (error) {
     throw new ToolError(EXIT.unavailable, 'koffi, which calls Windows, is not installed', {
-      hint: 'npm install koffi',
+      hint: 'npm install -g koffi puts it beside the tools',
       cause: error,
     })
   }

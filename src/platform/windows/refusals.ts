@@ -79,6 +79,12 @@ const ROWS: readonly Row[] = [
     hint: 'a driver has to fit Windows, not this program: x64 on 64-bit Windows',
   },
   {
+    errors: [E.VIRUS_INFECTED],
+    kind: 'permission',
+    why: 'a virus scanner takes the driver for malware',
+    hint: 'an exception for the TEMP folder lets it pass',
+  },
+  {
     errors: [E.PROC_NOT_FOUND],
     kind: 'missing',
     why: 'not a driver for this version of Windows',
@@ -101,6 +107,18 @@ const ROWS: readonly Row[] = [
     kind: 'missing',
     why: 'the service is marked for deletion',
     hint: 'close what has it open, like the list of services or another imager, or restart Windows',
+  },
+  {
+    errors: [E.SERVICE_CANNOT_ACCEPT_CTRL, E.DRIVER_FAILED_PRIOR_UNLOAD],
+    kind: 'device',
+    why: 'the driver is still in use by another program',
+    hint: 'it unloads by itself when that program ends',
+  },
+  {
+    errors: [E.SERVICE_ALREADY_RUNNING],
+    kind: 'device',
+    why: 'another program has loaded a driver at the same time',
+    hint: 'run it again',
   },
   {
     errors: [E.SERVICE_DISABLED],

@@ -28,7 +28,20 @@ export interface OpenDriver {
  */
 export async function openDriver(win32: Win32, given: string | undefined, log: Log): Promise<OpenDriver> {
   const device = openLoaded(win32)
-  if (device === undefined) return loadFirst(win32, await candidates(given), log)
+  if (device !== undefined) return borrowed(win32, device, given, log)
+  const files = await candidates(given)
+  try {
+    return loadFirst(win32, files, log)
+  } catch (error) {
+    // Two that start at once get in each other's way, and one of them has loaded it.
+    const other = openLoaded(win32)
+    if (other === undefined) throw error
+    return borrowed(win32, other, given, log)
+  }
+}
+
+/** The driver of somebody else. */
+function borrowed(win32: Win32, device: Handle, given: string | undefined, log: Log): OpenDriver {
   if (given !== undefined) log.warn(`${given}: not loaded: there is a driver already, which is used`)
   else log.verbose(`${WINPMEM_DEVICE}: the driver is loaded already, and stays so`)
   let open: Handle | undefined = device
@@ -80,11 +93,14 @@ const isRefusedFile = (error: unknown) => error instanceof Win32Error && error.s
 function closing(driver: Driver, loaded: OpenDriver['loaded'], log: Log): OpenDriver {
   function close(): void {
     process.off('exit', close)
-    for (const problem of driver.unload())
+    for (const problem of driver.unload()) {
+      const refusal = asRefusal('the driver', problem)
+      const hint = refusal instanceof ToolError ? refusal.hint : undefined
       log.warn(
-        `the driver could not be unloaded: ${reasonOf(asRefusal('the driver', problem))}`,
-        'pmem-read-winpmem --unload tries it again',
+        `the driver could not be unloaded: ${reasonOf(refusal)}`,
+        hint ?? 'pmem-read-winpmem --unload tries it again',
       )
+    }
   }
   // A defect ends the process without the finally of anyone.
   process.on('exit', close)

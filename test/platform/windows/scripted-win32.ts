@@ -32,6 +32,8 @@ export interface Script {
   readonly room?: { readonly runs: number; readonly beyond: 'count' | 'zero' | 'fail' }
   /** The driver is loaded before. */
   readonly loaded?: boolean
+  /** Another program has the device open as soon as its driver is loaded. */
+  readonly held?: boolean
   /** A service of the name that is there before, and the file it was made of. */
   readonly service?: { readonly file: string; readonly state: ServiceState }
   /** Calls that Windows refuses, with the error. */
@@ -122,7 +124,7 @@ export function scriptWin32(script: Script): Scripted {
     throw new Win32Error(syscall, errno, subject)
   }
   const settle = () => {
-    if (service?.state === 'stopping' && handles.size === 0) service.state = 'stopped'
+    if (service?.state === 'stopping' && handles.size === 0 && !script.held) service.state = 'stopped'
     if (service?.state === 'stopped') {
       if (!script.loaded) loaded = false
       if (deleted) service = undefined
@@ -214,6 +216,7 @@ export function scriptWin32(script: Script): Scripted {
       call('ControlService', name)
       if (!service) return fail('OpenServiceW', E.SERVICE_DOES_NOT_EXIST, name)
       if (service.state === 'stopped') fail('ControlService', E.SERVICE_NOT_ACTIVE, name)
+      if (service.state === 'stopping') fail('ControlService', E.SERVICE_CANNOT_ACCEPT_CTRL, name)
       service.state = 'stopping'
       settle()
     },
