@@ -67,6 +67,7 @@ async function run(name: string, context: Context): Promise<ExitCode> {
   const plan = await planOf(context, {
     streamCalled: async (stream, paths) => (await volumes()).streamCalled(stream, paths, secrets),
     holdsMemory: async (path) => (await volumes()).holdsMemory(path),
+    isKept,
   })
   if (options.flag('plan')) {
     await io.print(`${shellLine(plan)}\n`)
@@ -94,6 +95,15 @@ async function run(name: string, context: Context): Promise<ExitCode> {
     watch: (frames) =>
       narrate(frames, told, plan.stream === undefined ? introduction : extraction(plan.stream, output)),
   })
+}
+
+function isKept(file: string): boolean {
+  try {
+    fs.closeSync(fs.openSync(file, 'r'))
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EBUSY'
+  }
 }
 
 /** What is not there, or cannot be had, is no file here: who reads or writes it will say so. */

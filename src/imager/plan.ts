@@ -29,6 +29,8 @@ export interface Inquiry {
   streamCalled(name: string, volumes: readonly string[]): Promise<string>
   /** Whether a memory is in the volume already to which is appended. */
   holdsMemory(volume: string): Promise<boolean>
+  /** Whether Windows keeps a file from everyone, as it does a page file that is in use. */
+  isKept(file: string): boolean
 }
 
 /**
@@ -101,11 +103,12 @@ async function planAcquisition(options: Options, inquiry: Inquiry, platform: Nod
   const sources: Stage[] = []
   const memory = await takesMemory(options, output, inquiry)
   if (memory) sources.push({ tool: 'pmem-read', words: [] })
-  if (platform === 'win32') {
-    // All that are in use come with the memory.
-    if (!memory) sources.push(...pageFiles.map(fromVolume))
-  } else if (pageFiles.length > 0)
-    sources.push({ tool: 'file-cat', words: ['--category', 'memory:pagefile', '--', ...pageFiles] })
+  const kept = pageFiles.filter((file) => platform === 'win32' && inquiry.isKept(file))
+  // All that are in use come with the memory.
+  if (!memory) sources.push(...kept.map(fromVolume))
+  const free = pageFiles.filter((file) => !kept.includes(file))
+  if (free.length > 0)
+    sources.push({ tool: 'file-cat', words: ['--category', 'memory:pagefile', '--', ...free] })
   if (inputs.length > 0) sources.push({ tool: 'file-cat', words: ['--', ...inputs] })
   const expect = sources.length > 1 ? ['--expect', String(sources.length)] : []
   return {
@@ -115,7 +118,7 @@ async function planAcquisition(options: Options, inquiry: Inquiry, platform: Nod
   }
 }
 
-/** Windows opens a page file for nobody: it is read from its volume. */
+/** What Windows opens for nobody is read from its volume. */
 function fromVolume(pageFile: string): Stage {
   const { root, dir, base } = win32.parse(win32.resolve(pageFile))
   return {

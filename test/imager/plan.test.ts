@@ -16,6 +16,7 @@ async function pipelineOf(
   const inquiry = {
     streamCalled: async (name: string) => `aff4://volume/${name.replace(/^\//, '')}`,
     holdsMemory: async (volume: string) => held.includes(volume),
+    isKept: (file: string) => /\\pagefile\.sys$/.test(file),
   }
   return shellLine(await planOf(parseWords(tool, words), inquiry, platform))
 }
@@ -76,6 +77,11 @@ test('on Windows page files come with the memory, else from their volumes', asyn
   t.is(
     await pipelineOf(words, ['dump.aff4'], 'win32'),
     "(ntfs-cat -- '\\\\.\\c:' pagefile.sys; ntfs-cat -- '\\\\.\\D:' 'swap\\pagefile.sys') | pmem-compress zlib | aff4-sink --expect 2 -- dump.aff4",
+  )
+  t.is(
+    await pipelineOf([...words, 'E:\\copy'], [], 'win32'),
+    "(pmem-read; file-cat --category memory:pagefile -- 'E:\\copy') | pmem-compress zlib | aff4-sink --expect 2 -- dump.aff4",
+    'a copy is a file like others',
   )
 })
 
