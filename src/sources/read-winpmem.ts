@@ -1,3 +1,4 @@
+import type { Options } from '../cli/arguments.js'
 import { EXIT, ToolError } from '../cli/exit.js'
 import type { Log } from '../cli/messages.js'
 import { showSize } from '../cli/sizes.js'
@@ -34,13 +35,26 @@ export const tool: Tool = {
   async run({ options, log, io }) {
     const mode = parseMode(options.value('mode'))
     const driver = options.value('driver')
-    if (options.flag('load') && options.flag('unload'))
-      throw new ToolError(EXIT.usage, '--load and --unload together')
+    refuseIdle(options)
     if (options.flag('unload')) return removeLoaded(await thisMachine(), log)
     if (options.flag('load')) return leaveLoaded(await thisMachine(), driver, log)
     const collect = !options.flag('no-collect')
     return io.transmit(readHere(log, { driver, mode, collect, batchesAlive: io.batchesAlive }))
   },
+}
+
+const OF_READING = ['mode', 'no-collect']
+/** Options that say nothing to who only loads or unloads. */
+const IDLE: Readonly<Record<string, readonly string[]>> = {
+  unload: ['load', 'driver', ...OF_READING],
+  load: OF_READING,
+}
+
+function refuseIdle(options: Options): void {
+  for (const [task, others] of Object.entries(IDLE)) {
+    const idle = options.flag(task) ? others.find((name) => options.flag(name)) : undefined
+    if (idle !== undefined) throw new ToolError(EXIT.usage, `--${task} does not go with --${idle}`)
+  }
 }
 
 /** Windows itself. Its libraries are loaded only where they are needed. */

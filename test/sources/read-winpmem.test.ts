@@ -468,7 +468,9 @@ test.serial('whichever call fails, and however, nothing stays behind', async (t)
 test.serial('options that contradict or mean nothing are refused before anything is loaded', async (t) => {
   for (const [words, told] of [
     [['--mode', 'toString'], /--mode toString: not pte, physical or iospace/],
-    [['--load', '--unload'], /--load and --unload together/],
+    [['--load', '--unload'], /--unload does not go with --load/],
+    [['--unload', '--driver', DRIVER], /--unload does not go with --driver/],
+    [['--load', '--mode', 'pte'], /--load does not go with --mode/],
   ] as const) {
     const { status, stderr } = await runSource('pmem-read-winpmem', words)
     t.is(status, 64)
