@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { packageFile } from '../../frames/support.js'
-import { driverFiles, nothingIsLeft, serviceState } from './memory.js'
+import { driverFiles, holdsTheMemory, nothingIsLeft, serviceState } from './memory.js'
 import { buildDriver } from './programs.js'
 import { openWindows, type Program, type Windows } from './wine.js'
 
@@ -36,7 +36,7 @@ test.serial('a reader that leaves early ends the source quietly, and the driver 
 test.serial('Ctrl-C labels what has come out, and the driver is gone', async (t) => {
   const large = basename(await buildDriver(windows.folder, { ABI: 41, LARGE: 1 }))
   const read: Program = ['pmem-read-winpmem', '--driver', large, '--no-collect']
-  const { statuses, stdout } = await windows.run([read], 1)
+  const { statuses, stdout } = await windows.run([read], { interrupted: true })
   t.deepEqual(statuses, [CONTROL_C_EXIT])
   const { stdout: listed } = spawnSync(fileURLToPath(packageFile('bin/pmem-frames')), {
     input: stdout,
@@ -71,18 +71,24 @@ test.serial('a driver that others have loaded is read through, and stays loaded'
   await nothingIsLeft(t, windows)
 })
 
-test.serial('--load leaves the driver loaded for those who come later, --unload removes it', async (t) => {
-  t.deepEqual((await windows.run([['pmem-read-winpmem', '--load', '--driver', driver]])).statuses, [0])
-  t.is(await serviceState(windows), 'RUNNING')
-  const { statuses } = await windows.run([
-    ['pmem-read-winpmem', '--no-collect'],
-    ['aff4-sink', 'later.aff4'],
-  ])
-  t.deepEqual(statuses, [UNREADABLE, UNREADABLE])
-  t.is(await serviceState(windows), 'RUNNING')
-  t.deepEqual((await windows.run([['pmem-read-winpmem', '--unload']])).statuses, [0])
-  await nothingIsLeft(t, windows)
-})
+test.serial(
+  '--load leaves the driver loaded for those who come later, the imager too, --unload removes it',
+  async (t) => {
+    t.deepEqual((await windows.run([['pmem-read-winpmem', '--load', '--driver', driver]])).statuses, [0])
+    t.is(await serviceState(windows), 'RUNNING')
+    const { statuses } = await windows.run([
+      ['pmem-read-winpmem', '--no-collect'],
+      ['aff4-sink', 'later.aff4'],
+    ])
+    t.deepEqual(statuses, [UNREADABLE, UNREADABLE])
+    const imager = await windows.run([['winpmem', '-q', '-i', driver, '-m', '-o', 'imager.aff4']])
+    t.deepEqual(imager.statuses, [UNREADABLE], imager.stderr)
+    await holdsTheMemory(t, join(windows.folder, 'imager.aff4'))
+    t.is(await serviceState(windows), 'RUNNING')
+    t.deepEqual((await windows.run([['pmem-read-winpmem', '--unload']])).statuses, [0])
+    await nothingIsLeft(t, windows)
+  },
+)
 
 test.serial('without a driver the source says how to get one, and the sink that nothing came', async (t) => {
   const { statuses, stderr } = await windows.run([['pmem-read-winpmem'], ['aff4-sink', 'none.aff4']])

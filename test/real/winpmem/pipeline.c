@@ -1,11 +1,11 @@
 /*
- * pipeline.exe [-c BYTES] PROGRAM ARGUMENTS... [| PROGRAM ARGUMENTS...]...
+ * pipeline.exe [-c] PROGRAM ARGUMENTS... [| PROGRAM ARGUMENTS...]...
  *
  * Runs Windows programs as cmd.exe and PowerShell would: joined by pipes of Windows, with a pipe of Windows as
  * standard input, output and error. Wine itself would give them the descriptors of Unix that it was started with, and
  * its cmd.exe makes files of pipes. What comes out goes to our own standard output and error.
  *
- *   -c BYTES  Ctrl-C for all programs, once so many bytes have come out of the last one
+ *   -c  Ctrl-C for all programs, once the first bytes have come out of the last one
  *
  * The last line on standard error: `pipeline:` and the exit status of each program, in hexadecimal.
  */
@@ -19,7 +19,7 @@ enum { PIPE_SIZE = 1 << 16, MOST_PROGRAMS = 8 };
 
 struct pipe { HANDLE reads, writes; };
 
-static unsigned long long interrupt_after = ~0ull;
+static int interrupts;
 
 static void fail(const char *what)
 {
@@ -36,23 +36,21 @@ static struct pipe make_pipe(void)
     return made;
 }
 
-/* counts: Ctrl-C comes when enough has passed. stays: `to` is needed afterwards. */
-struct relay { HANDLE from, to; int counts, stays; };
+/* interrupts: Ctrl-C comes when something has passed. stays: `to` is needed afterwards. */
+struct relay { HANDLE from, to; int interrupts, stays; };
 
 /* Closes both ends, so that who reads sees the end and who writes a closed pipe. */
 static DWORD WINAPI relay(void *argument)
 {
     struct relay *job = argument;
     unsigned char *bytes = malloc(PIPE_SIZE);
-    unsigned long long total = 0;
     DWORD got, put, at;
 
     while (ReadFile(job->from, bytes, PIPE_SIZE, &got, NULL) && got) {
         for (at = 0; at < got; at += put)
             if (!WriteFile(job->to, bytes + at, got - at, &put, NULL)) goto closed;
-        total += got;
-        if (job->counts && total >= interrupt_after) {
-            interrupt_after = ~0ull;
+        if (job->interrupts && interrupts) {
+            interrupts = 0;
             GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0);
         }
     }
@@ -124,11 +122,13 @@ int wmain(int count, WCHAR **words)
     stdio[0] = GetStdHandle(STD_INPUT_HANDLE);
     stdio[1] = GetStdHandle(STD_OUTPUT_HANDLE);
     stdio[2] = GetStdHandle(STD_ERROR_HANDLE);
-    for (words++; *words && **words == L'-'; words++) {
-        if (!wcscmp(*words, L"-c") && words[1]) interrupt_after = wcstoull(*++words, NULL, 10);
+    words++;
+    if (*words && !wcscmp(*words, L"-c")) {
+        interrupts = 1;
+        words++;
     }
     if (!*words) return 125;
-    if (interrupt_after != ~0ull) {
+    if (interrupts) {
         FreeConsole();
         if (!AllocConsole()) fail("AllocConsole");
         SetConsoleCtrlHandler(survive, TRUE);

@@ -134,7 +134,7 @@ test.serial('Ctrl-C reaches all of a pipeline, and the sink keeps what has come,
   writeFileSync(join(windows.folder, 'large'), Buffer.alloc(200 << 20, 'evidence '))
   const { statuses, stdout, stderr } = await windows.run(
     [['file-cat', 'large'], ['pmem-chunk'], ['raw-sink', '-']],
-    1,
+    { interrupted: true },
   )
   t.deepEqual(statuses, [CONTROL_C_EXIT, 3, 3])
   t.true(stdout.length > 0 && stdout.length < 200 << 20)

@@ -34,6 +34,11 @@ export interface Started {
 /** A tool by its name, or `node`, or a program of Windows itself (`sc.exe`), and its words. */
 export type Program = readonly [name: string, ...words: string[]]
 
+export interface RunOptions {
+  /** By Ctrl-C, all of the pipeline, once the first bytes have come out of its end. */
+  readonly interrupted: true
+}
+
 /** A Windows of its own: no other one sees its drivers, services and registry. */
 export interface Windows {
   /** Where programs run; a path below it is the same for Windows and for us. */
@@ -42,11 +47,10 @@ export interface Windows {
   readonly drive: string
   /**
    * Runs tools of this checkout under Windows' node, joined by pipes of Windows.
-   * @param interruptAfter Ctrl-C for all of them, once so many bytes have come out of the last one
    */
-  run(programs: readonly Program[], interruptAfter?: number): Promise<Outcome>
+  run(programs: readonly Program[], options?: RunOptions): Promise<Outcome>
   /** The same, for who reads what comes out himself. */
-  start(programs: readonly Program[], interruptAfter?: number): Started
+  start(programs: readonly Program[], options?: RunOptions): Started
   /** Ends all that still runs, and forgets it. */
   close(): Promise<void>
 }
@@ -84,10 +88,10 @@ export async function openWindows(): Promise<Windows> {
     await buildRandom(join(prefix, 'drive_c/windows/system32/bcryptprimitives.dll'))
     const pipeline = await buildPipeline(folder)
 
-    function start(programs: readonly Program[], interruptAfter?: number): Started {
+    function start(programs: readonly Program[], options?: RunOptions): Started {
       const words = programs.flatMap((program, index) => [...(index > 0 ? ['|'] : []), ...command(program)])
-      const options = interruptAfter === undefined ? [] : ['-c', String(interruptAfter)]
-      const child = spawn(WINE, [pipeline, ...options, ...words], {
+      const flags = options?.interrupted ? ['-c'] : []
+      const child = spawn(WINE, [pipeline, ...flags, ...words], {
         env: environment,
         cwd: folder,
         stdio: ['ignore', 'pipe', 'pipe'],
@@ -99,7 +103,7 @@ export async function openWindows(): Promise<Windows> {
       folder,
       drive: join(prefix, 'drive_c'),
       start,
-      run: (programs, interruptAfter) => start(programs, interruptAfter).outcome(),
+      run: (programs, options) => start(programs, options).outcome(),
       close,
     }
   } catch (error) {
