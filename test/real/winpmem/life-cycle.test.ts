@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
@@ -94,6 +94,33 @@ test.serial('without a driver the source says how to get one, and the sink that 
   const { statuses, stderr } = await windows.run([['pmem-read-winpmem'], ['aff4-sink', 'none.aff4']])
   t.deepEqual(statuses, [69, 3])
   t.regex(stderr, /no WinPmem driver is loaded[\s\S]*hint: --driver FILE/)
+  await nothingIsLeft(t, windows)
+})
+
+test.serial('a driver is found beside the tool, and in a volume behind a program', async (t) => {
+  const image = readFileSync(join(windows.folder, driver))
+  const beside = join(windows.folder, 'pmem/bin/winpmem_x64.sys')
+  writeFileSync(beside, image)
+  const { statuses, stderr } = await windows.run([
+    ['pmem-read-winpmem', '--no-collect', '-v'],
+    ['aff4-sink', 'beside.aff4'],
+  ])
+  rmSync(beside)
+  t.deepEqual(statuses, [UNREADABLE, UNREADABLE], stderr)
+  t.regex(stderr, /winpmem_x64\.sys: loaded/)
+
+  const program = join(windows.folder, 'imager.exe')
+  copyFileSync(join(windows.folder, 'pipeline.exe'), program)
+  const append =
+    'import sys, zipfile; zipfile.ZipFile(sys.argv[1], "a").write(sys.argv[2], "drivers/x64.sys")'
+  t.is(spawnSync('/usr/bin/python3', ['-c', append, program, join(windows.folder, driver)]).status, 0)
+  const behind = ['--driver', 'imager.exe:drivers/x64.sys'] as const
+  const read = await windows.run([
+    ['pmem-read-winpmem', ...behind, '--no-collect'],
+    ['aff4-sink', 'behind.aff4'],
+  ])
+  t.deepEqual(read.statuses, [UNREADABLE, UNREADABLE], read.stderr)
+  await holdsTheMemory(t, join(windows.folder, 'behind.aff4'))
   await nothingIsLeft(t, windows)
 })
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { access, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { access, cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -127,7 +127,9 @@ function environmentOf(prefix: string): NodeJS.ProcessEnv {
 /** The checkout, with the dependencies of Windows in place of ours. */
 async function installToolkit(folder: string): Promise<void> {
   await mkdir(folder)
-  for (const name of ['bin', 'dist', 'package.json']) await symlink(join(CHECKOUT, name), join(folder, name))
+  // Copied, so that a driver can be put beside the tools.
+  await cp(join(CHECKOUT, 'bin'), join(folder, 'bin'), { recursive: true })
+  for (const name of ['dist', 'package.json']) await symlink(join(CHECKOUT, name), join(folder, name))
   await symlink(MODULES, join(folder, 'node_modules'))
 }
 
