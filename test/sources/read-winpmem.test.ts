@@ -465,6 +465,27 @@ test.serial('whichever call fails, and however, nothing stays behind', async (t)
   t.deepEqual(fs.readdirSync(temporary), [])
 })
 
+test.serial('whichever question Windows does not answer, nothing stays behind', async (t) => {
+  const scripts: Partial<Script>[] = [
+    {},
+    { service: { file: OURS, state: 'stopped' } },
+    { room: { runs: 2, beyond: 'fail' } },
+  ]
+  for (const script of scripts)
+    for (let index = 0; index < 4; index++) {
+      const win32 = scriptWin32({
+        ranges: RANGES,
+        ...script,
+        refuseQuery: { index, errno: E.ACCESS_DENIED },
+      })
+      await acquire(win32).catch((error) => t.true(error instanceof ToolError, String(error)))
+      const { service, ...left } = win32.left()
+      t.deepEqual(left, { handles: 0, loaded: false })
+      t.true(service === undefined || service === OURS)
+    }
+  t.deepEqual(fs.readdirSync(temporary), [])
+})
+
 test.serial('options that contradict or mean nothing are refused before anything is loaded', async (t) => {
   for (const [words, told] of [
     [['--mode', 'toString'], /--mode toString: not pte, physical or iospace/],

@@ -131,10 +131,8 @@ const PAUSE_MS = 50
 
 /** @throws {Win32Error} also when the driver stays loaded because another program has its device open */
 function stopDriver(win32: Win32): void {
-  const state = () => win32.serviceState(DRIVER_SERVICE)
-  if (state() === 'stopped') return
-  if (state() !== 'stopping') win32.stopService(DRIVER_SERVICE)
-  for (let waited = 0; state() === 'stopping'; waited += PAUSE_MS) {
+  win32.stopService(DRIVER_SERVICE)
+  for (let waited = 0; win32.serviceState(DRIVER_SERVICE) === 'stopping'; waited += PAUSE_MS) {
     // As Windows itself refuses who asks for it again.
     if (waited >= PATIENCE_MS)
       throw new Win32Error('ControlService', WIN32_ERROR.SERVICE_CANNOT_ACCEPT_CTRL, DRIVER_SERVICE)

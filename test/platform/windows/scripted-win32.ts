@@ -40,6 +40,8 @@ export interface Script {
   readonly refuse?: Readonly<Record<string, number>>
   /** The so-many-th call is refused. */
   readonly refuseCall?: { readonly index: number; readonly errno: number }
+  /** The so-many-th question about a service or the registry is refused. */
+  readonly refuseQuery?: { readonly index: number; readonly errno: number }
   /** From the so-many-th read on the driver is gone. */
   readonly goneAfter?: { readonly reads: number; readonly errno: number }
   /** The resource map in the registry. */
@@ -108,6 +110,7 @@ export function scriptWin32(script: Script): Scripted {
   let deleted = false
   let modeSet = script.modeSet ?? false
   let next = 0x40
+  let queries = 0
 
   function note(text: string): void {
     calls.push(text)
@@ -119,6 +122,10 @@ export function scriptWin32(script: Script): Scripted {
     const nth = script.refuseCall?.index === calls.length - 1 ? script.refuseCall.errno : undefined
     const errno = nth ?? refuse[`${syscall} ${subject}`] ?? refuse[syscall]
     if (errno !== undefined) throw new Win32Error(syscall, errno, subject)
+  }
+  function query(syscall: string, subject: string): void {
+    const { index, errno } = script.refuseQuery ?? {}
+    if (errno !== undefined && queries++ === index) throw new Win32Error(syscall, errno, subject)
   }
   const fail = (syscall: string, errno: number, subject = '\\\\.\\pmem'): never => {
     throw new Win32Error(syscall, errno, subject)
@@ -227,12 +234,20 @@ export function scriptWin32(script: Script): Scripted {
       deleted = true
       settle()
     },
-    serviceState: () => service?.state,
-    serviceFile: () => service?.file,
-    registryValue: (key, name) =>
-      key === 'HARDWARE\\RESOURCEMAP\\System Resources\\Physical Memory' && name === '.Translated'
+    serviceState(name) {
+      query('QueryServiceStatus', name)
+      return service?.state
+    },
+    serviceFile(name) {
+      query('RegQueryValueExW', name)
+      return service?.file
+    },
+    registryValue(key, name) {
+      query('RegQueryValueExW', key)
+      return key === 'HARDWARE\\RESOURCEMAP\\System Resources\\Physical Memory' && name === '.Translated'
         ? script.resources
-        : undefined,
+        : undefined
+    },
   }
   return scripted
 }

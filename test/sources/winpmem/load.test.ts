@@ -62,15 +62,11 @@ test('what Windows refuses of the unloading is told', (t) => {
 test('a driver that another program has open is told to stay for so long, and its service is deleted', (t) => {
   const service = { file: 'C:\\Temp\\pmem-driver-abcdef\\winpmem.sys', state: 'running' } as const
   const win32 = scriptWin32({ ranges, loaded: true, held: true, service })
-  for (const asked of [
-    ['ControlService winpmem', 'DeleteService winpmem'],
-    // A driver that is being stopped takes no second call.
-    ['DeleteService winpmem'],
-  ]) {
+  for (let asked = 0; asked < 2; asked++) {
     const before = win32.calls.length
     const refusal = t.throws(() => removeLoaded(win32, silent), { instanceOf: ToolError })
     t.is(refusal.message, 'service winpmem: the driver is still in use by another program')
     t.regex(refusal.hint!, /by itself/)
-    t.deepEqual(win32.calls.slice(before), asked)
+    t.deepEqual(win32.calls.slice(before), ['ControlService winpmem', 'DeleteService winpmem'])
   }
 })
