@@ -103,3 +103,16 @@ test('every tool reads a shadow copy as it reads a volume with the same bytes, a
     t.regex(messages.join(), /no shadow copy 2/)
   }
 })
+
+test('where the shadow copies lie on another volume, that is said, and not that there are none', async (t) => {
+  const { volume } = await changedVolume(t)
+  const bytes = readFileSync(volume)
+  // The GUID of the volume that stores them.
+  bytes.fill(0xbb, 0x1e00 + 80, 0x1e00 + 96)
+  writeFileSync(volume, bytes)
+  const { status, messages } = await tell(ls, '--snapshot', '1', volume)
+  t.is(status, 65)
+  t.regex(messages[0]!, /the shadow copies are on another volume, bbbbbbbb-bbbb-.*, and are not read$/)
+  t.regex(messages[1]!, /no shadow copy 1$/)
+  t.is(messages[2], 'what the volume keeps of any cannot be read')
+})

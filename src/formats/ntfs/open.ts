@@ -32,9 +32,13 @@ export async function openNtfs(
 ): Promise<OpenedVolume> {
   const { source, offset } = await findVolume(image, choice.offset, report)
   const { snapshot } = choice
+  let complained = false
   const shadowCopies = async () => {
     const { listShadowCopies } = await import('./shadow-copies/shadow-copies.js')
-    return listShadowCopies(source, report)
+    return listShadowCopies(source, (finding) => {
+      complained = true
+      report(finding)
+    })
   }
   if (snapshot === undefined) return { ...(await openVolume(source, report)), offset, snapshot, shadowCopies }
   const copies = await shadowCopies()
@@ -43,11 +47,15 @@ export async function openNtfs(
     throw new NtfsError(
       `${image.name}: no shadow copy ${snapshot}`,
       undefined,
-      copies.length === 0
-        ? 'the volume has none'
-        : `there are: ${copies.map(({ index, created }) => `${index} of ${formatFiletime(created)}`).join(', ')}`,
+      whichThereAre(copies, complained),
     )
   const shadow = copy.open()
   const volume = await openVolume({ ...shadow, close: () => source.close() }, report)
   return { ...volume, offset, snapshot, shadowCopies: async () => copies }
+}
+
+function whichThereAre(copies: readonly ShadowCopy[], complained: boolean): string {
+  if (copies.length > 0)
+    return `there are: ${copies.map(({ index, created }) => `${index} of ${formatFiletime(created)}`).join(', ')}`
+  return complained ? 'what the volume keeps of any cannot be read' : 'the volume has none'
 }
