@@ -9,12 +9,12 @@ import { type DeletedLinks, readDeletedLinks } from '../formats/ntfs/deleted-lin
 import type { NtfsFile } from '../formats/ntfs/file.js'
 import { type FoundTarget, findTarget } from '../formats/ntfs/find-target.js'
 import { createPathFinder, pathsOf } from '../formats/ntfs/parent-path.js'
-import { ORPHANS, parseTarget } from '../formats/ntfs/path.js'
+import { isOrphanage, ORPHANS, parseTarget } from '../formats/ntfs/path.js'
 import { type NtfsVolume, RECORD } from '../formats/ntfs/volume.js'
 import { createBreath } from './breath.js'
 import { type Export, lose } from './ntfs/export.js'
 import { exportAttribute } from './ntfs/export-file.js'
-import { exportTree } from './ntfs/export-tree.js'
+import { exportOrphans, exportTree } from './ntfs/export-tree.js'
 import { createPrinter } from './printer.js'
 
 /** ntfs-export: files and trees of a volume to a folder. */
@@ -84,8 +84,10 @@ export const tool: Tool = {
   },
 }
 
-interface Target extends FoundTarget {
+interface Target {
   readonly operand: string
+  /** undefined: all orphans. */
+  readonly found: FoundTarget | undefined
 }
 
 /** @throws {FormatError} when none of them is there */
@@ -98,7 +100,7 @@ async function findTargets(
   const missing: { operand: string; error: unknown }[] = []
   for (const operand of operands)
     try {
-      targets.push({ operand, ...(await findTarget(volume, parseTarget(operand), deleted)) })
+      targets.push({ operand, found: await find(volume, operand, deleted) })
     } catch (error) {
       if (!(error instanceof FormatError)) throw error
       missing.push({ operand, error })
@@ -107,11 +109,25 @@ async function findTargets(
   return { targets, missing }
 }
 
+function find(
+  volume: NtfsVolume,
+  operand: string,
+  deleted: (() => Promise<DeletedLinks>) | undefined,
+): Promise<FoundTarget> | undefined {
+  const target = parseTarget(operand)
+  return deleted && isOrphanage(target) ? undefined : findTarget(volume, target, deleted)
+}
+
 async function exportTarget(
   to: Export,
-  { operand, file, attribute }: Target,
+  { operand, found }: Target,
   deleted: (() => Promise<DeletedLinks>) | undefined,
 ): Promise<void> {
+  if (!found) {
+    if (deleted) await exportOrphans(to, await deleted())
+    return
+  }
+  const { file, attribute } = found
   const path = await findPath(to.volume, file, operand)
   if (!attribute) await exportTree(to, file, path, deleted)
   else await exportAttribute(to, file, path, attribute)

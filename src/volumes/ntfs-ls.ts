@@ -7,7 +7,7 @@ import type { DeletedLinks } from '../formats/ntfs/deleted-links.js'
 import { isDirectory, type NtfsFile } from '../formats/ntfs/file.js'
 import { NAME_INDEX } from '../formats/ntfs/file-index.js'
 import { type FoundTarget, findTarget } from '../formats/ntfs/find-target.js'
-import { parseTarget, shownPath, type Target } from '../formats/ntfs/path.js'
+import { isOrphanage, parseTarget, shownPath, type Target } from '../formats/ntfs/path.js'
 import { type TreeBatch, walkOrphans, walkTree } from '../formats/ntfs/tree.js'
 import { type NtfsVolume, RECORD } from '../formats/ntfs/volume.js'
 import type { Format, FormatParts } from './ntfs/listing.js'
@@ -98,8 +98,7 @@ interface Listing {
 async function chooseListing(parts: Parts, target: Target, operand: string): Promise<Listing> {
   const { volume, options, deleted } = parts
   const recursive = options.flag('recursive')
-  if (deleted && target.kind === 'path' && target.orphan && target.text === '')
-    return { folder: '', batches: walkOrphans(volume, deleted, recursive) }
+  if (deleted && isOrphanage(target)) return { folder: '', batches: walkOrphans(volume, deleted, recursive) }
   const found = await findTarget(volume, target, deleted && (async () => deleted))
   const { file } = found
   if (!isListed(found)) {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import test from 'ava'
@@ -50,6 +50,28 @@ test('a file in use whose directory does not list it is listed, shown and read b
   t.is(JSON.parse(shown.stdout).record, record)
   t.is((await tell(dump, '--deleted', file, '$Orphan/size-4096')).status, 0)
   const { messages, status: refused } = await tell(dump, file, '$Orphan/size-4096')
+  t.is(refused, 65)
+  t.deepEqual(messages, ['$Orphan holds deleted and lost files, which are not looked for', 'say --deleted'])
+})
+
+test('where the record of the root is lost, files are read by their records and exported from $Orphan', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'pmem-ntfs-lost-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const file = path.join(folder, 'image')
+  const { bytes, place, record } = edit(await image('small'))
+  bytes.fill(0, place(5), place(6))
+  writeFileSync(file, bytes)
+
+  const expected = icat((await image('small')).file, record('size-4096'))
+  const { streams, status } = await runSource('ntfs-cat', [file, String(record('size-4096'))])
+  t.is(status, 0)
+  t.deepEqual(Buffer.from(streams[0]!.data[0]!.bytes), expected)
+  const out = path.join(folder, 'out')
+  const exported = await tell(exportTool, '--deleted', file, '$Orphan', '-C', out)
+  t.is(exported.status, 0, exported.messages.join())
+  t.deepEqual(readFileSync(path.join(out, '$Orphan/size-4096')), expected)
+  t.true(statSync(path.join(out, '$Orphan/streams/folder')).isDirectory())
+  const { status: refused, messages } = await tell(exportTool, file, '$Orphan', '-C', out)
   t.is(refused, 65)
   t.deepEqual(messages, ['$Orphan holds deleted and lost files, which are not looked for', 'say --deleted'])
 })

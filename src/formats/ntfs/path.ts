@@ -34,6 +34,10 @@ export interface PathTarget {
   readonly text: string
 }
 
+/** Whether it is the place of all orphans, which is no file. */
+export const isOrphanage = (target: Target): boolean =>
+  target.kind === 'path' && target.orphan && target.text === ''
+
 /** A name at the beginning of a path. */
 export interface Step {
   readonly name: string

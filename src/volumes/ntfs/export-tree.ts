@@ -25,8 +25,12 @@ export async function exportTree(
   if (!isDirectory(top)) return
   const links = isInUse(top.base) ? await deleted?.() : await (deleted?.() ?? readDeletedLinks(to.volume))
   await exportAll(to, path, walkTree(to.volume, top, { deleted: links, longest: LONGEST }))
-  if (top.reference.record === RECORD.ROOT && links) await exportAll(to, [], walkOrphans(to.volume, links))
+  if (top.reference.record === RECORD.ROOT && links) await exportOrphans(to, links)
 }
+
+/** Writes what hangs nowhere, deleted or in use, and all below it. */
+export const exportOrphans = (to: Export, links: DeletedLinks): Promise<void> =>
+  exportAll(to, [], walkOrphans(to.volume, links))
 
 async function exportAll(
   to: Export,
