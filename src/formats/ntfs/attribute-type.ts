@@ -22,3 +22,5 @@ const NAMES = new Map<number, string>(Object.entries(ATTRIBUTE).map(([name, type
 
 /** `$DATA`; the number in hexadecimal for what has no name. */
 export const attributeTypeName = (type: number): string => NAMES.get(type) ?? `0x${type.toString(16)}`
+
+export const isAttributeType = (type: number): boolean => NAMES.has(type)

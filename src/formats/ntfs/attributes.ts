@@ -1,5 +1,5 @@
 import { ATTRIBUTE_FLAG, type Attribute, type NonResidentAttribute, type StreamSizes } from './attribute.js'
-import { attributeTypeName } from './attribute-type.js'
+import { ATTRIBUTE, attributeTypeName, isAttributeType } from './attribute-type.js'
 import { decodeRuns } from './runs.js'
 
 /**
@@ -42,9 +42,10 @@ export function decodeAttributes(record: Buffer, first: number): Attributes {
   }
   let at = first
   if (at % 8 !== 0 || at < 42 || at > record.length) return end(`its first attribute would stand at ${at}`)
-  while (at + 8 <= record.length) {
+  while (at + 4 <= record.length) {
     const type = record.readUInt32LE(at)
     if (type === END) return end()
+    if (at + 8 > record.length) break
     let length = record.readUInt32LE(at + 4)
     // Some writers leave what was there before in the upper half.
     if (length > record.length - at && (length & 0xffff) <= record.length - at) {
@@ -56,27 +57,35 @@ export function decodeAttributes(record: Buffer, first: number): Attributes {
     if (length < RESIDENT_SIZE || length % 8 !== 0 || length > record.length - at)
       return end(`the attribute at ${at} states a length of ${length}`)
     const form = record[at + 8]!
+    if (!isAttributeType(type))
+      complaints.push(`the attribute at ${at} has a type that is not known, ${attributeTypeName(type)}`)
+    else if (record[at + 9] !== 0 && type < ATTRIBUTE.DATA)
+      complaints.push(`${attributeTypeName(type)} at ${at} bears a name, which none does`)
     if (form > 1) complaints.push(`the attribute at ${at} has a form that is not known, ${form}`)
     else {
       const attribute =
-        form === 0 ? resident(record, at, length) : nonResident(record, at, length, complaints)
+        form === 0 ? resident(record, at, length, complaints) : nonResident(record, at, length, complaints)
       if (typeof attribute === 'string')
         complaints.push(`${attributeTypeName(type)} at ${at} ${attribute}; it is passed over`)
       else attributes.push(attribute)
     }
     at += length
   }
-  return end()
+  complaints.push(`its attributes have no end in its first ${record.length} bytes`)
+  return { attributes, complaints }
 }
 
 /** @returns a text where it cannot be used: what is wrong */
-function resident(record: Buffer, at: number, length: number): Attribute | string {
+function resident(record: Buffer, at: number, length: number, complaints: string[]): Attribute | string {
   const common = header(record, at, length, RESIDENT_SIZE)
   if (typeof common === 'string') return common
   const valueLength = record.readUInt32LE(at + 16)
   const valueOffset = record.readUInt16LE(at + 20)
-  if (valueLength > 0 && (valueOffset < RESIDENT_SIZE || valueOffset + valueLength > length))
-    return `has a value of ${valueLength} bytes at ${valueOffset}, which leaves the attribute`
+  if (valueOffset < RESIDENT_SIZE || valueOffset + valueLength > length) {
+    const what = `has a value of ${valueLength} bytes at ${valueOffset}, which leaves the attribute`
+    if (valueLength > 0) return what
+    complaints.push(`${attributeTypeName(common.type)} at ${at} ${what}`)
+  }
   return {
     ...common,
     resident: true,

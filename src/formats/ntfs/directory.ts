@@ -3,6 +3,7 @@ import { NAME_INDEX, openFileIndex } from './file-index.js'
 import {
   decodeFileName,
   type FileName,
+  fileNameLength,
   fileNameNamespace,
   fileNameText,
   holdsFileName,
@@ -13,7 +14,7 @@ import type { FileReference } from './file-reference.js'
 import { type Finding, NtfsError } from './finding.js'
 import type { NtfsIndex } from './index.js'
 import type { IndexEntry } from './index-entry.js'
-import { scanIndexBlocks } from './index-scan.js'
+import { findUnreached, scanIndexBlocks } from './index-scan.js'
 import { findInIndex, walkIndex } from './index-walk.js'
 import { RECORD_FLAG } from './record.js'
 import { recoverEntries } from './recovered-entries.js'
@@ -114,14 +115,21 @@ export async function* allEntries(directory: Directory): AsyncGenerator<readonly
   }
   const visited = new Set<number>()
   for await (const batch of walkIndex(index, visited)) yield entriesOf(index, batch, 'tree')
-  if (directory.damaged) yield* entriesOffTree(directory, index, visited)
+  const inRecords = directory.damaged
+  const unreached = await findUnreached(index, visited)
+  if (unreached !== undefined) index.complain(`no branch leads to block ${unreached}, which is in use`)
+  if (directory.damaged) yield* entriesOffTree(directory, index, visited, inRecords)
 }
 
-/** What blocks hold that the walk did not visit, and then what records of $MFT name it as their parent. */
+/**
+ * What blocks hold that the walk did not visit, and then what records of $MFT name it as their parent.
+ * @param inRecords whether to look for those: it takes a search of all of $MFT
+ */
 async function* entriesOffTree(
   directory: Directory,
   index: NtfsIndex,
   visited: ReadonlySet<number>,
+  inRecords: boolean,
 ): AsyncGenerator<readonly DirectoryEntry[]> {
   const known = new Set<string>()
   const isNew = ({ record, sequence, name }: DirectoryEntry) => {
@@ -131,6 +139,7 @@ async function* entriesOffTree(
   for await (const batch of walkIndex(index)) entriesOf(index, batch, 'tree').forEach(isNew)
   for await (const { block } of scanIndexBlocks(index, (block, used) => visited.has(block) || used === false))
     yield entriesOf(index, block.node.entries, 'block').filter(isNew)
+  if (!inRecords) return
   for await (const batch of recoverEntries(directory.volume, directory.reference)) yield batch.filter(isNew)
 }
 
@@ -193,6 +202,8 @@ function entriesOf(
       index.complain(`an entry has a key of ${keyLength} bytes, which is no name`)
       continue
     }
+    if (keyLength > fileNameLength(bytes, key))
+      index.complain(`an entry has a key of ${keyLength} bytes, and its name ends before`)
     found.push({
       record: bytes.readUIntLE(at, 6),
       sequence: bytes.readUInt16LE(at + 6),

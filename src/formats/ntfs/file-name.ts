@@ -103,6 +103,10 @@ export function decodeFileName(bytes: Buffer, at = 0, length = bytes.length - at
 export const fileNameText = (bytes: Buffer, at: number): string =>
   bytes.toString('utf16le', at + FIELD.NAME, at + FIELD.NAME + 2 * bytes[at + FIELD.NAME_LENGTH]!)
 
+/** Bytes of all of it. */
+export const fileNameLength = (bytes: Buffer, at: number): number =>
+  FIELD.NAME + 2 * bytes[at + FIELD.NAME_LENGTH]!
+
 export const fileNameNamespace = (bytes: Buffer, at: number): number => bytes[at + FIELD.NAMESPACE]!
 
 /** Whether the file has an index of names; a bit of the name, not the record's word. */

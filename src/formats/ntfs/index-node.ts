@@ -47,7 +47,11 @@ export function decodeIndexNode(bytes: Buffer, at: number): IndexNode {
       }
       entries.push(entry)
       position += entry.length
-      if (entry.last) break
+      if (entry.last) {
+        if (position < end && complaints.length === 0)
+          complaints.push(`ends ${end - position} bytes before what it uses`)
+        break
+      }
       if (entry.keyLength === 0) complaints.push('has an entry without a key')
     }
   }

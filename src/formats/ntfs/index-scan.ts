@@ -41,4 +41,16 @@ export async function* scanIndexBlocks(
   }
 }
 
+/** The first block in use that is not among those a walk has visited. */
+export async function findUnreached(
+  index: NtfsIndex,
+  visited: ReadonlySet<number>,
+): Promise<number | undefined> {
+  const bitmap = index.allocation && (await readBlockBitmap(index))
+  if (!bitmap) return undefined
+  for (const number of index.storedBlocks())
+    if (testBit(bitmap, number) === true && !visited.has(number)) return number
+  return undefined
+}
+
 const blockVcn = ({ blockSize, vcnSize }: NtfsIndex, number: number) => number * (blockSize / vcnSize)

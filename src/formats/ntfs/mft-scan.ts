@@ -29,6 +29,8 @@ export interface ScannedRecord {
   /** The file that it extends; undefined: it is the base of its own. */
   readonly base: FileReference | undefined
   readonly names: readonly FileName[]
+  /** Whether its fixups and attributes lead to all names. */
+  readonly sound: boolean
 }
 
 export const hasInUseFlag = (flags: number): boolean => (flags & RECORD_FLAG.IN_USE) !== 0
@@ -43,15 +45,29 @@ export async function* scanMft(
   wanted: (flags: number) => boolean = () => true,
 ): AsyncGenerator<readonly ScannedRecord[]> {
   const { recordSize } = volume.geometry
+  /** Numbers of records that something stands in, but not what a record is. */
+  const damaged = { count: 0, first: 0 }
   for await (const { first, count, bytes } of readBatches(volume)) {
     const records: ScannedRecord[] = []
     for (let index = 0; index < count; index++) {
       const at = index * recordSize
-      if (!SIGNATURES.includes(bytes.readUInt32LE(at)) || !wanted(bytes.readUInt16LE(at + 22))) continue
-      records.push(decodeScanned(bytes.subarray(at, at + recordSize), first + index))
+      const signature = bytes.readUInt32LE(at)
+      if (SIGNATURES.includes(signature)) {
+        if (!wanted(bytes.readUInt16LE(at + 22))) continue
+        const record = decodeScanned(bytes.subarray(at, at + recordSize), first + index)
+        records.push(record)
+        if (record.sound) continue
+      } else if (signature === 0) continue
+      if (damaged.count++ === 0) damaged.first = first + index
     }
     yield records
   }
+  const { count, first } = damaged
+  if (count > 0)
+    volume.report({
+      message: `$MFT: ${count === 1 ? `record ${first} is` : `${count} records, the first ${first}, are`} damaged; a name in there is not seen`,
+      record: first,
+    })
 }
 
 async function* readBatches({ source, mft, geometry, report }: NtfsVolume): AsyncGenerator<RecordBatch> {
@@ -91,30 +107,34 @@ async function* readBatches({ source, mft, geometry, report }: NtfsVolume): Asyn
 /** @param bytes of one record, as on disk; fixups are undone in them */
 function decodeScanned(bytes: Buffer, number: number): ScannedRecord {
   const isBase = bytes.readUInt32LE(32) === 0 && bytes.readUInt32LE(36) === 0
-  const sound = undoFixups(bytes, HEADER_SIZE) !== undefined
+  const names: FileName[] = []
+  const sound = undoFixups(bytes, HEADER_SIZE) !== undefined && collectNames(bytes, names)
   return {
     number,
     sequence: bytes.readUInt16LE(16),
     flags: bytes.readUInt16LE(22),
     base: isBase ? undefined : decodeFileReference(bytes, 32),
-    names: sound ? namesIn(bytes) : [],
+    names,
+    sound,
   }
 }
 
-function namesIn(bytes: Buffer): FileName[] {
-  const names: FileName[] = []
+/** @returns whether all of its attributes could be passed through */
+function collectNames(bytes: Buffer, names: FileName[]): boolean {
   const end = Math.min(bytes.readUInt32LE(24), bytes.length)
-  for (let at = bytes.readUInt16LE(20); at + RESIDENT_HEADER_SIZE <= end; ) {
+  for (let at = bytes.readUInt16LE(20); at + 4 <= end; ) {
     const type = bytes.readUInt32LE(at)
+    if (type === END) return true
+    if (at + 8 > end) return false
     const length = bytes.readUInt32LE(at + 4)
-    if (type === END || length < RESIDENT_HEADER_SIZE || length % 8 !== 0 || at + length > end) break
+    if (length < RESIDENT_HEADER_SIZE || length % 8 !== 0 || at + length > end) return false
     if (type === ATTRIBUTE.FILE_NAME && bytes[at + 8] === 0) {
       const valueLength = bytes.readUInt32LE(at + 16)
       const value = bytes.readUInt16LE(at + 20)
-      if (value + valueLength <= length && holdsFileName(bytes, at + value, valueLength))
-        names.push(decodeFileName(bytes, at + value, valueLength))
+      if (value + valueLength > length || !holdsFileName(bytes, at + value, valueLength)) return false
+      names.push(decodeFileName(bytes, at + value, valueLength))
     }
     at += length
   }
-  return names
+  return false
 }
