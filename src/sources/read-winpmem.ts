@@ -8,6 +8,7 @@ import type { Batch, Frames } from '../frames/frame.js'
 import type { Handle, Win32 } from '../platform/windows/win32.js'
 import { ACQUISITION_MODE, type AcquisitionMode, WINPMEM_DEVICE } from '../platform/windows/winpmem-codes.js'
 import { isDriverGone } from '../platform/windows/winpmem-device.js'
+import { PAGE_SIZE } from '../platform/windows/winpmem-info.js'
 import type { ReadBytes } from './address-space-frames.js'
 import { MEMORY, physicalMemory } from './physical-memory.js'
 import { openDriver } from './winpmem/driver.js'
@@ -17,7 +18,6 @@ import { planAcquisition, rangesChange } from './winpmem/plan.js'
 import { asRefusal } from './winpmem/refusal.js'
 
 const PROGRAM = 'pmem-read-winpmem'
-const PAGE_SIZE = 4096
 
 export const tool: Tool = {
   name: PROGRAM,
@@ -91,7 +91,7 @@ export interface WinpmemOptions {
 export async function* readWinpmem(win32: Win32, log: Log, options: WinpmemOptions): AsyncGenerator<Batch> {
   const driver = await openDriver(win32, options.driver, log)
   try {
-    const plan = planAcquisition(win32, driver, options.mode)
+    const plan = await planAcquisition(win32, driver, options.mode)
     const { ram, warnings } = plan
     log.verbose(plan.choice)
     const size = ram.reduce((sum, { length }) => sum + length, 0n)

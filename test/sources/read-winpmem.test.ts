@@ -202,6 +202,22 @@ test.serial('a mode that another program has set is not known, which is said', a
   }
 })
 
+test.serial('where page table entries read nothing, the section of physical memory does', async (t) => {
+  for (const bad of [[], BAD]) {
+    const { log, warnings } = listen()
+    const win32 = scriptWin32({ ranges: RANGES, bad, blind: [2] })
+    const { streams } = await acquire(win32, {}, log)
+    t.deepEqual(factsOf(streams[0]!.turtle).get('acquisitionMode'), ['physical'])
+    t.deepEqual(rangesOf(streams[0]!, 'unreadable'), bad.length > 0 ? BAD_RANGES : [])
+    t.regex(warnings[0]!, /mode pte reads nothing/)
+  }
+  const asked = scriptWin32({ ranges: RANGES, blind: [2] })
+  t.regex((await refusal(asked, { mode: 'pte' })).message, /not one page could be read/)
+  t.is(asked.mode, 2, 'who asks for a mode gets it, or nothing')
+  const once = scriptWin32({ generation: '4.1', ranges: RANGES.slice(0, 1), blind: [2] })
+  t.regex((await refusal(once)).message, /not one page could be read/)
+})
+
 const MANY = Array.from({ length: 30 }, (_, index) => ({
   start: BigInt(index) * 0x10000n + 0x1000n,
   length: 0x2000n,

@@ -40,7 +40,9 @@ const RUN_SIZE = 16
 
 /** Windows lists a few dozens at most; a length of whole pages in this place is larger. */
 const MOST_RUNS = 0xfffn
-const PAGE = 0x1000n
+/** Of x86 and x64. */
+export const PAGE_SIZE = 0x1000
+const PAGE = BigInt(PAGE_SIZE)
 /** A file offset is signed: what lies above can't be read. */
 export const END_OF_ADDRESSES = 1n << 63n
 

@@ -2,11 +2,11 @@ import os from 'node:os'
 import { MACHINE } from '../../formats/elf/structs.js'
 import { formatAddress } from '../../frames/address.js'
 import { thisWindows } from '../../platform/windows/this-windows.js'
+import { PAGE_SIZE } from '../../platform/windows/winpmem-info.js'
 import { describe, type Literal, long, text } from '../facts.js'
 import type { OpenDriver } from './driver.js'
 import { GENERATIONS, type Plan } from './plan.js'
 
-const PAGE_SIZE = 4096
 /** The upper half tells a checked kernel from a free one. */
 const BUILD = 0xffffn
 /** CR3 has flags and a number of the address space below the address. */

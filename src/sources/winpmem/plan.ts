@@ -11,6 +11,7 @@ import type { Handle, Win32 } from '../../platform/windows/win32.js'
 import { type AcquisitionMode, type Method, WINPMEM_DEVICE } from '../../platform/windows/winpmem-codes.js'
 import { introduce, setMode } from '../../platform/windows/winpmem-device.js'
 import { END_OF_ADDRESSES, type WinpmemInfo } from '../../platform/windows/winpmem-info.js'
+import { readsAnything, takesPhysical } from './blind-mode.js'
 import type { OpenDriver } from './driver.js'
 import { asRefusal } from './refusal.js'
 
@@ -40,17 +41,19 @@ export const GENERATIONS: Readonly<Record<Method, string>> = {
  * @param wanted the only mode to try
  * @throws {ToolError} naming the cause of a refusal and the next step
  */
-export function planAcquisition(
+export async function planAcquisition(
   win32: Win32,
   { device, loaded }: Pick<OpenDriver, 'device' | 'loaded'>,
   wanted: AcquisitionMode | undefined,
-): Plan {
+): Promise<Plan> {
   const { method, info } = refusing('it tells nothing of the memory', () => introduce(win32, device))
-  const mode = refusing(wanted ? `mode ${wanted}` : 'modes pte and physical', () =>
+  const set = refusing(wanted ? `mode ${wanted}` : 'modes pte and physical', () =>
     setMode(win32, device, { method, wanted, fresh: loaded !== undefined }),
   )
   const listed = info?.runs
   const ram = listed ?? refusing('resource map', () => registryRanges(win32))
+  const blind = set === 'pte' && !wanted && !(await readsAnything(win32, device, ram))
+  const mode = blind && takesPhysical(win32, device, method) ? 'physical' : set
   const rangesFrom = listed ? 'driver' : 'registry'
   return {
     method,
@@ -63,6 +66,7 @@ export function planAcquisition(
       ...(mode === undefined
         ? [`the mode was set before, and is not known${wanted ? `: ${wanted} was not set` : ''}`]
         : []),
+      ...(mode === set ? [] : ['mode pte reads nothing on this machine: physical is used']),
       ...(listed ? [] : ['the driver does not list all ranges of RAM: they are those of the registry']),
       ...(mode === 'physical' && method === 'buffered'
         ? ['this driver gives zeros for pages that it can not map']

@@ -22,6 +22,8 @@ export interface Script {
   readonly rangesLater?: readonly Run[]
   /** Pages that cannot be read. */
   readonly bad?: readonly bigint[]
+  /** Modes by which nothing can be read. */
+  readonly blind?: readonly number[]
   /** Modes that it does not have. */
   readonly lacks?: readonly number[]
   /** The error for a mode that it does not have. */
@@ -191,6 +193,7 @@ export function scriptWin32(script: Script): Scripted {
       if (!handles.has(Number(handle))) fail('NtReadFile', E.INVALID_HANDLE)
       if (!modeSet && generation !== '1.6') fail('NtReadFile', E.NOT_READY)
       if (offset === 0n) fail('NtReadFile', E.INVALID_PARAMETER)
+      if (script.blind?.includes(scripted.mode ?? 0)) fail('NtReadFile', E.IO_DEVICE)
       const end = offset + BigInt(into.length)
       for (let page = offset - (offset % 4096n); page < end; page += 4096n)
         if (
