@@ -113,7 +113,7 @@ async function takeName(
   deleted: GiveDeleted,
 ): Promise<Taken | undefined> {
   const { backslashed, plain, longer } = stepsOf(path)
-  if (directory && isInUse(directory.base) && backslashed.length > 0) {
+  if (directory && hasIndex(directory, deleted) && backslashed.length > 0) {
     const index = openDirectory(volume, directory)
     for (const { name, rest } of backslashed) {
       const readings = readingsOfStep({ name, rest }).filter((reading) => reading.name.includes('\\'))
@@ -130,6 +130,10 @@ async function takeName(
   }
   return undefined
 }
+
+/** Whether names are looked for in its index: of one that was deleted, that may hold anything. The root never is. */
+const hasIndex = ({ base, reference }: NtfsFile, deleted: GiveDeleted): boolean =>
+  isInUse(base) || !deleted || reference.record === RECORD.ROOT
 
 /** Only the last name of a path can have a stream behind it. */
 const readingsOfStep = ({ name, rest }: Step): readonly Reading[] =>
@@ -148,7 +152,7 @@ function waysOf(
   deleted: GiveDeleted,
 ): readonly { way: Way; slow?: boolean }[] {
   const ways: { way: Way; slow?: boolean }[] = []
-  if (directory && isInUse(directory.base)) {
+  if (directory && hasIndex(directory, deleted)) {
     const index = openDirectory(volume, directory)
     ways.push(
       { way: (name) => findEntries(index, name) },

@@ -6,7 +6,7 @@ import { FILE_FLAG } from './file-flags.js'
 import type { FileReference } from './file-reference.js'
 import { LONGEST_PATH, ORPHANS, shownPath } from './path.js'
 import { isInUse } from './record.js'
-import type { NtfsVolume } from './volume.js'
+import { type NtfsVolume, RECORD } from './volume.js'
 
 /** Entries of one directory, and its names from where the walk began. */
 export interface TreeBatch {
@@ -46,6 +46,8 @@ const joinPath = (name: string, above: Path | undefined): Path => ({
 /** A directory to be listed: a volume may have a million of them in one. */
 interface Waiting extends FileReference {
   readonly path: Path | undefined
+  /** Whether an index leads to it: deletion takes a directory out of there. */
+  readonly inTree: boolean
 }
 
 /** Deleted entries that are given together. */
@@ -60,7 +62,8 @@ export async function* walkTree(
   top: NtfsFile,
   choice: TreeChoice = {},
 ): AsyncGenerator<TreeBatch> {
-  yield* walk(volume, [{ ...top.reference, path: undefined }], choice)
+  const inTree = top.reference.record === RECORD.ROOT
+  yield* walk(volume, [{ ...top.reference, path: undefined, inTree }], choice)
 }
 
 /**
@@ -91,7 +94,8 @@ async function* walk(
   for (let next = waiting.pop(); next; next = waiting.pop()) {
     const { record, sequence } = next
     const path = namesOf(next.path)
-    const complain = (what: string) => volume.report({ message: `${shownPath(path)}: ${what}`, record })
+    const complain = (what: string) =>
+      volume.report({ message: `${shownPath(path) || 'the root'}: ${what}`, record })
     if ((next.path?.length ?? 0) > longest) {
       complain(
         `the path of the directory with record ${record} is longer than ${longest} characters; what it holds is not listed`,
@@ -114,17 +118,19 @@ async function* walk(
     try {
       file = await volume.file(directory)
       directory = file.reference
-      if (isInUse(file.base) || !deleted) {
+      if (next.inTree && !isInUse(file.base)) complain(`record ${record} is not marked as in use`)
+      if (next.inTree || isInUse(file.base) || !deleted) {
         const opened = openDirectory(volume, file)
         for await (const batch of listDirectory(opened)) {
-          const entries = batch.some(isItself) ? batch.filter((entry) => !isItself(entry)) : batch
+          const entries = withoutItself(batch)
           yield { path, directory, entries }
           keep(entries)
         }
         whole = !opened.damaged
       }
       if (deleted)
-        for await (const entries of inBatches(deleted.children(file.base), 'deleted')) {
+        for await (const batch of inBatches(deleted.children(file.base), 'deleted')) {
+          const entries = withoutItself(batch)
           yield { path, directory, entries }
           keep(entries)
         }
@@ -139,6 +145,9 @@ async function* walk(
 
 const isItself = ({ name }: DirectoryEntry) => name === '.'
 
+const withoutItself = (batch: readonly DirectoryEntry[]) =>
+  batch.some(isItself) ? batch.filter((entry) => !isItself(entry)) : batch
+
 function namesOf(path: Path | undefined): readonly string[] {
   const names: string[] = []
   for (let at = path; at; at = at.above) names.push(at.name)
@@ -147,8 +156,9 @@ function namesOf(path: Path | undefined): readonly string[] {
 
 function directoriesOf(entries: readonly DirectoryEntry[], above: Path | undefined): Waiting[] {
   const directories: Waiting[] = []
-  for (const { record, sequence, name, isDirectory } of entries)
-    if (isDirectory) directories.push({ record, sequence, path: joinPath(name, above) })
+  for (const { record, sequence, name, isDirectory, source } of entries)
+    if (isDirectory)
+      directories.push({ record, sequence, path: joinPath(name, above), inTree: source === 'tree' })
   return directories
 }
 

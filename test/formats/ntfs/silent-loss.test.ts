@@ -2,6 +2,8 @@ import test, { type ExecutionContext } from 'ava'
 import { ATTRIBUTE } from '../../../src/formats/ntfs/attribute-type.js'
 import { readDeletedLinks } from '../../../src/formats/ntfs/deleted-links.js'
 import { listDirectory, openDirectory } from '../../../src/formats/ntfs/directory.js'
+import { findTarget } from '../../../src/formats/ntfs/find-target.js'
+import { parseTarget } from '../../../src/formats/ntfs/path.js'
 import { walkTree } from '../../../src/formats/ntfs/tree.js'
 import { RECORD } from '../../../src/formats/ntfs/volume.js'
 import { attributeOf, type Editor, edit } from './images/editor.js'
@@ -120,4 +122,28 @@ test('records that a search for names cannot read are counted', async (t) => {
   const { volume, messages } = await openImage(editor.bytes)
   await readDeletedLinks(volume)
   t.deepEqual(messages, [`$MFT: 2 records, the first ${number}, are damaged; a name in there is not seen`])
+})
+
+test('directories in the tree whose records are not marked as in use are listed with the deleted, too', async (t) => {
+  const editor = edit(await image('small'))
+  const pathsOf = async (bytes: Buffer) => {
+    const { volume, messages } = await openImage(bytes)
+    const deleted = await readDeletedLinks(volume)
+    const paths = new Set<string>()
+    for await (const { path, entries } of walkTree(volume, await volume.file(RECORD.ROOT), { deleted }))
+      for (const { name } of entries) paths.add([...path, name].join('/'))
+    return { volume, messages, paths }
+  }
+  const sound = await pathsOf(editor.bytes)
+  for (const number of [RECORD.ROOT, editor.record('streams')])
+    editor.edit(number, (record) => record.writeUInt16LE(record.readUInt16LE(22) & ~1, 22))
+  const { volume, messages, paths } = await pathsOf(editor.bytes)
+  t.true(sound.paths.has('streams/host'))
+  t.deepEqual([...paths].sort(), [...sound.paths].sort())
+  t.regex(
+    messages.join(),
+    /^the root: record 5 is not marked as in use,streams: record \d+ is not marked as in use/,
+  )
+  const { file } = await findTarget(volume, parseTarget('streams/host'))
+  t.is(file.reference.record, editor.record('streams/host'))
 })
