@@ -91,7 +91,7 @@ export async function* decode(input: ByteInput, batchesAlive = BATCHES_ALIVE): F
       if (filled - at < HEADER_SIZE) return at - keepFrom() + HEADER_SIZE
       if (!isHeader(slab, at)) {
         if (!held && !transmission && offsetOf(at) === 0n)
-          throw new FrameError('not frames: no frame header at the start', 0n)
+          throw notFrames(slab.subarray(at, at + HEADER_SIZE))
         // The payload before a bad header may hold the START of another writer: search from there.
         const error = `damaged at 0x${offsetOf(at).toString(16)}`
         at = (held?.at ?? at) + 1
@@ -185,6 +185,13 @@ export async function* decode(input: ByteInput, batchesAlive = BATCHES_ALIVE): F
     filled += count
     ended = count === 0
   }
+}
+
+/** @param head where the first header should be */
+function notFrames(head: Buffer): FrameError {
+  if (head.indexOf(MAGIC) < 0) return new FrameError('not frames: no frame header at the start', 0n)
+  const hint = 'PowerShell before 7.4 makes text of what flows between two programs: cmd does not'
+  return new FrameError('damaged frames: the first header is not as it was sent', 0n, hint)
 }
 
 function syntheticStart(): Frame {

@@ -31,6 +31,22 @@ for (const step of [1, 13, undefined])
     }
   })
 
+test('frames that a shell took for text are refused with a word about such shells', async (t) => {
+  // Windows PowerShell splits into lines and writes ASCII.
+  const text = encoded(small)
+    .toString('latin1')
+    .split('\n')
+    .join('\r\n')
+    .replace(/[\x80-\xff]/g, '?')
+  for (const mark of ['', '\ufeff']) {
+    const { frames, refused } = await readAll(Buffer.from(`${mark}${text}`))
+    t.true(refused instanceof FrameError)
+    t.regex((refused as FrameError).message, /^damaged frames/)
+    t.regex((refused as FrameError).hint ?? '', /PowerShell/)
+    t.deepEqual(frames, [])
+  }
+})
+
 test('a frame cut off is missed: all that were whole before the last whole header are told', async (t) => {
   const each = encodedOneByOne(small)
   const bytes = Buffer.concat(each)
