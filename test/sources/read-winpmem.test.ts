@@ -374,7 +374,7 @@ test.serial('a service that a crash has left is replaced, one of somebody else n
   const { message, hint, exitCode } = await refusal(win32)
   t.is(exitCode, 69)
   t.is(message, 'service winpmem: there is such a service already, and pmem has not made it')
-  t.regex(hint!, /sc start winpmem/)
+  t.regex(hint!, /sc\.exe start winpmem/)
   t.deepEqual(win32.left(), { handles: 0, service: service.file, loaded: false })
 })
 
@@ -392,9 +392,9 @@ const REFUSED: [call: string, errno: number, exit: number, words: RegExp, hint: 
   ['StartServiceW', E.SERVICE_ALREADY_RUNNING, 74, /at the same time/, /again/],
   ['StartServiceW', E.PROC_NOT_FOUND, 69, /version of Windows/, /--driver FILE/],
   ['StartServiceW', E.FILE_NOT_FOUND, 69, /does not find the file/, /TEMP/],
-  ['StartServiceW', E.ALREADY_EXISTS, 74, /another driver holds/, /sc query/],
+  ['StartServiceW', E.ALREADY_EXISTS, 74, /another driver holds/, /sc\.exe query/],
   ['StartServiceW', E.ACCESS_DENIED, 77, /denies the driver/, /event log/],
-  ['DeviceIoControl', E.INVALID_PARAMETER, 69, /refuses what WinPmem offers/, /sc query/],
+  ['DeviceIoControl', E.INVALID_PARAMETER, 69, /refuses what WinPmem offers/, /sc\.exe query/],
 ]
 for (const [call, errno, exit, words, hint] of REFUSED)
   test.serial(`${call} refused with ${errno}: told in words, and nothing stays behind`, async (t) => {

@@ -94,13 +94,13 @@ const ROWS: readonly Row[] = [
     errors: [E.ALREADY_EXISTS],
     kind: 'device',
     why: 'another driver holds \\\\.\\pmem',
-    hint: 'it is a service of another name: sc query type= driver lists them',
+    hint: 'it is a service of another name: sc.exe query type= driver lists them',
   },
   {
     errors: [E.SERVICE_EXISTS],
     kind: 'missing',
     why: 'there is such a service already, and pmem has not made it',
-    hint: 'sc qc winpmem shows it, sc start winpmem starts it, sc delete winpmem removes it',
+    hint: 'sc.exe qc winpmem shows it, sc.exe start winpmem starts it, sc.exe delete winpmem removes it',
   },
   {
     errors: [E.SERVICE_MARKED_FOR_DELETE],
@@ -124,7 +124,7 @@ const ROWS: readonly Row[] = [
     errors: [E.SERVICE_DISABLED],
     kind: 'missing',
     why: 'the service is disabled',
-    hint: 'sc delete winpmem removes it',
+    hint: 'sc.exe delete winpmem removes it',
   },
   {
     errors: [E.SHARING_VIOLATION],
@@ -137,7 +137,7 @@ const ROWS: readonly Row[] = [
     from: 'DeviceIoControl',
     kind: 'missing',
     why: 'the driver refuses what WinPmem offers',
-    hint: 'another driver may hold the name: sc query type= driver lists them',
+    hint: 'another driver may hold the name: sc.exe query type= driver lists them',
   },
   { errors: [E.NOT_READY], kind: 'device', why: 'the driver is not ready to read' },
   {

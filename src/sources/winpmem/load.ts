@@ -27,7 +27,7 @@ export function removeLoaded(win32: Win32, log: Log): ExitCode {
       EXIT.unavailable,
       `service ${DRIVER_SERVICE}: pmem has not made it, and leaves it alone`,
       {
-        hint: `sc qc ${DRIVER_SERVICE} shows it, sc stop ${DRIVER_SERVICE} unloads its driver`,
+        hint: `sc.exe qc ${DRIVER_SERVICE} shows it, sc.exe stop ${DRIVER_SERVICE} unloads its driver`,
       },
     )
   log.info(outcome === 'unloaded' ? 'the driver is unloaded' : 'no driver was left loaded')
