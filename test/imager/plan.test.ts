@@ -167,6 +167,21 @@ test('a shell takes every word as it is', (t) => {
   )
 })
 
+test('on Windows the pipeline is one for cmd', (t) => {
+  const plan = {
+    sources: [
+      { tool: 'ntfs-cat', words: ['--', '\\\\.\\C:', 'pagefile.sys'] },
+      { tool: 'file-cat', words: ['--', 'D:\\a b\\', "it's", ''] },
+    ],
+    transforms: [{ tool: 'pmem-compress', words: ['zlib'] }],
+    sink: { tool: 'aff4-sink', words: ['--', 'E:\\R&D.aff4'] },
+  }
+  t.is(
+    shellLine(plan, 'win32'),
+    '(ntfs-cat -- \\\\.\\C: pagefile.sys & file-cat -- "D:\\a b\\\\" "it\'s" "") | pmem-compress zlib | aff4-sink -- "E:\\R&D.aff4"',
+  )
+})
+
 const REFUSED: [string, string][] = [
   ['', '--output: an output file is missing'],
   ['-i small', '--output: an output file is missing'],
