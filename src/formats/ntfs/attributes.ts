@@ -116,6 +116,9 @@ function nonResident(
     complain(`its runs end before VCN ${list.endVcn}, its header says ${highestVcn + 1}`)
   const compressed = (common.flags & ATTRIBUTE_FLAG.COMPRESSION_METHOD) !== 0
   const isFirst = lowestVcn === 0
+  const exponent = record.readUInt16LE(at + 34)
+  if (isFirst && exponent !== 0 && !compressed && (common.flags & ATTRIBUTE_FLAG.SPARSE) === 0)
+    complain(`it has a compression unit of 2^${exponent} clusters, and is not marked as compressed`)
   const withTotal =
     isFirst && (compressed || (common.flags & ATTRIBUTE_FLAG.SPARSE) !== 0) && length >= COMPRESSED_SIZE
   return {
@@ -126,7 +129,7 @@ function nonResident(
     runs: list.runs,
     endVcn: list.endVcn,
     sizes: sizesOf(record, at, withTotal),
-    compressionUnit: isFirst && compressed ? unitOf(record.readUInt16LE(at + 34), complain) : 0,
+    compressionUnit: isFirst && compressed ? unitOf(exponent, complain) : 0,
   }
 }
 

@@ -16,9 +16,9 @@ const CHILD = 1
 const LAST = 2
 
 /** What is said of a file after its record was changed. */
-async function findings(change: (record: Buffer) => void): Promise<readonly string[]> {
+async function findings(change: (record: Buffer) => void, path = FILE): Promise<readonly string[]> {
   const editor = edit(await image('small'))
-  const number = editor.record(FILE)
+  const number = editor.record(path)
   editor.edit(number, change)
   const { volume } = await openImage(editor.bytes)
   return (await volume.file(number)).findings.map(({ message }) => message)
@@ -62,6 +62,14 @@ test('a stream in clusters that is marked as a value of no bytes is reported', a
     messages.join(),
     /^record \d+: \$DATA at \d+ has a value of 0 bytes at 0, which leaves the attribute$/,
   )
+})
+
+test('a compressed stream that is no longer marked as one is reported', async (t) => {
+  const messages = await findings(
+    (record) => attributeOf(record, ATTRIBUTE.DATA).writeUInt16LE(0, 12),
+    'lznt1/prose',
+  )
+  t.regex(messages.join(), /\$DATA at \d+: it has a compression unit of 2\^4 clusters, and is not marked as/)
 })
 
 async function namesInRoot(bytes: Buffer) {
