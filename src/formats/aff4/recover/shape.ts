@@ -1,5 +1,5 @@
 import type { CodecName } from '../../../codecs/codec-error.js'
-import type { ByteSource } from '../../byte-source.js'
+import type { ByteSource, Bytes } from '../../byte-source.js'
 import { clipLength } from '../../clip-length.js'
 import type { Dialect } from '../dialect.js'
 import { DEFAULT_CHUNK_SIZE, LARGEST_CHUNK_SIZE } from '../image-stream.js'
@@ -30,7 +30,7 @@ const LARGEST_GUESSED = 1 << 20
 /** As old writers have it who are known to say nothing. */
 const DEFAULT_CHUNKS_PER_BEVY = 2048
 
-/** @returns undefined when nothing tells how large its chunks are */
+/** @returns undefined when nothing tells how large its chunks are, or what compressed them */
 export async function shapeOf(
   source: ByteSource,
   stream: FoundStream,
@@ -40,6 +40,7 @@ export async function shapeOf(
   const bevies = [...stream.bevies].sort(([a], [b]) => a - b).map(([, bevy]) => bevy)
   const seen =
     facts.codec === undefined || facts.chunkSize === undefined ? await guess(source, bevies, facts) : facts
+  if (!seen) return undefined
   const chunkSize = facts.chunkSize ?? seen.chunkSize
   if (chunkSize === undefined || chunkSize > LARGEST_CHUNK_SIZE) return undefined
   return {
@@ -71,12 +72,12 @@ async function mostChunks(source: ByteSource, bevies: readonly FoundBevy[]): Pro
 
 type Guess = Pick<StreamFacts, 'codec' | 'chunkSize'>
 
-/** By the first bevy that has something to show. */
+/** By the first bevy that has something to show. @returns undefined when its chunks are of a codec that is not known */
 async function guess(
   source: ByteSource,
   bevies: readonly FoundBevy[],
   { chunkSize }: StreamFacts,
-): Promise<Guess> {
+): Promise<Guess | undefined> {
   for (const bevy of bevies) {
     if (!bevy.data || bevy.data.available === 0n) continue
     const table = await wholeIndex(source, bevy)
@@ -94,25 +95,29 @@ async function guessIndexed(
   data: FoundMember,
   table: ChunkTable,
   given: number | undefined,
-): Promise<Guess> {
-  let longest = 0
-  for (let slot = 0; slot < Math.min(table.count, SAMPLE); slot++) {
-    const { offset, length } = table.at(slot)
-    if (length > LARGEST_CHUNK_SIZE || offset + BigInt(length) > data.available) continue
-    longest = Math.max(longest, length)
+): Promise<Guess | undefined> {
+  const slots = Array.from({ length: Math.min(table.count, SAMPLE) }, (_, slot) => table.at(slot)).filter(
+    ({ offset, length }) => length <= LARGEST_CHUNK_SIZE && offset + BigInt(length) <= data.available,
+  )
+  const longest = Math.max(0, ...slots.map(({ length }) => length))
+  for (const { offset, length } of slots) {
     const stored = await source.read(data.start + offset, length)
-    for (const codec of CODECS) {
-      const chunkSize = given ?? decodedSize(codec, stored, LARGEST_CHUNK_SIZE)
-      if (
-        chunkSize !== undefined &&
-        length !== chunkSize &&
-        storedLength(codec, stored, chunkSize) === length
-      )
-        return { codec, chunkSize }
-    }
+    for (const codec of CODECS)
+      for (const chunkSize of given === undefined ? likelySizes(codec, stored, longest) : [given])
+        if (length !== chunkSize && storedLength(codec, stored, chunkSize) === length)
+          return { codec, chunkSize }
   }
-  // Nothing is compressed, or nothing that is known.
-  return { codec: longest > 0 ? 'none' : undefined, chunkSize: given ?? (longest > 0 ? longest : undefined) }
+  if (longest === 0) return { codec: undefined, chunkSize: given }
+  // Raw chunks are all of one size but the last one of the stream.
+  const isRaw = slots.slice(0, -1).every(({ length }) => length === (given ?? longest))
+  return isRaw ? { codec: 'none', chunkSize: given ?? longest } : undefined
+}
+
+/** An lz4 block does not say what it decodes to; but where some chunks did not get shorter, they are the longest. */
+function likelySizes(codec: (typeof CODECS)[number], stored: Bytes, longest: number): readonly number[] {
+  if (codec === 'lz4') return [DEFAULT_CHUNK_SIZE, longest]
+  const size = decodedSize(codec, stored, LARGEST_CHUNK_SIZE)
+  return size === undefined ? [] : [size]
 }
 
 /** Chunks before the first compressed one are raw, and of the usual size where no other is known. */

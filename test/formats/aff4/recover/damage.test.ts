@@ -115,6 +115,19 @@ for (const style of ['c-aff4', 'Evimetry', 'pyaff4'] satisfies Foreign[])
     t.true(most > 0n)
   })
 
+test('a stream whose description is cut off, wherever that is, is what its bytes tell, or not told', async (t) => {
+  const sample = await writeSample()
+  const bytes = inStyleOf('pyaff4', sample.bytes)
+  const { start, end } = layOut(bytes).find(({ name }) => name === 'information.turtle')!
+  let most = 0n
+  for (let cut = start; cut < end; cut += 61) {
+    const recovered = await recoverBytes(bytes.subarray(0, cut))
+    const kept = recovered ? await checkHonesty(t, sample, recovered) : 0n
+    if (kept > most) most = kept
+  }
+  t.true(most > 0n)
+})
+
 test('what was only a prefix, an executable, does not matter', async (t) => {
   const sample = await writeSample()
   const prefix = Buffer.concat([contentOf(1, 70_001), Buffer.from('PK\x03\x04'), contentOf(2, 5000)])
