@@ -15,7 +15,7 @@ export interface ThreadPool<Job, Result> {
   run(job: Job, bytes: number, transfer?: readonly TransferListItem[]): Promise<Result>
   /** Starts the threads before the first job, for work that is known to be worth them. */
   start(): void
-  /** Ends the threads; jobs in flight are rejected. */
+  /** Rejects the jobs in flight, and resolves when the threads have ended, which finish what they have begun. */
   close(): Promise<void>
 }
 
@@ -34,6 +34,8 @@ export const threadsBesides = (most: number): number => Math.min(availableParall
 const BYTES_BEFORE_THREADS = 2 << 20
 /** One job running and one waiting keep a thread busy. */
 const JOBS_PER_THREAD = 2
+/** threadId of a Worker that has ended. */
+const ENDED = -1
 
 interface Pending<Result> {
   resolve(result: Result): void
@@ -48,6 +50,8 @@ interface Request<Job> {
   readonly id: number
   readonly job: Job
 }
+/** What a thread is sent when nothing more is to come. */
+const LAST = null
 type Reply<Result> =
   | { readonly id: number; readonly result: Result }
   | { readonly id: number; readonly error: string }
@@ -72,7 +76,9 @@ export function openThreadPool<Job, Result>(
       thread.online = true
     })
     worker.on('message', (reply: Reply<Result>) => {
-      const pending = thread.jobs.get(reply.id)!
+      const pending = thread.jobs.get(reply.id)
+      // Nobody waits for it any more.
+      if (!pending) return
       thread.jobs.delete(reply.id)
       if ('error' in reply) pending.reject(new Error(reply.error))
       else pending.resolve(reply.result)
@@ -80,6 +86,16 @@ export function openThreadPool<Job, Result>(
     worker.on('error', fail)
     worker.on('exit', () => fail(new Error('a thread ended before its work was done')))
     return thread
+  }
+
+  /** One that is stopped while it calls zlib takes the process along (an assertion in Node). */
+  async function endThread({ worker, online }: Thread<Result>): Promise<void> {
+    if (!online) await worker.terminate()
+    else if (worker.threadId !== ENDED)
+      await new Promise<void>((resolve) => {
+        worker.once('exit', () => resolve())
+        worker.postMessage(LAST)
+      })
   }
 
   function fail(error: Error) {
@@ -125,8 +141,8 @@ export function openThreadPool<Job, Result>(
       return result
     },
     async close() {
-      failure ??= new Error('the threads are closed')
-      await Promise.all(threads.map(({ worker }) => worker.terminate()))
+      fail(new Error('the threads are closed'))
+      await Promise.all(threads.map(endThread))
     },
   }
 }
@@ -134,9 +150,12 @@ export function openThreadPool<Job, Result>(
 /** What the module of a thread does: the jobs that it is sent, one after another. */
 export function serveJobs<Job, Result>(work: (job: Job) => Result): void {
   const port = parentPort!
-  port.on('message', ({ id, job }: Request<Job>) => {
+  port.on('message', (request: Request<Job> | typeof LAST) => {
     // Node hands over waiting messages without turning the event loop, where dead buffers are freed.
-    globalThis.setImmediate(() => port.postMessage(answer(id, job)))
+    globalThis.setImmediate(() => {
+      if (request === LAST) port.close()
+      else port.postMessage(answer(request.id, request.job))
+    })
   })
   function answer(id: number, job: Job): Reply<Result> {
     try {

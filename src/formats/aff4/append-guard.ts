@@ -119,22 +119,25 @@ async function tailSum(source: ByteSource, length: bigint): Promise<string> {
  */
 export async function setGuard(volume: string): Promise<HeldGuard> {
   const name = guardName(volume)
+  const file = fileOf(statOf(volume))
   const fd = fs.openSync(name, 'wx', 0o600)
   try {
     let length: bigint
+    let mark: string | undefined
     try {
       length = await writeGuard(fd, volume)
+      // Not by its name: since it was written somebody may have taken it away.
+      mark = markOf(fs.fstatSync(fd, { bigint: true }))
     } finally {
       fs.closeSync(fd)
     }
     syncFolder(path.dirname(name))
-    const marks = [markOf(name), fileOf(volume)]
     return {
       name,
       length,
       fits: true,
       get held() {
-        return markOf(name) === marks[0] && fileOf(volume) === marks[1]
+        return markOf(statOf(name)) === mark && fileOf(statOf(volume)) === file
       },
     }
   } catch (error) {
@@ -157,14 +160,11 @@ async function writeGuard(fd: number, volume: string): Promise<bigint> {
 
 const statOf = (name: string) => fs.statSync(name, { bigint: true, throwIfNoEntry: false })
 
-/** Which file a name leads to. */
-function fileOf(name: string): string | undefined {
-  const there = statOf(name)
-  return there && `${there.dev} ${there.ino}`
-}
+/** Which file it is. */
+const fileOf = (stat: fs.BigIntStats | undefined) => stat && `${stat.dev} ${stat.ino}`
 
 /** The same of a file that nobody writes to, as the number of one that went may be another one's. */
-const markOf = (name: string): string | undefined => `${fileOf(name)} ${statOf(name)?.mtimeNs}`
+const markOf = (stat: fs.BigIntStats | undefined) => stat && `${fileOf(stat)} ${stat.mtimeNs}`
 
 /** Takes the guard away: what was appended is on the disk, or what was there is restored. */
 export function dropGuard({ name }: AppendGuard): void {
