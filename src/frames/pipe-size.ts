@@ -2,8 +2,8 @@ import { createRequire } from 'node:module'
 
 const F_SETPIPE_SZ = 1031
 const MEBIBYTE = 1 << 20
-/** From here on a larger pipe has saved what loading koffi takes: 30 ms of processor time. */
-const WORTH_ENLARGING = 32 * MEBIBYTE
+/** Who sends less is done before loading koffi, 30 ms of processor time, has paid. */
+const WORTH_ENLARGING = 4 * MEBIBYTE
 
 /**
  * Enlarges a pipe once it has carried so much that this is worth its cost.
