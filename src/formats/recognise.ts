@@ -23,9 +23,6 @@ const sign = (at: number, text: string, what: string, hint?: string): Signature 
   ...(hint !== undefined && { hint }),
 })
 
-const DECOMPRESS = 'decompress it first'
-const CONVERT = 'convert it to a raw image first'
-
 const SIGNATURES: readonly Signature[] = [
   sign(3, '-FVE-FS-', 'a volume that BitLocker encrypts', 'unlock it first: a decrypted image can be read'),
   sign(3, 'ReFS\0\0\0\0', 'a ReFS volume'),
@@ -44,28 +41,44 @@ const SIGNATURES: readonly Signature[] = [
   ...[0, 512, 1024, 1536].map((at) =>
     sign(at, 'LABELONE', 'a physical volume of LVM', 'give one of its logical volumes'),
   ),
-  sign(0, 'PK\x03\x04', 'a ZIP file', 'of an AFF4 volume, give VOLUME.aff4 or VOLUME.aff4:STREAM'),
-  sign(0, 'EVF\x09\x0d\x0a\xff\x00', 'an EWF image (E01)', CONVERT),
-  sign(0, 'EVF2\x0d\x0a\x81\x00', 'an EWF image (Ex01)', CONVERT),
-  sign(0, '\x1f\x8b', 'a gzip file', DECOMPRESS),
-  sign(0, '\xfd7zXZ\0', 'an xz file', DECOMPRESS),
-  sign(0, 'BZh', 'a bzip2 file', DECOMPRESS),
-  sign(0, '\x28\xb5\x2f\xfd', 'a zstd file', DECOMPRESS),
-  sign(0, '7z\xbc\xaf\x27\x1c', 'a 7z file', DECOMPRESS),
+  sign(0, 'MSWIM\0\0\0', 'a WIM file'),
+  sign(0, 'FILE0\0', 'an $MFT without its volume'),
+]
+
+const CONVERT = 'qemu-img convert -O raw FILE IMAGE'
+
+/** What an image may be packed in. */
+const PACKAGES: readonly Signature[] = [
+  sign(
+    0,
+    'PK\x03\x04',
+    'a ZIP file',
+    'unzip -p FILE > IMAGE; of an AFF4 volume, give VOLUME.aff4 or VOLUME.aff4:STREAM',
+  ),
+  sign(0, 'EVF\x09\x0d\x0a\xff\x00', 'an EWF image (E01)', 'image-cat FILE | raw-sink IMAGE'),
+  sign(0, 'EVF2\x0d\x0a\x81\x00', 'an EWF image (Ex01)', 'image-cat FILE | raw-sink IMAGE'),
+  sign(0, '\x1f\x8b', 'a gzip file', 'gzip -dc FILE > IMAGE'),
+  sign(0, '\xfd7zXZ\0', 'an xz file', 'xz -dc FILE > IMAGE'),
+  sign(0, 'BZh', 'a bzip2 file', 'bzip2 -dc FILE > IMAGE'),
+  sign(0, '\x28\xb5\x2f\xfd', 'a zstd file', 'zstd -dc FILE > IMAGE'),
+  sign(0, '7z\xbc\xaf\x27\x1c', 'a 7z file', '7z e -so FILE > IMAGE'),
   sign(0, 'vhdxfile', 'a VHDX image', CONVERT),
   sign(0, 'conectix', 'a VHD image', CONVERT),
   sign(0, 'KDMV', 'a VMDK image', CONVERT),
   sign(0, 'QFI\xfb', 'a QCOW image', CONVERT),
   sign(64, '\x7f\x10\xda\xbe', 'a VDI image', CONVERT),
-  sign(0, 'MSWIM\0\0\0', 'a WIM file'),
-  sign(0, 'FILE0\0', 'an $MFT without its volume'),
 ]
 
 export const EMPTY: Recognised = { what: 'zeros' }
 
 /** What a volume, a disk or a file begins with is, undefined where that is not known. */
-export function recognise(head: Buffer): Recognised | undefined {
-  if (isZero(head)) return EMPTY
-  const found = SIGNATURES.find(({ at, bytes }) => bytes.equals(head.subarray(at, at + bytes.length)))
+export const recognise = (head: Buffer): Recognised | undefined =>
+  isZero(head) ? EMPTY : (find(SIGNATURES, head) ?? find(PACKAGES, head))
+
+/** What an image is packed in, undefined where it is in nothing that is known. */
+export const recognisePackage = (head: Buffer): Recognised | undefined => find(PACKAGES, head)
+
+function find(signatures: readonly Signature[], head: Buffer): Recognised | undefined {
+  const found = signatures.find(({ at, bytes }) => bytes.equals(head.subarray(at, at + bytes.length)))
   return found && { what: found.what, ...(found.hint !== undefined && { hint: found.hint }) }
 }

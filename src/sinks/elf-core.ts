@@ -1,7 +1,6 @@
 import { EXIT, ToolError } from '../cli/exit.js'
 import type { Output } from '../cli/output.js'
 import type { Run } from '../formats/address-space.js'
-import type { SymbolicContent } from '../formats/aff4/symbolic.js'
 import { fillSymbolic } from '../formats/aff4/symbolic.js'
 import type { Bytes } from '../formats/byte-source.js'
 import {
@@ -11,43 +10,19 @@ import {
   MAX_PROGRAM_HEADERS,
   TABLE_OFFSET,
 } from '../formats/elf/core-layout.js'
-import type { ElfNote } from '../formats/elf/notes.js'
 import { FLAG_INCOMPLETE } from '../formats/elf/structs.js'
 import { min } from '../formats/min-max.js'
 import { within } from './coverage.js'
+import { type CoreDescription, describeCore } from './elf-description.js'
 import { growingSegments, type Placed, settledSegments } from './elf-segments.js'
 import { refuseUnlessHeld } from './file-size.js'
 import { largeWrites } from './large-writes.js'
+import type { Evidence, ImageWriter } from './memory-image.js'
 
 /** Where memory begins when nobody tells the ranges ahead: room for a thousand of them. */
 const UNANNOUNCED_START = 64n << 10n
 /** Room for what the note about the input says more once the input is over. */
 const SPARE = 2048
-
-/** What stands in a core besides the bytes of its memory. */
-export interface CoreDescription {
-  /** e_machine. */
-  readonly machine: number
-  readonly notes: readonly ElfNote[]
-  /** Virtual address of an address of the stream; undefined where the stream's addresses are virtual. */
-  readonly virtual: ((physical: bigint) => bigint) | undefined
-}
-
-/** An ELF core while its memory comes. Addresses are those of the stream. */
-export interface CoreWriter {
-  /** The bytes may be views of a batch. */
-  put(address: bigint, bytes: Bytes): void | Promise<void>
-  fill(address: bigint, length: bigint, content: SymbolicContent): void | Promise<void>
-  /** Waits until no write holds a view of a batch. */
-  release(): void | Promise<void>
-  /**
-   * Waits until all is written, and writes the headers again where the output allows it: for the ranges
-   * that came, and marked unless `complete`.
-   * @param ranges what came, ascending
-   * @returns what of it is in the file: after a failed write, not all
-   */
-  finish(description: CoreDescription, ranges: readonly Run[], complete: boolean): Promise<readonly Run[]>
-}
 
 /**
  * Begins a core: with the final headers where the ranges are known ahead, else with room for them.
@@ -55,9 +30,9 @@ export interface CoreWriter {
  */
 export async function beginCore(
   output: Output,
-  description: CoreDescription,
+  evidence: Evidence,
   announced: readonly Run[] | undefined,
-): Promise<CoreWriter> {
+): Promise<ImageWriter> {
   if (announced && announced.length >= MAX_PROGRAM_HEADERS)
     throw new ToolError(EXIT.data, `${announced.length} ranges are too many for an ELF core`, {
       hint: 'raw-sink and aff4-sink take any number',
@@ -66,6 +41,7 @@ export async function beginCore(
     throw new ToolError(EXIT.data, `${output.name}: the stream does not tell its ranges ahead`, {
       hint: 'an ELF core begins with them: write it to a regular file',
     })
+  const description = describeCore(evidence)
   const { machine, notes } = description
   // What is cut off by a power failure is marked, too.
   const flags = output.seekable ? FLAG_INCOMPLETE : 0
@@ -131,7 +107,7 @@ export async function beginCore(
       }
     },
     release: writes.release,
-    async finish(description, ranges, complete) {
+    async finish(evidence, ranges, complete) {
       if (!output.seekable) {
         if (complete) await reach(layout.size)
         await writes.settle()
@@ -139,7 +115,7 @@ export async function beginCore(
       }
       await writes.settle()
       const kept = [...keptOf(ranges)]
-      await writeHeaders(output, description, kept, memoryStart, complete)
+      await writeHeaders(output, describeCore(evidence), kept, memoryStart, complete)
       return kept
     },
   }

@@ -48,12 +48,13 @@ export const tool: Tool = {
         range: range === undefined ? undefined : parseRange(range),
         secrets,
         batchesAlive: io.batchesAlive,
+        program: tool.name,
       }),
     )
   },
 }
 
-interface CatVolumes {
+export interface CatVolumes {
   readonly log: Log
   readonly paths: readonly string[]
   /** Names or URNs; none of them means all that nothing else rests on. */
@@ -62,14 +63,18 @@ interface CatVolumes {
   readonly secrets: Secrets
   /** For how many further batches the views of a batch stay valid. */
   readonly batchesAlive: number
+  /** Named in notes. */
+  readonly program: string
+  /** Ids from here on are free. */
+  readonly firstStream?: number
 }
 
 /**
  * The streams of volumes that belong together, in the order of their kinds: folders, images before files, links.
  * @throws {ToolError} when a stream that was asked for is not there
  */
-async function* catVolumes(given: CatVolumes): AsyncGenerator<Batch> {
-  const { log, paths, wanted, range, secrets, batchesAlive } = given
+export async function* catVolumes(given: CatVolumes): AsyncGenerator<Batch> {
+  const { log, paths, wanted, range, secrets, batchesAlive, program, firstStream = 1 } = given
   const volumes = await openVolumeFiles(paths, secrets, (message) => log.warn(message))
   const all = await listStreams(volumes)
   const isNamed = (entry: Named) => wanted.some((name) => name === entry.urn || name === nameOf(entry))
@@ -87,7 +92,7 @@ async function* catVolumes(given: CatVolumes): AsyncGenerator<Batch> {
   for (const volume of volumes) yield [{ type: 'meta', stream: 0, time: 0n, turtle: custodyOf(volume) }]
   const notes = notesOf(volumes)
   const outbox = createOutbox(batchesAlive)
-  let stream = 0
+  let stream = firstStream - 1
   function* treeOf(kind: TreeObject['kind']): Generator<Batch> {
     for (const entry of tree)
       if (entry.kind === kind) yield withoutBytes(entry, ++stream, notes.get(entry.urn) ?? [])
@@ -103,7 +108,7 @@ async function* catVolumes(given: CatVolumes): AsyncGenerator<Batch> {
       yield damagedStream(entry, stream, reasonOf(error))
       continue
     }
-    yield* catStream(outbox, entry, open, stream, range, notes.get(entry.urn) ?? [])
+    yield* catStream(outbox, entry, open, stream, range, notes.get(entry.urn) ?? [], program)
   }
   yield* treeOf('link')
 }
@@ -153,6 +158,7 @@ async function* catStream(
   stream: number,
   range: Run | undefined,
   notes: readonly NoteBody[],
+  program: string,
 ): AsyncGenerator<Batch> {
   const body = describe(entry, open, range)
   const incomplete = entry.volume.graph.value(entry.urn, pmem('incomplete'))
@@ -166,7 +172,7 @@ async function* catStream(
     stream,
     open,
     extents: clipped(open.extents(), range),
-    program: tool.name,
+    program,
   })
   yield [
     ...(range ? [] : digestsOf(entry)).map(

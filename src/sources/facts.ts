@@ -4,6 +4,7 @@
 
 import { asBuffer } from '../codecs/views.js'
 import { NAMESPACES } from '../formats/aff4/namespaces.js'
+import { formatTime } from '../formats/image/facts.js'
 
 const PREFIXES = `@prefix aff4: <${NAMESPACES.aff4}> .
 @prefix xsd: <${NAMESPACES.xsd}> .
@@ -48,14 +49,5 @@ export function base64(value: Uint8Array): Literal {
   return `"${asBuffer(value).toString('base64')}"^^xsd:base64Binary`
 }
 
-const SECOND = 1_000_000_000n
-
 /** @param time nanoseconds since the Unix epoch */
-export function dateTime(time: bigint): Literal {
-  const fraction = ((time % SECOND) + SECOND) % SECOND
-  const seconds = (time - fraction) / SECOND
-  // Years from 10000 on have a sign in ISO 8601 as JavaScript writes it, but none in XML Schema.
-  const [whole] = new Date(Number(seconds) * 1000).toISOString().replace(/^\+0*/, '').split('.')
-  const digits = fraction === 0n ? '' : `.${fraction.toString().padStart(9, '0').replace(/0+$/, '')}`
-  return `"${whole}${digits}Z"^^xsd:dateTime`
-}
+export const dateTime = (time: bigint): Literal => `"${formatTime(time)}"^^xsd:dateTime`

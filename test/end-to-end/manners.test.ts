@@ -17,6 +17,7 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   'elf-sink': { role: 'sink', operands: 'out.elf' },
   'file-cat': { role: 'source', operands: 'large' },
   'files-sink': { role: 'sink', operands: '-C out' },
+  'image-cat': { role: 'source', operands: 'large' },
   linpmem: { role: 'report', operands: '-V large.aff4' },
   'ntfs-cat': { role: 'source', operands: 'disk.img 2' },
   'ntfs-dump': { role: 'report', operands: 'disk.img 2' },

@@ -1,7 +1,7 @@
-import { type AddressSpace, firstIndex, mergeRuns, type Run } from '../address-space.js'
+import type { AddressSpace, Run } from '../address-space.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
-import { clipLength } from '../clip-length.js'
 import { FormatError } from '../format-error.js'
+import { placeRuns, readExactly } from '../placed-runs.js'
 import { MAX_PROGRAM_HEADERS } from './core-layout.js'
 import { decodeNotes, type ElfNote } from './notes.js'
 import {
@@ -27,6 +27,7 @@ const MAX_NOTE_BYTES = 64n << 20n
 /** An ELF core file, read lazily. */
 export interface ElfCore extends AddressSpace {
   readonly header: Ehdr
+  readonly bits: 32 | 64
   readonly notes: readonly ElfNote[]
   /** Whether addresses are p_paddr or, in the core of a process, p_vaddr. */
   readonly addresses: 'physical' | 'virtual'
@@ -34,17 +35,6 @@ export interface ElfCore extends AddressSpace {
   readonly missing: readonly Run[]
   /** Its writer marked it as unfinished, or bytes are missing. */
   readonly incomplete: boolean
-}
-
-interface Piece extends Run {
-  /** Where its bytes stand in the file. */
-  readonly offset: bigint
-}
-
-async function readExactly(source: ByteSource, offset: bigint, length: number, what: string): Promise<Bytes> {
-  const bytes = offset < source.size ? await source.read(offset, length) : new Uint8Array()
-  if (bytes.length < length) throw new FormatError(`${what} past the end of the file`, offset)
-  return bytes
 }
 
 async function countProgramHeaders(source: ByteSource, header: Ehdr, encoding: Encoding): Promise<number> {
@@ -88,41 +78,6 @@ async function readNotes(source: ByteSource, phdrs: Phdr[], encoding: Encoding):
     for (const note of decodeNotes(bytes, encoding, Number(align))) notes.push(note)
   }
   return notes
-}
-
-/**
- * Where each address's bytes stand, ascending. Of overlapping segments the one that starts first wins, of
- * those with one start the first in the file: kernel cores show the kernel's text a second time.
- */
-function resolve(segments: Piece[]): Piece[] {
-  const pieces: Piece[] = []
-  let end = 0n
-  for (const segment of segments.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0))) {
-    const skip = segment.start < end ? end - segment.start : 0n
-    if (skip >= segment.length) continue
-    pieces.push({
-      start: segment.start + skip,
-      length: segment.length - skip,
-      offset: segment.offset + skip,
-    })
-    end = segment.start + segment.length
-  }
-  return pieces
-}
-
-/** Splits pieces at the end of the file into what it holds and what it lacks. */
-function splitAtEnd(pieces: Piece[], fileSize: bigint): { present: Piece[]; missing: Run[] } {
-  const present: Piece[] = []
-  const missing: Run[] = []
-  for (const piece of pieces) {
-    const held = fileSize > piece.offset ? fileSize - piece.offset : 0n
-    if (held >= piece.length) present.push(piece)
-    else {
-      if (held > 0n) present.push({ ...piece, length: held })
-      missing.push({ start: piece.start + held, length: piece.length - held })
-    }
-  }
-  return { present, missing: mergeRuns(missing) }
 }
 
 /**
@@ -176,46 +131,18 @@ export async function openElfCore(source: ByteSource): Promise<ElfCore> {
       throw new FormatError(`a segment of 0x${filesz.toString(16)} bytes leaves the address space`, offset)
     return { start, length: filesz, offset }
   })
-  const { present, missing } = splitAtEnd(resolve(segments), source.size)
-  if (present.length === 0) throw new FormatError('no byte of any segment is in the file', source.size)
+  // Of overlapping ones the first wins: kernel cores show the kernel's text a second time.
+  const { runs, missing, read } = placeRuns(source, segments)
+  if (runs.length === 0) throw new FormatError('no byte of any segment is in the file', source.size)
 
   return {
     header,
+    bits: encoding.bits,
     notes,
     addresses: virtual ? 'virtual' : 'physical',
-    runs: mergeRuns(present),
+    runs,
     missing,
     incomplete: (header.flags & FLAG_INCOMPLETE) !== 0 || missing.length > 0,
-    read: (address, length) => readPieces(source, present, address, length),
+    read,
   }
-}
-
-/** Index of the last piece that starts at or before `address`. */
-const locate = (pieces: readonly Piece[], address: bigint): number =>
-  firstIndex(pieces.length, (index) => pieces[index]!.start > address) - 1
-
-async function readPieces(
-  source: ByteSource,
-  pieces: readonly Piece[],
-  address: bigint,
-  length: number,
-): Promise<Bytes> {
-  let result: Bytes | undefined
-  let done = 0
-  for (let i = locate(pieces, address); done < length; i++) {
-    const piece = pieces[i]
-    const at = address + BigInt(done)
-    const skip = piece ? at - piece.start : -1n
-    if (!piece || skip < 0n || skip >= piece.length)
-      throw new FormatError(`address 0x${at.toString(16)} is not in the image`)
-    const left = piece.length - skip
-    const here = clipLength(length - done, left)
-    const what = `the bytes of address 0x${at.toString(16)} lie`
-    const bytes = await readExactly(source, piece.offset + skip, here, what)
-    if (here === length) return bytes
-    result ??= new Uint8Array(length)
-    result.set(bytes, done)
-    done += here
-  }
-  return result ?? new Uint8Array()
 }

@@ -39,7 +39,7 @@ export async function openImage(
     // For the operating system's words.
     return openFileSource(path)
   }
-  if (stat.isDirectory() || (stat.isFile() && beginsAsZip(path))) return openAff4(path, undefined)
+  if (isAff4(path, stat)) return openAff4(path, undefined)
   if (stat.isFile()) return openFileSource(path)
   if (stat.isBlockDevice()) return openBlockDevice(path, stat)
   throw new FormatError(
@@ -48,6 +48,15 @@ export async function openImage(
     'write it to a file first',
   )
 }
+
+/** Whether `openImage` takes it for an AFF4 volume, or for a stream of one. */
+export function isAff4Image(path: string): boolean {
+  if (WINDOWS_DEVICE.test(path)) return false
+  const stat = fs.statSync(path, { bigint: true, throwIfNoEntry: false })
+  return stat ? isAff4(path, stat) : namedStream(path) !== undefined
+}
+
+const isAff4 = (path: string, stat: BigIntStats) => stat.isDirectory() || (stat.isFile() && beginsAsZip(path))
 
 /** A volume that is there, and the rest of the name behind a colon. */
 function namedStream(path: string): { volume: string; name: string } | undefined {

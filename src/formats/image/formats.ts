@@ -1,0 +1,29 @@
+import type { Bytes } from '../byte-source.js'
+import { isElfCore } from '../elf/core-reader.js'
+import type { ImageFormat } from './image.js'
+
+/**
+ * The formats in the order in which they are tried. Readers are loaded when they are needed.
+ */
+export const FORMATS: readonly ImageFormat[] = [
+  {
+    name: 'elf',
+    title: 'ELF core',
+    holdsMemory: true,
+    recognises: (head) => head.length >= 18 && isElfCore(head),
+    open: async (source) => (await import('../elf/elf-image.js')).openElfImage(source),
+  },
+  {
+    name: 'raw',
+    title: 'raw image',
+    holdsMemory: false,
+    recognises: () => true,
+    open: async (source) => (await import('./raw-image.js')).openRawImage(source),
+  },
+]
+
+/** Whether a file begins with these Latin-1 characters at an offset. */
+export function hasMagic(head: Bytes, magic: string, at = 0): boolean {
+  for (let i = 0; i < magic.length; i++) if (head[at + i] !== magic.charCodeAt(i)) return false
+  return true
+}

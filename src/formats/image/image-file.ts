@@ -1,0 +1,116 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import type { ByteSource } from '../byte-source.js'
+import { openFileSource } from '../file-source.js'
+import { FormatError } from '../format-error.js'
+import { recognisePackage, TELLING_SIZE } from '../recognise.js'
+import { FORMATS } from './formats.js'
+import type { Image, ImageFormat, Surroundings } from './image.js'
+import { withMapBeside } from './image-map.js'
+import { openImage } from './open-image.js'
+
+export interface OpenImageFile {
+  /** The name of a format, where the content is not to decide. */
+  readonly format?: string | undefined
+  /** Further files that may belong to it; those that do are removed. */
+  readonly parts?: string[]
+  readonly warn?: (message: string) => void
+}
+
+/**
+ * Opens an image of memory or of a disk: a file in any format that is read here, found by its content, or a device.
+ * What its map file tells (`PATH.map`, as our sinks write it) is applied.
+ * @throws the operating system's error; {FormatError} when it cannot be read, with what it is where that is known
+ */
+export async function openImageFile(path: string, given: OpenImageFile = {}): Promise<Image> {
+  const { parts = [], warn = () => {} } = given
+  const opened: ByteSource[] = []
+  const own = (source: ByteSource) => {
+    opened.push(source)
+    return source
+  }
+  const close = async () => {
+    for (const source of opened.splice(0)) await source.close()
+  }
+  try {
+    const source = own(await openImage(path, { warn }))
+    const surroundings = surroundingsOf(path, parts, own, warn)
+    const format = given.format === undefined ? await detect(source) : formatCalled(given.format)
+    const image = await format.open(source, surroundings)
+    const mapped = await withMapBeside(image, surroundings)
+    return {
+      ...mapped,
+      async close() {
+        await image.close()
+        await close()
+      },
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+export function formatCalled(name: string): ImageFormat {
+  const found = FORMATS.find((format) => format.name === name)
+  if (!found) throw new FormatError(`${name}: not one of ${FORMATS.map((format) => format.name).join(', ')}`)
+  return found
+}
+
+/**
+ * The format of what a source holds.
+ * @throws {FormatError} where it is known to be something that is not read, with the hint what helps
+ */
+export async function detect(source: ByteSource): Promise<ImageFormat> {
+  const head = Buffer.from(await source.read(0n, TELLING_SIZE))
+  for (const format of FORMATS) {
+    if (format.name === 'raw') {
+      const other = recognisePackage(head)
+      if (other) throw new FormatError(`${source.name}: is ${other.what}`, undefined, other.hint)
+    }
+    if (await format.recognises(head, source)) return format
+  }
+  throw new FormatError(`${source.name}: in no format that is read`)
+}
+
+/** Containers hold memory images; anything else that they hold is a disk's bytes. */
+export async function openContent(
+  content: ByteSource,
+  surroundings: Surroundings,
+): Promise<Image | undefined> {
+  const head = Buffer.from(await content.read(0n, TELLING_SIZE))
+  for (const format of FORMATS)
+    if (format.holdsMemory && (await format.recognises(head, content)))
+      return format.open(content, surroundings)
+  return undefined
+}
+
+function surroundingsOf(
+  name: string,
+  parts: string[],
+  own: (source: ByteSource) => ByteSource,
+  warn: (message: string) => void,
+): Surroundings {
+  const surroundings: Surroundings = {
+    path: name,
+    parts,
+    openFile(other) {
+      try {
+        return own(openFileSource(other))
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+        throw error
+      }
+    },
+    listFolder() {
+      try {
+        return fs.readdirSync(path.dirname(name)).filter((other) => other !== path.basename(name))
+      } catch {
+        return []
+      }
+    },
+    openContent: (content) => openContent(content, surroundings),
+    warn,
+  }
+  return surroundings
+}

@@ -1,0 +1,61 @@
+import type { Run } from '../address-space.js'
+import { FormatError } from '../format-error.js'
+import { decodeMapfile, type MapBlock } from '../mapfile.js'
+import { max, min } from '../min-max.js'
+import type { Hole, Image, Surroundings } from './image.js'
+
+/** Map files of a million blocks are this large. */
+const MOST_BYTES = 64n << 20n
+
+/**
+ * An image with what the map file beside it tells: blocks marked `-` could not be read, `?` are no part of it or were
+ * never tried; what the image has there is filling.
+ * @throws {FormatError} where there is a map that cannot be read: without it filling would pass for evidence
+ */
+export async function withMapBeside(image: Image, { path, openFile }: Surroundings): Promise<Image> {
+  const name = `${path}.map`
+  const file = openFile(name)
+  if (!file) return image
+  if (file.size > MOST_BYTES) throw new FormatError(`${name}: too large for a map file`)
+  const bytes = await file.read(0n, Number(file.size))
+  return applyMap(image, mapOf(name, bytes))
+}
+
+function mapOf(name: string, bytes: Uint8Array): readonly MapBlock[] {
+  try {
+    return decodeMapfile(bytes).blocks
+  } catch (error) {
+    throw new FormatError(
+      `${name}: ${(error as Error).message}`,
+      undefined,
+      'move it away if it is no map of the image',
+    )
+  }
+}
+
+/** @param blocks ascending and contiguous */
+export function applyMap(image: Image, blocks: readonly MapBlock[]): Image {
+  const runs: Run[] = []
+  const holes: Hole[] = [...image.holes]
+  let index = 0
+  for (const run of image.runs) {
+    const end = run.start + run.length
+    while (index < blocks.length && blocks[index]!.start + blocks[index]!.length <= run.start) index++
+    let at = run.start
+    for (let i = index; i < blocks.length && blocks[i]!.start < end; i++) {
+      const { start, length, status } = blocks[i]!
+      if (status === '+') continue
+      const from = max(start, run.start)
+      const to = min(start + length, end)
+      if (from > at) runs.push({ start: at, length: from - at })
+      // What was never tried of memory is no RAM, or not known to be.
+      if (status !== '?') holes.push({ start: from, length: to - from, content: 'unreadable' })
+      else if (image.category !== undefined)
+        holes.push({ start: from, length: to - from, content: 'unknown' })
+      at = to
+    }
+    if (end > at) runs.push({ start: at, length: end - at })
+  }
+  holes.sort((a, b) => (a.start < b.start ? -1 : 1))
+  return { ...image, runs, holes, read: image.read }
+}
