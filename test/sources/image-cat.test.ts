@@ -1,0 +1,54 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import test from 'ava'
+import { data, hex, memory, ranges, runTool, scratch, stream, transmission } from '../sinks/pipeline.js'
+import { rangesOf, runSource } from './collect.js'
+
+const PAGE = Buffer.alloc(0x1000, 'A')
+const BODY = memory({ size: hex(0x6000), ranges: ranges([0x1000n, 0x1000n], [0x5000n, 0x1000n]) })
+const FRAMES = [data(0x1000n, PAGE), data(0x5000n, PAGE)]
+
+async function write(sink: string, file: string): Promise<string> {
+  const { stderr, status } = await runTool(sink, [file], transmission(stream(BODY, FRAMES)))
+  if (status !== 0) throw new Error(stderr)
+  return file
+}
+
+test('the format is found by the content, never by the name', async (t) => {
+  const file = await write('elf-sink', path.join(await scratch(t), 'memory.raw'))
+  const { streams, status } = await runSource('image-cat', [file])
+  t.is(status, 0)
+  t.is(streams[0]!.body.name, 'PhysicalMemory')
+  t.deepEqual(rangesOf(streams[0]!, 'data'), ['1000-2000', '5000-6000'])
+  const raw = await runSource('image-cat', ['--format', 'raw', file])
+  t.is(raw.streams[0]!.body.name, 'memory.raw')
+  t.deepEqual(rangesOf(raw.streams[0]!, 'data').length, 1)
+})
+
+test('several images are a stream each, AFF4 volumes behind the others as one set', async (t) => {
+  const folder = await scratch(t)
+  const core = await write('elf-sink', path.join(folder, 'a.core'))
+  const volume = await write('aff4-sink', path.join(folder, 'b.aff4'))
+  const raw = path.join(folder, 'c.raw')
+  writeFileSync(raw, PAGE)
+  const { streams, status } = await runSource('image-cat', [volume, core, raw])
+  t.is(status, 0)
+  t.deepEqual(
+    streams.map(({ body }) => body.name),
+    [core, raw, 'PhysicalMemory'],
+  )
+})
+
+test('what is packed, unknown or not there is refused with what it is', async (t) => {
+  const folder = await scratch(t)
+  const empty = path.join(folder, 'empty')
+  writeFileSync(empty, '')
+  t.like(await runSource('image-cat', [empty]), { status: 65 })
+  t.like(await runSource('image-cat', [path.join(folder, 'none')]), { status: 66 })
+  t.like(await runSource('image-cat', ['--format', 'floppy', empty]), { status: 64 })
+  const elf = path.join(folder, 'program')
+  writeFileSync(elf, readFileSync(process.execPath).subarray(0, 4096))
+  const program = await runSource('image-cat', ['--format', 'elf', elf])
+  t.is(program.status, 65)
+  t.regex(program.stderr, /program: an ELF file of type \d, not a core/)
+})
