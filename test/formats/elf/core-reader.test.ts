@@ -1,5 +1,4 @@
-import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,6 +20,7 @@ import {
 } from '../../../src/formats/elf/structs.js'
 import { FormatError } from '../../../src/formats/format-error.js'
 import { bufferSource } from '../buffer-source.js'
+import { haltedGuest } from '../image/qemu.js'
 
 const run = promisify(execFile)
 const LSB64: Encoding = { bits: 64, littleEndian: true }
@@ -91,12 +91,7 @@ test('a core as linpmem writes it: no notes, no virtual addresses', async (t) =>
 test('a dump by QEMU holds what its pmemsave holds', async (t) => {
   const folder = await scratch(t)
   const [dump, raw] = [join(folder, 'dump.elf'), join(folder, 'raw')]
-  const guest = ['-machine', 'pc', '-m', '1', '-S', '-display', 'none', '-net', 'none', '-vga', 'none']
-  const qemu = spawn('qemu-system-x86_64', [...guest, '-monitor', 'stdio'], {
-    stdio: ['pipe', 'ignore', 'inherit'],
-  })
-  qemu.stdin.end(`dump-guest-memory "${dump}"\npmemsave 0xe0000 0x20000 "${raw}"\nquit\n`)
-  await once(qemu, 'exit')
+  await haltedGuest([`dump-guest-memory "${dump}"`, `pmemsave 0xe0000 0x20000 "${raw}"`])
   const core = await open(await readFile(dump))
   t.is(core.header.ehsize, 8) // what QEMU 7.2 writes
   t.deepEqual(
