@@ -5,3 +5,8 @@
 export function copyBytes(target: Buffer, at: number, bytes: Uint8Array): void {
   target.fill(bytes, at, at + bytes.length)
 }
+
+/** Puts what was read to its place, unless it was read there. */
+export function settleBytes(place: Uint8Array, bytes: Uint8Array): void {
+  if (bytes.buffer !== place.buffer || bytes.byteOffset !== place.byteOffset) place.set(bytes)
+}

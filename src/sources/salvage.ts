@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { settleBytes } from '../codecs/copy-bytes.js'
 import type { Bytes } from '../formats/byte-source.js'
 
 /**
@@ -68,7 +69,7 @@ export async function salvage(
     try {
       const read = (damaged && medium.reread) || medium.read
       const got = await read(address + BigInt(from), place.length, place)
-      if (got.buffer !== place.buffer || got.byteOffset !== place.byteOffset) place.set(got)
+      settleBytes(place, got)
       return { count: got.length }
     } catch (error) {
       damaged = true

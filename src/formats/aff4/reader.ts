@@ -1,3 +1,4 @@
+import { settleBytes } from '../../codecs/copy-bytes.js'
 import { type AddressSpace, firstIndex, mergeRuns, type Run } from '../address-space.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { clipLength } from '../clip-length.js'
@@ -361,7 +362,7 @@ async function mapStream(
     if (offset + BigInt(into.length) > stream.size)
       throw new FormatError(`map ${urn}: its range reaches past the end of ${stream.urn}`, at)
     const bytes = await stream.read(offset, into.length, into)
-    if (bytes.buffer !== into.buffer || bytes.byteOffset !== into.byteOffset) into.set(bytes)
+    settleBytes(into, bytes)
   }
 
   async function locate(address: bigint): Promise<Location | undefined> {

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { copyBytes } from '../../codecs/copy-bytes.js'
+import { copyBytes, settleBytes } from '../../codecs/copy-bytes.js'
 import { asBuffer } from '../../codecs/views.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { clipLength } from '../clip-length.js'
@@ -75,8 +75,7 @@ export function openStream(
         const at = Number(piece.offset - offset)
         if (piece.kind === 'unreadable') throw new FormatError(`${name}: ${piece.reason}`, piece.offset)
         if (piece.kind === 'zero') target.fill(0, at, at + Number(piece.length))
-        else if (piece.bytes.byteOffset !== target.byteOffset + at || piece.bytes.buffer !== target.buffer)
-          target.set(piece.bytes, at)
+        else settleBytes(target.subarray(at), piece.bytes)
       }
       return target
     },
@@ -378,7 +377,7 @@ async function tryRead(
 ): Promise<{ reason: string; sound: number; final: boolean } | undefined> {
   try {
     const bytes = await source.read(place, target.length, target)
-    if (bytes.byteOffset !== target.byteOffset || bytes.buffer !== target.buffer) target.set(bytes)
+    settleBytes(target, bytes)
     if (bytes.length === target.length) return undefined
     return { reason: 'the image ends before it', sound: bytes.length, final: true }
   } catch (error) {

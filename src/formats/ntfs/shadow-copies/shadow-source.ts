@@ -1,3 +1,4 @@
+import { settleBytes } from '../../../codecs/copy-bytes.js'
 import type { ByteSource, Bytes } from '../../byte-source.js'
 import { clipLength } from '../../clip-length.js'
 import { NtfsError } from '../finding.js'
@@ -61,7 +62,7 @@ async function fill(volume: ByteSource, from: number, part: Bytes): Promise<void
       `${volume.name}: the volume ends before data of a shadow copy`,
       BigInt(from + read.length),
     )
-  if (read.buffer !== part.buffer || read.byteOffset !== part.byteOffset) part.set(read)
+  settleBytes(part, read)
 }
 
 /** Bytes that follow one another in the copy and on the volume as it is now. */
