@@ -1,9 +1,9 @@
-import { type Digests, isDigestName, openDigests } from '../../codecs/digest.js'
-import type { Bytes } from '../../formats/byte-source.js'
+import { isDigestName } from '../../codecs/digest.js'
+import { type ComparedDigest, digestContent } from '../../formats/image/content-digests.js'
 import type { Image } from '../../formats/image/image.js'
 import { formatAddress } from '../../frames/address.js'
 import type { Batch, CloseBody, Frame, NoteBody, StreamBody } from '../../frames/frame.js'
-import { type ReadBytes, type Span, spansToFrames } from '../address-space-frames.js'
+import { type Span, spansToFrames } from '../address-space-frames.js'
 import { describeImage } from './image-facts.js'
 
 export interface ImageFrames {
@@ -37,7 +37,7 @@ export async function* imageToFrames(job: ImageFrames): AsyncGenerator<Batch> {
   ]
   for (const remark of image.remarks) warn(remark)
 
-  const content = digestsOfContent(image)
+  const content = digestContent(image)
   const spans = spansOf(image)
   const { covered } = yield* spansToFrames({
     stream,
@@ -48,10 +48,12 @@ export async function* imageToFrames(job: ImageFrames): AsyncGenerator<Batch> {
     batchesAlive,
   })
 
-  const failures = [...content.mismatches(), ...((await image.verify?.()) ?? [])]
+  const compared = await content.compare()
+  const failures = [...contradictions(compared), ...((await image.verify?.()) ?? [])]
   for (const failure of failures) warn(failure)
   if (image.incomplete !== undefined) failures.unshift(image.incomplete)
-  const digests = content.verified().map(
+  const verified = readsAsZeros(image) ? compared.filter(({ found, value }) => found === value) : []
+  const digests = verified.map(
     ({ algorithm, value }): Frame => ({
       type: 'digest',
       stream,
@@ -89,6 +91,9 @@ function spansOf({ runs, holes }: Image): Span[] {
   return spans.sort((a, b) => (a.start < b.start ? -1 : 1))
 }
 
+/** Whether a linear digest in the terms of frames is one over zeros wherever there are no bytes. */
+const readsAsZeros = ({ holes }: Image) => holes.every(({ content }) => content === 'zero')
+
 /** Whether it tells about each address from 0 to its size. */
 function isLinear(image: Image): boolean {
   let end = 0n
@@ -99,42 +104,14 @@ function isLinear(image: Image): boolean {
   return end === image.size
 }
 
-/** Reads an image and takes the digests of what comes. */
-function digestsOfContent(image: Image) {
-  const known = image.digests.filter(({ algorithm }) => isDigestName(algorithm))
-  const wanted = known.map(({ algorithm }) => algorithm).filter(isDigestName)
-  // Over a single run only: nobody else tells what stands in gaps.
-  const [run] = image.runs
-  const whole = image.runs.length === 1 && run?.start === 0n && run.length === image.size
-  const digests: Digests | undefined = whole && wanted.length > 0 ? openDigests(wanted) : undefined
-  let next = 0n
-  let values: ReadonlyMap<string, string> | undefined
-
-  function taken(): ReadonlyMap<string, string> | undefined {
-    if (next === image.size) values ??= digests?.values()
-    return values
-  }
-  const read: ReadBytes = async (address, length, slab): Promise<Bytes> => {
-    const bytes = await image.read(address, length, slab)
-    if (digests && address === next) {
-      digests.update(bytes)
-      next += BigInt(bytes.length)
-    }
-    return bytes
-  }
-  return {
-    read: digests ? read : image.read,
-    /** Those of the image that hold. */
-    verified: () => known.filter(({ algorithm, value }) => taken()?.get(algorithm) === value),
-    mismatches(): string[] {
-      if (known.length > 0 && !taken())
-        return ['the digests of the image cannot be compared: not all of it could be read']
-      return known.flatMap(({ algorithm, value }) => {
-        const found = taken()?.get(algorithm)
-        return found === undefined || found === value
-          ? []
-          : [`${algorithm} of what was read is ${found}, the image says ${value}`]
-      })
-    },
-  }
+/** What speaks against the digests of an image; those of unknown algorithms say nothing. */
+function contradictions(compared: readonly ComparedDigest[]): string[] {
+  const known = compared.filter(({ algorithm }) => isDigestName(algorithm))
+  if (known.some(({ found }) => found === undefined))
+    return ['the digests of the image cannot be compared: not all of it could be read']
+  return known
+    .filter(({ found, value }) => found !== value)
+    .map(
+      ({ algorithm, found, value }) => `${algorithm} of what was read is ${found}, the image says ${value}`,
+    )
 }
