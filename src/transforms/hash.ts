@@ -1,16 +1,11 @@
 import { EXIT, ToolError } from '../cli/exit.js'
 import type { Tool } from '../cli/tool.js'
-import { DIGESTS, type DigestName, isDigestName, openDigests } from '../codecs/digest.js'
-import { fillSymbolic, type SymbolicContent } from '../formats/aff4/symbolic.js'
-import { min } from '../formats/min-max.js'
+import { DIGESTS, type DigestName, isDigestName } from '../codecs/digest.js'
+import { MOST_ABSENT, openStreamDigest } from '../formats/stream-digest.js'
 import { parseAddress } from '../frames/address.js'
 import { chunkContent } from '../frames/chunk-content.js'
 import type { DigestFrame, FillFrame, Frame, Frames, StreamBody, StreamFrame } from '../frames/frame.js'
 import { announcedBytes, announcedSize, hasBytes } from '../frames/streams.js'
-
-/** Beyond this much that no frame covers or that is a hole, a digest is of the ranges alone. */
-const MOST_ABSENT = 64n << 30n
-const BLOCK = 1 << 20
 
 /** pmem-hash: adds a DIGEST to each stream, and checks those that come with it. */
 export const tool: Tool = {
@@ -64,61 +59,23 @@ function openStream({ body }: StreamFrame, names: readonly DigestName[]) {
     throw new ToolError(EXIT.data, `${body.name}: cannot be hashed: its frames come in no order`)
   // Where the ranges are announced it is known which digest it will be; else both are kept until it is.
   const announced = body.kind === 'image' || body.ranges !== undefined
-  let linear = absentIn(body) > MOST_ABSENT ? undefined : openDigests(names)
-  const ranges = announced && linear ? undefined : openDigests(names)
-  const block = Buffer.alloc(BLOCK)
+  const near = absentIn(body) <= MOST_ABSENT
+  const digest = openStreamDigest({ linear: near ? names : [], ranges: announced && near ? [] : names })
   const expected: DigestFrame[] = []
-  let position = 0n
-  let absent = 0n
-
-  function update(bytes: Uint8Array): void {
-    linear?.update(bytes)
-    ranges?.update(bytes)
-  }
-
-  function hashSymbolic(content: SymbolicContent, from: bigint, to: bigint, into = update): void {
-    for (let at = from; at < to; ) {
-      // Up to the next multiple of a block, so that a block holds the same text each time.
-      const length = Number(min(to - at, BigInt(BLOCK) - (at % BigInt(BLOCK))))
-      const piece = block.subarray(0, length)
-      fillSymbolic(content, at, piece)
-      into(piece)
-      at += BigInt(length)
-    }
-  }
-
-  function gapTo(offset: bigint): void {
-    absent += offset - position
-    if (absent > MOST_ABSENT && ranges) linear = undefined
-    if (linear) hashSymbolic('zero', position, offset, linear.update)
-    position = offset
-  }
 
   return {
     chunkSize: body.chunkSize,
     expected,
-    data(offset: bigint, bytes: Uint8Array): void {
-      gapTo(offset)
-      update(bytes)
-      position = offset + BigInt(bytes.length)
-    },
-    fill(frame: FillFrame): void {
-      gapTo(frame.offset)
-      hashSymbolic(
-        frame.fill === 'byte' ? (frame.value ?? 0) : frame.fill,
-        frame.offset,
-        frame.offset + frame.length,
-      )
-      position = frame.offset + frame.length
-    },
+    data: digest.data,
+    fill: ({ offset, length, fill, value = 0 }: FillFrame) =>
+      digest.fill(offset, length, fill === 'byte' ? value : fill),
     /** Our digests, but where the stream brought one already. */
     digests(id: number): DigestFrame[] {
-      if (body.size !== undefined && parseAddress(body.size) > position) gapTo(parseAddress(body.size))
-      const covers = linear ? 'linear' : 'ranges'
+      const all = digest.values(body.size === undefined ? 0n : parseAddress(body.size))
       const own: DigestFrame[] = []
-      for (const [algorithm, value] of (linear ?? ranges)!.values()) {
+      for (const { algorithm, value, covers } of all.filter((one) => one.covers === all[0]!.covers)) {
         const given = expected.find(
-          (digest) => digest.body.algorithm === algorithm && digest.body.covers === covers,
+          (other) => other.body.algorithm === algorithm && other.body.covers === covers,
         )
         if (!given) own.push({ type: 'digest', stream: id, time: 0n, body: { algorithm, value, covers } })
         else if (given.body.value.toLowerCase() !== value)

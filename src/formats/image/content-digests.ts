@@ -1,14 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type DigestName, isDigestName, openDigests } from '../../codecs/digest.js'
-import { clipLength } from '../clip-length.js'
-import type { Image, StoredDigest } from './image.js'
+import { type DigestName, isDigestName } from '../../codecs/digest.js'
+import { min } from '../min-max.js'
+import { type Covers, MOST_ABSENT, openStreamDigest, type StatedDigest } from '../stream-digest.js'
+import type { Image } from './image.js'
 
-/** Bytes that an image does not hold and that are hashed at most. */
-const MOST_ABSENT = 64n << 30n
-const ZEROS = Buffer.alloc(1 << 20)
+/** Holes are hashed in steps of this size, between which signals have their turn. */
+const STEP = 64n << 20n
 
 /** What became of a digest that an image carries. */
-export interface ComparedDigest extends StoredDigest {
+export interface ComparedDigest extends StatedDigest {
   /** Of what was read; undefined where the algorithm is not known, or not all of the image was read. */
   readonly found: string | undefined
 }
@@ -20,21 +20,28 @@ export interface ContentDigests {
   compare(): Promise<readonly ComparedDigest[]>
 }
 
-/** Takes the digests that an image carries while it is read: over its runs, and zeros wherever it has none. */
-export function digestContent({ runs, size, digests: stored, read }: Image): ContentDigests {
-  const wanted = stored.map(({ algorithm }) => algorithm).filter(isDigestName)
-  const absent = runs.reduce((left, { length }) => left - length, size)
-  const digests = wanted.length > 0 && absent <= MOST_ABSENT ? openDigests(wanted) : undefined
-  /** The run that is being read, or comes next. */
+/** Takes the digests that an image carries while it is read. */
+export function digestContent({ runs, holes, size, digests: stated, read }: Image): ContentDigests {
+  const named = (covers: Covers): DigestName[] =>
+    stated
+      .filter((digest) => digest.covers === covers)
+      .map(({ algorithm }) => algorithm)
+      .filter(isDigestName)
+  const held = [...runs, ...holes].reduce((sum, { length }) => sum + length, 0n)
+  const linear = size - held <= MOST_ABSENT ? named('linear') : []
+  const ranges = named('ranges')
+  const digests = linear.length + ranges.length > 0 ? openStreamDigest({ linear, ranges }) : undefined
+  const waiting = [...holes]
+  /** The run that is being read, or comes next, and the address that does. */
   let index = 0
-  let next = 0n
-  let values: ReadonlyMap<DigestName, string> | undefined
+  let next = runs[0]?.start
+  let values: readonly StatedDigest[] | undefined
 
-  async function addZeros(end: bigint): Promise<void> {
-    for (; next < end; await nextTurn()) {
-      const length = clipLength(ZEROS.length, end - next)
-      digests?.update(ZEROS.subarray(0, length))
-      next += BigInt(length)
+  async function takeHoles(end: bigint): Promise<void> {
+    for (; waiting[0] && waiting[0].start < end; waiting.shift()) {
+      const { start, length, content } = waiting[0]
+      for (let done = 0n; done < length; done += STEP, await nextTurn())
+        digests?.fill(start + done, min(STEP, length - done), content)
     }
   }
 
@@ -43,24 +50,22 @@ export function digestContent({ runs, size, digests: stored, read }: Image): Con
       ? read
       : async (address, length, into) => {
           const bytes = await read(address, length, into)
-          const run = runs[index]
-          if (run && address === run.start) await addZeros(run.start)
-          if (run && address === next) {
-            digests.update(bytes)
-            next += BigInt(bytes.length)
-            if (next === run.start + run.length) index++
-          }
+          if (address !== next) return bytes
+          const run = runs[index]!
+          if (address === run.start) await takeHoles(address)
+          digests.data(address, bytes)
+          next += BigInt(bytes.length)
+          if (next === run.start + run.length) next = runs[++index]?.start
           return bytes
         },
     async compare() {
       if (index === runs.length && !values) {
-        await addZeros(size)
-        values = digests?.values()
+        await takeHoles(size)
+        values = digests?.values(size)
       }
-      return stored.map((digest) => ({
-        ...digest,
-        found: isDigestName(digest.algorithm) ? values?.get(digest.algorithm) : undefined,
-      }))
+      const found = ({ algorithm, covers }: StatedDigest) =>
+        values?.find((digest) => digest.algorithm === algorithm && digest.covers === covers)?.value
+      return stated.map((digest) => ({ ...digest, found: found(digest) }))
     },
   }
 }

@@ -1,19 +1,12 @@
 import type { AddressSpace, Run } from '../address-space.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
+import type { StatedDigest } from '../stream-digest.js'
 import type { Facts } from './facts.js'
 
 /** A range that an image tells about without holding its bytes. */
 export interface Hole extends Run {
   /** All zeros; tried in vain; left out by whoever wrote the image, or lost with a part of it. */
   readonly content: 'zero' | 'unreadable' | 'unknown'
-}
-
-/** A digest that an image carries, over the `linear` bytes from 0 to `size` with zeros in gaps. */
-export interface StoredDigest {
-  /** As DIGEST frames name it: `md5`, `sha1`, `sha256`. */
-  readonly algorithm: string
-  /** Lower-case hexadecimal. */
-  readonly value: string
 }
 
 /** An image of memory or of a disk, opened, in whatever format it is. */
@@ -31,8 +24,8 @@ export interface Image extends AddressSpace {
   /** Bytes that fail together, a power of two: a page, a chunk. */
   readonly unit: number
   readonly facts: Facts
-  /** Of its content, as `read` gives it. */
-  readonly digests: readonly StoredDigest[]
+  /** Of what `read` gives, holes as the texts that stand for them; any others are compared by `verify`. */
+  readonly digests: readonly StatedDigest[]
   /** The checksums that `read` compares, in words: `CRC-32C of each chunk`; empty where the format has none. */
   readonly checks: readonly string[]
   /** Why it is a stump, told by its writer or seen from its size. */

@@ -52,15 +52,16 @@ export async function* imageToFrames(job: ImageFrames): AsyncGenerator<Batch> {
   const failures = [...contradictions(compared), ...((await image.verify?.()) ?? [])]
   for (const failure of failures) warn(failure)
   if (image.incomplete !== undefined) failures.unshift(image.incomplete)
-  const verified = readsAsZeros(image) ? compared.filter(({ found, value }) => found === value) : []
-  const digests = verified.map(
-    ({ algorithm, value }): Frame => ({
-      type: 'digest',
-      stream,
-      time: 0n,
-      body: { algorithm, value, covers: 'linear' },
-    }),
-  )
+  const digests = compared
+    .filter(({ found, value }) => found === value.toLowerCase())
+    .map(
+      ({ algorithm, value, covers }): Frame => ({
+        type: 'digest',
+        stream,
+        time: 0n,
+        body: { algorithm, value, covers },
+      }),
+    )
   const bytes = Number(covered)
   const body: CloseBody =
     failures.length === 0
@@ -91,9 +92,6 @@ function spansOf({ runs, holes }: Image): Span[] {
   return spans.sort((a, b) => (a.start < b.start ? -1 : 1))
 }
 
-/** Whether a linear digest in the terms of frames is one over zeros wherever there are no bytes. */
-const readsAsZeros = ({ holes }: Image) => holes.every(({ content }) => content === 'zero')
-
 /** Whether it tells about each address from 0 to its size. */
 function isLinear(image: Image): boolean {
   let end = 0n
@@ -110,7 +108,7 @@ function contradictions(compared: readonly ComparedDigest[]): string[] {
   if (known.some(({ found }) => found === undefined))
     return ['the digests of the image cannot be compared: not all of it could be read']
   return known
-    .filter(({ found, value }) => found !== value)
+    .filter(({ found, value }) => found !== value.toLowerCase())
     .map(
       ({ algorithm, found, value }) => `${algorithm} of what was read is ${found}, the image says ${value}`,
     )

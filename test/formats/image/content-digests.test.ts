@@ -10,9 +10,9 @@ const sha1 = (bytes: Buffer) => createHash('sha1').update(bytes).digest('hex')
 
 function imageOf(runs: Image['runs'], size: bigint, value: string): Image {
   const digests = [
-    { algorithm: 'sha1', value },
-    { algorithm: 'crc64', value: '1' },
-  ]
+    { algorithm: 'sha1', value, covers: 'linear' },
+    { algorithm: 'crc64', value: '1', covers: 'linear' },
+  ] as const
   return { ...openRawImage(bufferSource(content)), runs, size, digests }
 }
 
@@ -54,4 +54,21 @@ test('an image with more absent than can be hashed is not hashed', async (t) => 
   const digests = digestContent(imageOf([{ start: 0n, length: 0x1000n }], 1n << 60n, 'x'))
   await digests.read(0n, 0x1000)
   t.is((await digests.compare())[0]!.found, undefined)
+})
+
+test('holes read as what stands for them, and digests of the ranges leave gaps out', async (t) => {
+  const runs = [{ start: 0x1000n, length: 0x1000n }]
+  const image: Image = {
+    ...imageOf(runs, 0x8000n, 'x'),
+    holes: [
+      { start: 0n, length: 0x1000n, content: 'zero' },
+      { start: 0x4000n, length: 0x1000n, content: 'unreadable' },
+    ],
+    digests: [{ algorithm: 'sha1', value: 'x', covers: 'ranges' }],
+  }
+  const digests = digestContent(image)
+  await readAll(digests, runs, 0x1000)
+  const text = Buffer.alloc(0x5000, 'UNREADABLEDATA').subarray(0x4000)
+  const expected = Buffer.concat([Buffer.alloc(0x1000), content.subarray(0x1000, 0x2000), text])
+  t.is((await digests.compare())[0]!.found, sha1(expected))
 })

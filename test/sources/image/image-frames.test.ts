@@ -27,8 +27,8 @@ const framesOf = (image: Image) =>
 
 test('digests that hold go on with the stream', async (t) => {
   const digests = [
-    { algorithm: 'md5', value: md5 },
-    { algorithm: 'crc64', value: '0123' },
+    { algorithm: 'md5', value: md5, covers: 'linear' as const },
+    { algorithm: 'crc64', value: '0123', covers: 'linear' as const },
   ]
   const frames: unknown[] = []
   for await (const batch of imageToFrames({
@@ -47,7 +47,10 @@ test('digests that hold go on with the stream', async (t) => {
 })
 
 test('a digest that does not hold fails the stream, and is not sent on', async (t) => {
-  const { streams } = await framesOf({ ...disk, digests: [{ algorithm: 'md5', value: '0'.repeat(32) }] })
+  const { streams } = await framesOf({
+    ...disk,
+    digests: [{ algorithm: 'md5', value: '0'.repeat(32), covers: 'linear' }],
+  })
   t.like(streams[0]!.close, { status: 'failed', bytes: content.length })
   t.is(streams[0]!.close!.error, `md5 of what was read is ${md5}, the image says ${'0'.repeat(32)}`)
   t.is(streams[0]!.notes[0]!.level, 'error')
@@ -58,7 +61,7 @@ test('what cannot be read is a hole of its unit, and the digests are then not co
   const image: Image = {
     ...disk,
     unit: 0x1000,
-    digests: [{ algorithm: 'md5', value: md5 }],
+    digests: [{ algorithm: 'md5', value: md5, covers: 'linear' as const }],
     async read(address, length, into) {
       if (address <= bad && bad < address + BigInt(length)) throw new FormatError('a chunk is damaged', bad)
       return disk.read(address, length, into)
