@@ -24,6 +24,11 @@ const UNANNOUNCED_START = 64n << 10n
 /** Room for what the note about the input says more once the input is over. */
 const SPARE = 2048
 
+export interface CoreWriter extends ImageWriter {
+  /** Where in the file addresses have their place. */
+  placed(): readonly Placed[]
+}
+
 /**
  * Begins a core: with the final headers where the ranges are known ahead, else with room for them.
  * @throws {ToolError} when they aren't, and the output can't be written again
@@ -32,7 +37,7 @@ export async function beginCore(
   output: Output,
   evidence: Evidence,
   announced: readonly Run[] | undefined,
-): Promise<ImageWriter> {
+): Promise<CoreWriter> {
   if (announced && announced.length >= MAX_PROGRAM_HEADERS)
     throw new ToolError(EXIT.data, `${announced.length} ranges are too many for an ELF core`, {
       hint: 'raw-sink and aff4-sink take any number',
@@ -107,6 +112,7 @@ export async function beginCore(
       }
     },
     release: writes.release,
+    placed: segments.placed,
     async finish(evidence, ranges, complete) {
       if (!output.seekable) {
         if (complete) await reach(layout.size)

@@ -29,7 +29,11 @@ export interface MapBeside {
  * Claims the map file of an output, undefined where the output is no regular file.
  * @throws {ToolError} when there is a map already and it may not be replaced
  */
-export function mapBeside(output: Output, tool: string, replace: boolean): MapBeside | undefined {
+export function mapBeside(
+  output: Pick<Output, 'name' | 'path' | 'seekable'>,
+  tool: string,
+  replace: boolean,
+): MapBeside | undefined {
   if (!output.seekable) return undefined
   const names = [output.name, output.path].map((name) => `${name}.map`)
   for (const name of names)

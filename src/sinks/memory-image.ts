@@ -37,6 +37,11 @@ export interface ImageWriter {
   /** Waits until no write holds a view of a batch. */
   release(): void | Promise<void>
   /**
+   * Compares what the stream says of its content, such as digests, with what came, once all of it did.
+   * @returns what does not hold: the image is a stump then
+   */
+  verify?(evidence: Evidence): string | undefined
+  /**
    * Waits until all is written, and completes the image: for what came, and labelled as a stump unless `complete`.
    * @param ranges what came, ascending
    * @returns what of it is in the file: after a failed write, not all
@@ -44,7 +49,10 @@ export interface ImageWriter {
   finish(evidence: Evidence, ranges: readonly Run[], complete: boolean): Promise<readonly Run[]>
 }
 
-export interface MemoryFormat {
+/** Where an image goes: an output, or several files that are one image together. */
+export type Target = Pick<Output, 'name' | 'path' | 'seekable' | 'finish'>
+
+export interface MemoryFormat<T extends Target = Output> {
   /** The name of the tool. */
   readonly tool: string
   /** The facts that it has a place for. */
@@ -54,7 +62,7 @@ export interface MemoryFormat {
    * @param announced the ranges that will come, ascending; undefined where the stream does not tell ahead
    * @throws {ToolError} where the format cannot hold them, or needs to know them
    */
-  begin(output: Output, evidence: Evidence, announced: readonly Run[] | undefined): Promise<ImageWriter>
+  begin(output: T, evidence: Evidence, announced: readonly Run[] | undefined): Promise<ImageWriter>
 }
 
 /**
@@ -62,11 +70,19 @@ export interface MemoryFormat {
  * not be read and what never came in a map beside it.
  */
 export async function writeMemoryImage(context: Context, format: MemoryFormat) {
-  const output = openOutput(context.operands[0]!, context.options.flag('truncate'))
+  return writeImage(context, openOutput(context.operands[0]!, context.options.flag('truncate')), format)
+}
+
+/** The same for a format that opens its output itself. */
+export async function writeImage<T extends Target>(context: Context, output: T, format: MemoryFormat<T>) {
   return receive(context, memoryImage(context, output, format))
 }
 
-function memoryImage({ options, log }: Context, output: Output, format: MemoryFormat): Receiver {
+function memoryImage<T extends Target>(
+  { options, log }: Context,
+  output: T,
+  format: MemoryFormat<T>,
+): Receiver {
   const isTaken = onlyStream(options.values('stream').length > 0)
   const map = mapBeside(output, format.tool, options.flag('truncate'))
   const gathered = gatherFacts()
@@ -138,6 +154,8 @@ function memoryImage({ options, log }: Context, output: Output, format: MemoryFo
     async finish(outcome) {
       if (!stream) refuseNone(outcome)
       if (stream && image) {
+        const wrong = outcome.status === 'complete' && closed ? image.verify?.(evidenceOf(stream)) : undefined
+        if (wrong !== undefined) Object.assign(outcome, { status: 'failed', error: wrong })
         const complete = outcome.status === 'complete'
         const ranges = mergeRuns(coverage.blocks())
         const kept = await image.finish(evidenceOf(stream, outcome), ranges, complete && closed)
