@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import test from 'ava'
@@ -51,4 +52,14 @@ test('what is packed, unknown or not there is refused with what it is', async (t
   const program = await runSource('image-cat', ['--format', 'elf', elf])
   t.is(program.status, 65)
   t.regex(program.stderr, /program: an ELF file of type \d, not a core/)
+})
+
+test('standard input is an image where a file stands there, and is refused where a pipe does', async (t) => {
+  const file = await write('elf-sink', path.join(await scratch(t), 'memory.core'))
+  const tool = path.resolve('bin/image-cat')
+  const run = (script: string) => spawnSync('bash', ['-c', script, tool, file], { maxBuffer: 1 << 20 })
+  t.is(run('"$0" - < "$1"').status, 0)
+  const piped = run('cat "$1" | "$0" -')
+  t.is(piped.status, 65)
+  t.regex(piped.stderr.toString(), /cannot be read at any place\nhint: write it to a file first/)
 })

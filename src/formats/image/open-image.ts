@@ -10,6 +10,8 @@ import { findDeviceSize } from './device-size.js'
 
 /** `\\.\C:`, `\\.\PhysicalDrive0`, `\\?\GLOBALROOT\Device\HarddiskVolumeShadowCopy1`. */
 const WINDOWS_DEVICE = /^\\\\[.?]\\[^\\]/
+/** What systems other than Windows call standard input: a file may be redirected there. */
+const STANDARD_INPUT = '/dev/stdin'
 const ZIP_MEMBER = Buffer.from('PK\x03\x04', 'latin1')
 
 export interface OpenImage {
@@ -21,13 +23,14 @@ export interface OpenImage {
 
 /**
  * Opens a disk, a volume, or an image of one, for reading only: a file, a block device, a device of Windows by its
- * name, an AFF4 volume with one stream, or `VOLUME.aff4:STREAM`.
+ * name, an AFF4 volume with one stream, or `VOLUME.aff4:STREAM`; `-` is standard input, where a file stands there.
  * @throws the operating system's error; {FormatError} when it cannot be read at any place, or is a damaged AFF4 volume
  */
 export async function openImage(
-  path: string,
+  name: string,
   { secrets, warn = () => {} }: OpenImage = {},
 ): Promise<ByteSource> {
+  const path = name === '-' ? STANDARD_INPUT : name
   // Only an AFF4 volume needs its reader, which takes long to load.
   const openAff4 = async (volume: string, name: string | undefined) =>
     (await import('./aff4-image.js')).openAff4Image(volume, name, secrets, warn)
