@@ -79,7 +79,7 @@ export async function* readKcore(log: Log, options: KcoreOptions): Frames {
     if (collect)
       yield* helperStreams(
         captured,
-        lastingFiles(plan.facts.release ?? os.release()),
+        lastingFiles(plan.facts.kernelRelease ?? os.release()),
         MEMORY + 1,
         PROGRAM,
         options.batchesAlive,
@@ -106,8 +106,8 @@ function factsOf(plan: Plan): string {
     'aff4:memoryPageTableEntryOffset': number(facts.pageTableRoot),
     'aff4:pageSize': number(plan.pageSize),
     'aff4:OSXKALSRSlide': number(facts.kaslrShift),
-    'pmem:kernelRelease': facts.release === undefined ? undefined : text(facts.release),
-    'pmem:kernelBuildId': facts.buildId === undefined ? undefined : text(facts.buildId),
+    'pmem:kernelRelease': facts.kernelRelease === undefined ? undefined : text(facts.kernelRelease),
+    'pmem:kernelBuildId': facts.kernelBuildId === undefined ? undefined : text(facts.kernelBuildId),
     'pmem:kernelVersion': plan.live ? textOfFile('/proc/version') : undefined,
     'pmem:bootCommandLine': plan.live ? textOfFile('/proc/cmdline') : undefined,
     'pmem:hypervisor': plan.live ? textOfFile('/sys/hypervisor/type') : undefined,

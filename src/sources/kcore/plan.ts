@@ -4,10 +4,13 @@ import { EXIT, ToolError } from '../../cli/exit.js'
 import { reasonOf } from '../../cli/failure.js'
 import type { Run } from '../../formats/address-space.js'
 import { FormatError } from '../../formats/format-error.js'
+import type { Facts } from '../../formats/image/facts.js'
+import { kernelFacts, parseVmcoreinfo } from '../../formats/linux/vmcoreinfo.js'
 import { explainKcoreRefusal, readAuthority } from '../../platform/linux/authority.js'
 import { addressesHidden, parseIomem, ramRuns, systemRam } from '../../platform/linux/iomem.js'
 import {
   directMap,
+  imageBase,
   type Kcore,
   type KcoreSegment,
   kernelImage,
@@ -17,7 +20,6 @@ import {
   readKcoreHeaders,
   segmentRuns,
 } from '../../platform/linux/kcore.js'
-import { type KernelFacts, kernelFacts, parseVmcoreinfo } from '../../platform/linux/vmcoreinfo.js'
 import { readPseudoFile } from '../../platform/pseudo-file.js'
 import { readVmcoreinfoText } from './vmcoreinfo-text.js'
 
@@ -42,7 +44,7 @@ export interface Plan {
   /** Virtual minus physical address of RAM. */
   readonly directMapBase: bigint
   readonly vmcoreinfo: string | undefined
-  readonly facts: KernelFacts
+  readonly facts: Facts
   /** Where the ranges come from, and its text; undefined where they are kcore's own. */
   readonly iomem: { readonly path: string; readonly text: string } | undefined
   /** /proc/kpageflags of the same kernel. */
@@ -68,7 +70,8 @@ export function planAcquisition(kcorePath: string | undefined, iomemPath: string
   refuseEmpty(file, read)
   const kcore = inFile(file, () => readKcoreHeaders(read))
   const vmcoreinfo = vmcoreinfoOf(kcore, read, live, warnings)
-  const facts = kernelFacts(parseVmcoreinfo(vmcoreinfo ?? ''), kcore)
+  const image = kernelImage(kcore)
+  const facts = kernelFacts(parseVmcoreinfo(vmcoreinfo ?? ''), kcore.machine, image && imageBase(image))
   const pageSize = PAGE_SIZES.find((size) => size === facts.pageSize) ?? 4096n
 
   const iomem = readIomem(iomemPath, live ? path.join(path.dirname(file), 'iomem') : undefined)

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import type { Bytes } from '../../formats/byte-source.js'
 import { directMap, type Kcore, locate, type ReadAt, readKcoreNotes } from '../../platform/linux/kcore.js'
-import { parseVmcoreinfoLocation } from '../../platform/linux/vmcoreinfo.js'
+import { parseVmcoreinfoLocation } from '../../platform/linux/vmcoreinfo-location.js'
 
 const LOCATION_FILE = '/sys/kernel/vmcoreinfo'
 

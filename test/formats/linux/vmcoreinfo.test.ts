@@ -1,36 +1,39 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { readKcoreHeaders, readKcoreNotes } from '../../../src/platform/linux/kcore.js'
+import { kernelFacts, parseVmcoreinfo } from '../../../src/formats/linux/vmcoreinfo.js'
 import {
-  kernelFacts,
-  parseVmcoreinfo,
-  parseVmcoreinfoLocation,
-} from '../../../src/platform/linux/vmcoreinfo.js'
-import { fixture, readerOf, X64_BOOTS } from './fixture.js'
+  imageBase,
+  kernelImage,
+  readKcoreHeaders,
+  readKcoreNotes,
+} from '../../../src/platform/linux/kcore.js'
+import { fixture, readerOf, X64_BOOTS } from '../../platform/linux/fixture.js'
 
 function factsOf(boot: string, change: (text: string) => string = (text) => text) {
   const read = readerOf(fixture(`${boot}.kcore`))
   const kcore = readKcoreHeaders(read)
   const note = readKcoreNotes(read, kcore).find(({ name }) => name === 'VMCOREINFO')!
-  return kernelFacts(parseVmcoreinfo(change(Buffer.from(note.desc).toString('latin1'))), kcore)
+  const image = kernelImage(kcore)
+  const info = parseVmcoreinfo(change(Buffer.from(note.desc).toString('latin1')))
+  return kernelFacts(info, kcore.machine, image && imageBase(image))
 }
 
 // init_top_pgt and _stext are from /proc/kallsyms of the same boots.
 test('a five-level kernel: shift, physical base and page table root', (t) => {
   t.deepEqual(factsOf('l5'), {
-    release: '6.1.0-56-amd64',
-    buildId: 'eb4fbcd037e7253717950bf2b93bd5566f47c56f',
+    kernelRelease: '6.1.0-56-amd64',
+    kernelBuildId: 'eb4fbcd037e7253717950bf2b93bd5566f47c56f',
     pageSize: 4096n,
     kaslrShift: 0xffffffffade00000n - 0xffffffff81000000n,
     physBase: -591396864n,
     pageTableRoot: 0xffffffffaf810000n - 0xffffffffade00000n + 0xaa00000n,
-    pagingLevels: 5,
+    pagingLevels: 5n,
   })
 })
 
 test('a four-level kernel', (t) => {
   const { pagingLevels, kaslrShift, pageTableRoot } = factsOf('l4')
-  t.is(pagingLevels, 4)
+  t.is(pagingLevels, 4n)
   t.is(kaslrShift, 0xffffffff8ae00000n - 0xffffffff81000000n)
   t.is(pageTableRoot, 0xffffffff8c810000n - 0xffffffff8ae00000n + 0x15c00000n)
 })
@@ -60,13 +63,13 @@ test('an old name of the page table and no word about five levels', (t) => {
 // Walking the tables from this root in a dump of the machine's RAM led to init_uts_ns and _stext.
 test('arm64: the root through kimage_voffset', (t) => {
   t.deepEqual(factsOf('arm64'), {
-    release: '6.1.0-56-arm64',
-    buildId: '0ed29847cba3cbd9114b826b3a1ad39dd624ffa0',
+    kernelRelease: '6.1.0-56-arm64',
+    kernelBuildId: '0ed29847cba3cbd9114b826b3a1ad39dd624ffa0',
     pageSize: 4096n,
     kaslrShift: 0x3ff95da00000n,
     kimageVoffset: 0xffffbff925800000n,
     pageTableRoot: 0x41858000n,
-    pagingLevels: 4,
+    pagingLevels: 4n,
   })
 })
 
@@ -75,16 +78,16 @@ test('arm64: levels follow from the bits of an address and the page size', (t) =
     const info = parseVmcoreinfo(
       `PAGESIZE=${pageSize}\nNUMBER(VA_BITS)=52\nNUMBER(TCR_EL1_T1SZ)=0x${t1sz.toString(16)}\n`,
     )
-    return kernelFacts(info, { machine: 183, segments: [], notes: undefined }).pagingLevels
+    return kernelFacts(info, 183).pagingLevels
   }
   t.deepEqual(
     [levels(4096, 16), levels(4096, 25), levels(16384, 17), levels(65536, 12), levels(65536, 16)],
-    [4, 3, 3, 3, 3],
+    [4n, 3n, 3n, 3n, 3n],
   )
 })
 
 test('an empty VMCOREINFO tells nothing', (t) => {
-  t.deepEqual(kernelFacts(parseVmcoreinfo(''), { machine: 62, segments: [], notes: undefined }), {})
+  t.deepEqual(kernelFacts(parseVmcoreinfo(''), 62), {})
 })
 
 test('lines are split at the first equals sign; the text ends at its NUL', (t) => {
@@ -98,21 +101,14 @@ test('lines are split at the first equals sign; the text ends at its NUL', (t) =
 })
 
 test('numbers that are none are left out', (t) => {
-  const kcore = { machine: 62, segments: [], notes: undefined }
   fc.assert(
     fc.property(fc.string(), fc.string(), (number, symbol) => {
       const info = parseVmcoreinfo(
         `PAGESIZE=${number}\nNUMBER(phys_base)=${number}\nSYMBOL(init_top_pgt)=${symbol}\n`,
       )
-      for (const value of Object.values(kernelFacts(info, kcore)))
+      for (const value of Object.values(kernelFacts(info, 62)))
         t.true(['bigint', 'number'].includes(typeof value))
     }),
   )
   t.pass()
-})
-
-test('where the note lies: both numbers are hexadecimal, the size without 0x', (t) => {
-  t.deepEqual(parseVmcoreinfoLocation('0x0000000001378000 1024\n'), { address: 0x1378000n, size: 0x1024 })
-  t.is(parseVmcoreinfoLocation(''), undefined)
-  t.is(parseVmcoreinfoLocation('0x1000 fffffffff\n'), undefined)
 })
