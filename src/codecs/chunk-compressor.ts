@@ -1,16 +1,17 @@
 import { availableParallelism } from 'node:os'
 import { type ChunkJob, type ChunkSettings, runChunkJob } from './chunk-job.js'
-import type { CodecName } from './codec-error.js'
+import type { WritableCodec, WritableFileCodec } from './codec-error.js'
 import { copyBytes } from './copy-bytes.js'
 import { openThreadPool } from './thread-pool.js'
 
 /** A chunk as it is stored. */
-export type StoredChunk =
+export type StoredChunk<C extends WritableFileCodec = WritableCodec> =
   | { readonly zero: true }
   /** Where compression does not make it shorter, `codec` is `none` and `bytes` the chunk as it was given. */
-  | { readonly zero: false; readonly codec: CodecName; readonly bytes: Uint8Array }
+  | { readonly zero: false; readonly codec: C | 'none'; readonly bytes: Uint8Array }
 
-export interface ChunkCompressorOptions extends ChunkSettings {
+export interface ChunkCompressorOptions<C extends WritableFileCodec = WritableCodec>
+  extends ChunkSettings<C> {
   /** Threads that compress; 1 means this one, alone. */
   readonly threads: number
   /** Compressed bytes stay valid until this many further results have been given. */
@@ -18,7 +19,7 @@ export interface ChunkCompressorOptions extends ChunkSettings {
 }
 
 /** Compresses chunks on several threads. Memory is bounded by jobs in flight, whatever flows through. */
-export interface ChunkCompressor {
+export interface ChunkCompressor<C extends WritableFileCodec = WritableCodec> {
   /** Most jobs submitted whose promise is not settled yet. */
   readonly depth: number
   /**
@@ -27,7 +28,7 @@ export interface ChunkCompressor {
    * @returns one entry for each chunk
    * @throws {RangeError} when `depth` jobs are in flight already
    */
-  submit(chunks: readonly Uint8Array[]): Promise<StoredChunk[]>
+  submit(chunks: readonly Uint8Array[]): Promise<StoredChunk<C>[]>
   /** So many bytes are announced: threads that they are worth begin to start, before the first job comes. */
   expect(bytes: bigint): void
   /** Ends the threads; jobs in flight are rejected. */
@@ -49,7 +50,9 @@ const WORTH_THREADS = 8n << 20n
 const SPARE_JOBS = 2
 
 /** Opens a compressor. Threads start once there is work for them. */
-export function openChunkCompressor(options: ChunkCompressorOptions): ChunkCompressor {
+export function openChunkCompressor<C extends WritableFileCodec>(
+  options: ChunkCompressorOptions<C>,
+): ChunkCompressor<C> {
   const { threads, keep, ...settings } = options
   const pool = openThreadPool<ChunkJob, readonly number[]>({
     module: new URL('./chunk-worker.js', import.meta.url),
@@ -80,7 +83,7 @@ export function openChunkCompressor(options: ChunkCompressorOptions): ChunkCompr
     }
   }
 
-  async function run(chunks: readonly Uint8Array[], job: ChunkJob): Promise<StoredChunk[]> {
+  async function run(chunks: readonly Uint8Array[], job: ChunkJob): Promise<StoredChunk<C>[]> {
     // Counted as a full one: however short jobs are, from the third on they are worth threads.
     const lengths = await pool.run(job, JOB_BYTES)
     let slot = 0
@@ -89,7 +92,7 @@ export function openChunkCompressor(options: ChunkCompressorOptions): ChunkCompr
       slot += chunk.length
       if (lengths[i] === 0) return { zero: true }
       if (lengths[i] === chunk.length) return { zero: false, codec: 'none', bytes: chunk }
-      return { zero: false, codec: job.codec, bytes: Buffer.from(job.slab, at, lengths[i]) }
+      return { zero: false, codec: settings.codec, bytes: Buffer.from(job.slab, at, lengths[i]) }
     })
   }
 
@@ -113,7 +116,11 @@ export function openChunkCompressor(options: ChunkCompressorOptions): ChunkCompr
 }
 
 /** Names the place of each chunk for a thread; what no thread can see is copied into the job's slab. */
-function layOut(settings: ChunkSettings, slab: SharedArrayBuffer, chunks: readonly Uint8Array[]): ChunkJob {
+function layOut(
+  settings: ChunkSettings<WritableFileCodec>,
+  slab: SharedArrayBuffer,
+  chunks: readonly Uint8Array[],
+): ChunkJob {
   const inputs: SharedArrayBuffer[] = []
   const places: number[] = []
   let slot = 0

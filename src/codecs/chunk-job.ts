@@ -1,17 +1,17 @@
 import { compress } from './codec.js'
-import type { WritableCodec } from './codec-error.js'
+import type { WritableFileCodec } from './codec-error.js'
 import { copyBytes } from './copy-bytes.js'
 import { sweepAfter } from './sweep.js'
 import { isZero } from './zero.js'
 
 /** How every chunk of a compressor is treated. */
-export interface ChunkSettings {
-  readonly codec: WritableCodec
+export interface ChunkSettings<C extends WritableFileCodec> {
+  readonly codec: C
   readonly level?: number
 }
 
 /** Chunks to compress, as one message to a thread: about a megabyte, so that the message costs nothing. */
-export interface ChunkJob extends ChunkSettings {
+export interface ChunkJob extends ChunkSettings<WritableFileCodec> {
   /** Receives the compressed forms, each where its chunk would lie if all were laid end to end. */
   readonly slab: SharedArrayBuffer
   readonly inputs: readonly SharedArrayBuffer[]

@@ -6,12 +6,15 @@
 export type CodecName = 'none' | 'zlib' | 'deflate' | 'snappy' | 'lz4'
 /** Codecs that are written. */
 export type WritableCodec = Exclude<CodecName, 'deflate'>
+/** Those, and what only file formats use: `zstd`, where Node has it; `lzo` LZO1X, only read. */
+export type FileCodec = CodecName | 'zstd' | 'lzo'
+export type WritableFileCodec = WritableCodec | 'zstd'
 
 /** Stored bytes that are not what their codec demands. The caller knows where they stood and says so. */
 export class CodecError extends Error {
   override readonly name = 'CodecError'
   constructor(
-    readonly codec: CodecName,
+    readonly codec: FileCodec,
     reason: string,
     cause?: unknown,
   ) {

@@ -1,7 +1,10 @@
 import { createRequire } from 'node:module'
-import { CodecError, type CodecName, tooLong, type WritableCodec } from './codec-error.js'
+import { CodecError, type FileCodec, tooLong, type WritableFileCodec } from './codec-error.js'
+import { copyBytes } from './copy-bytes.js'
+import { lzo1xDecode } from './lzo.js'
 import { asBuffer } from './views.js'
-import { deflate, inflate } from './zlib-codec.js'
+import { deflate, inflate, inflateTemporarily } from './zlib-codec.js'
+import { zstdCompress, zstdDecompress } from './zstd.js'
 
 const require = createRequire(import.meta.url)
 let snappyLibrary: typeof import('snappy') | undefined
@@ -22,6 +25,8 @@ interface Codec {
   compress?(bytes: Uint8Array, level: number): Uint8Array
   /** At most `limit` bytes, however many the stored form claims or holds. */
   decompress(stored: Uint8Array, limit: number): Uint8Array
+  /** The same, valid until the next call; absent where that is no faster. */
+  decompressTemporarily?(stored: Uint8Array, limit: number): Uint8Array
 }
 
 /** Level 6 takes twice the time of 1 for 6 % fewer bytes (docs/decisions.md). */
@@ -29,7 +34,7 @@ const ZLIB_LEVEL = 1
 /** Most that snappy and lz4 (u32 lengths) can say; also more than any chunk or frame. */
 const U32_MAX = 0xffff_ffff
 
-const TABLE: Record<CodecName, Codec> = {
+const TABLE: Record<FileCodec, Codec> = {
   none: {
     compress: (bytes) => bytes,
     decompress(stored, limit) {
@@ -41,6 +46,7 @@ const TABLE: Record<CodecName, Codec> = {
   zlib: {
     compress: deflate,
     decompress: (stored, limit) => inflate('zlib', stored, limit),
+    decompressTemporarily: (stored, limit) => inflateTemporarily('zlib', stored, limit),
   },
 
   deflate: {
@@ -73,6 +79,15 @@ const TABLE: Record<CodecName, Codec> = {
       }
     },
   },
+
+  zstd: { compress: zstdCompress, decompress: zstdDecompress },
+
+  lzo: {
+    decompress(stored, limit) {
+      const bytes = Buffer.allocUnsafeSlow(limit)
+      return bytes.subarray(0, lzo1xDecode(stored, bytes))
+    },
+  },
 }
 
 /**
@@ -80,7 +95,7 @@ const TABLE: Record<CodecName, Codec> = {
  * @param level zlib 1 to 9; other codecs have none
  * @returns the stored form, which may be longer than `bytes`; with `none`, `bytes` itself
  */
-export function compress(codec: WritableCodec, bytes: Uint8Array, level = ZLIB_LEVEL): Uint8Array {
+export function compress(codec: WritableFileCodec, bytes: Uint8Array, level = ZLIB_LEVEL): Uint8Array {
   return TABLE[codec].compress!(bytes, level)
 }
 
@@ -89,19 +104,32 @@ export function compress(codec: WritableCodec, bytes: Uint8Array, level = ZLIB_L
  * @returns a buffer of its own; with `none`, `stored` itself
  * @throws {CodecError} when `stored` is damaged or holds fewer or more than `size` bytes
  */
-export function decompress(codec: CodecName, stored: Uint8Array, size: number): Uint8Array {
+export function decompress(codec: FileCodec, stored: Uint8Array, size: number): Uint8Array {
   const bytes = decompressUpTo(codec, stored, size)
-  if (bytes.length !== size)
-    throw new CodecError(codec, `chunk holds ${bytes.length} bytes where ${size} were expected`)
+  if (bytes.length !== size) throw otherSize(codec, bytes.length, size)
   return bytes
 }
+
+/**
+ * Decodes one stored chunk that fills `into`: for small chunks, which cost less than a buffer for each.
+ * @throws {CodecError} when `stored` is damaged or holds fewer or more bytes
+ */
+export function decompressInto(codec: FileCodec, stored: Uint8Array, into: Buffer): void {
+  const { decompressTemporarily, decompress } = TABLE[codec]
+  const bytes = (decompressTemporarily ?? decompress)(stored, into.length)
+  if (bytes.length !== into.length) throw otherSize(codec, bytes.length, into.length)
+  copyBytes(into, 0, bytes)
+}
+
+const otherSize = (codec: FileCodec, size: number, expected: number) =>
+  new CodecError(codec, `chunk holds ${size} bytes where ${expected} were expected`)
 
 /**
  * Decodes one stored chunk of at most `limit` bytes: some writers do not pad the last chunk of a stream.
  * Never more than `limit` bytes are allocated for it, whatever it claims.
  * @throws {CodecError} when `stored` is damaged or holds more than `limit` bytes
  */
-export function decompressUpTo(codec: CodecName, stored: Uint8Array, limit: number): Uint8Array {
+export function decompressUpTo(codec: FileCodec, stored: Uint8Array, limit: number): Uint8Array {
   if (!Number.isInteger(limit) || limit < 0 || limit > U32_MAX)
     throw new RangeError(`chunk size ${limit} is out of range`)
   return TABLE[codec].decompress(stored, limit)
@@ -133,7 +161,7 @@ function bytesOf(output: string | Buffer): Buffer {
   return output
 }
 
-function damaged(codec: CodecName, cause: unknown): CodecError {
+function damaged(codec: FileCodec, cause: unknown): CodecError {
   const reason = cause instanceof Error ? cause.message.replace(/^snappy: /, '') : String(cause)
   return new CodecError(codec, `damaged: ${reason}`, cause)
 }

@@ -24,6 +24,12 @@ let deflating: { level: number; length: number; state: ZlibState | undefined } |
 const inflating = new Map<Format, ZlibState | undefined>()
 let scratch = Buffer.alloc(0)
 
+/** At least so many bytes, valid until the next call. */
+function scratchOf(size: number): Buffer {
+  if (scratch.length < size) scratch = Buffer.allocUnsafeSlow(size)
+  return scratch
+}
+
 /**
  * RFC 1950.
  * @param level 1 to 9
@@ -32,11 +38,10 @@ let scratch = Buffer.alloc(0)
 export function deflate(bytes: Uint8Array, level: number): Uint8Array {
   const state = deflaterOf(level, bytes.length)
   if (state) {
-    const room = bytes.length + (bytes.length >> 8) + SLACK
-    if (scratch.length < room) scratch = Buffer.allocUnsafeSlow(room)
-    const result = state.run(bytes, scratch)
-    if ('written' in result && result.left === 0 && result.written < scratch.length)
-      return Uint8Array.prototype.slice.call(scratch, 0, result.written)
+    const room = scratchOf(bytes.length + (bytes.length >> 8) + SLACK)
+    const result = state.run(bytes, room)
+    if ('written' in result && result.left === 0 && result.written < room.length)
+      return Uint8Array.prototype.slice.call(room, 0, result.written)
   }
   return deflateOnce(bytes, level)
 }
@@ -52,10 +57,19 @@ export function deflateOnce(bytes: Uint8Array, level: number): Uint8Array {
  * @throws {CodecError} when `stored` is damaged, holds more, or something follows
  */
 export function inflate(format: Format, stored: Uint8Array, limit: number): Uint8Array {
+  // One more than there may be: when that is filled, it holds too many.
+  return inflateInto(format, stored, limit, () => Buffer.allocUnsafeSlow(limit + 1))
+}
+
+/** As `inflate`, into a buffer that the next call to this module uses again. */
+export function inflateTemporarily(format: Format, stored: Uint8Array, limit: number): Uint8Array {
+  return inflateInto(format, stored, limit, () => scratchOf(limit + 1).subarray(0, limit + 1))
+}
+
+function inflateInto(format: Format, stored: Uint8Array, limit: number, room: () => Buffer): Uint8Array {
   const state = inflaterOf(format)
   if (!state) return inflateOnce(format, stored, limit)
-  // One more than there may be: when that is filled, it holds too many.
-  const output = Buffer.allocUnsafeSlow(limit + 1)
+  const output = room()
   const result = state.run(stored, output)
   if ('error' in result) throw new CodecError(format, `damaged: ${result.error}`)
   if (result.written > limit) throw new CodecError(format, tooLong(limit))
