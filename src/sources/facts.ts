@@ -4,7 +4,14 @@
 
 import { asBuffer } from '../codecs/views.js'
 import { NAMESPACES } from '../formats/aff4/namespaces.js'
-import { formatTime } from '../formats/image/facts.js'
+import {
+  FACTS,
+  type FactName,
+  type Facts,
+  factEntries,
+  formatFact,
+  formatTime,
+} from '../formats/image/facts.js'
 
 const PREFIXES = `@prefix aff4: <${NAMESPACES.aff4}> .
 @prefix xsd: <${NAMESPACES.xsd}> .
@@ -51,3 +58,17 @@ export function base64(value: Uint8Array): Literal {
 
 /** @param time nanoseconds since the Unix epoch */
 export const dateTime = (time: bigint): Literal => `"${formatTime(time)}"^^xsd:dateTime`
+
+/** The properties that state facts, for `describe`. */
+export const propertiesOf = (facts: Facts): Record<string, Literal> =>
+  Object.fromEntries(
+    factEntries(facts).map(([name, value]) => [FACTS[name].predicate, literalOf(name, value)]),
+  )
+
+function literalOf(name: FactName, value: string | bigint | Uint8Array): Literal {
+  if (typeof value === 'string') return text(value)
+  if (typeof value !== 'bigint') return base64(value)
+  const { kind } = FACTS[name]
+  if (kind === 'time') return dateTime(value)
+  return kind === 'address' ? text(formatFact(name, value)) : long(value)
+}

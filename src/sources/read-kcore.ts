@@ -4,10 +4,10 @@ import { reasonOf } from '../cli/failure.js'
 import type { Log } from '../cli/messages.js'
 import { showSize } from '../cli/sizes.js'
 import type { Tool } from '../cli/tool.js'
-import { formatAddress } from '../frames/address.js'
+import type { Facts } from '../formats/image/facts.js'
 import type { Frame, Frames, NoteBody } from '../frames/frame.js'
 import { readPseudoFile } from '../platform/pseudo-file.js'
-import { describe, type Literal, long, text } from './facts.js'
+import { describe, long, propertiesOf } from './facts.js'
 import { captureFiles, helperStreams } from './helper-files.js'
 import { hiddenSymbols, lastingFiles, VOLATILE_FILES } from './kcore/helpers.js'
 import { type Plan, planAcquisition } from './kcore/plan.js'
@@ -99,32 +99,27 @@ function announce(log: Log, { choice, warnings, ram, missing }: Plan): void {
 }
 
 function factsOf(plan: Plan): string {
-  const { facts, kcore } = plan
-  const number = (value: bigint | number | undefined): Literal | undefined =>
-    value === undefined ? undefined : long(value)
+  const { facts, kcore, live } = plan
+  const known: Facts = {
+    ...facts,
+    system: 'Linux',
+    machine: BigInt(kcore.machine),
+    pageSize: plan.pageSize,
+    kernelVersion: live ? textOfFile('/proc/version') : undefined,
+    bootCommandLine: live ? textOfFile('/proc/cmdline') : undefined,
+    hypervisor: live ? textOfFile('/sys/hypervisor/type') : undefined,
+    directMapBase: plan.directMapBase,
+    vmcoreinfo: plan.vmcoreinfo,
+  }
   return describe(['pmem:LinuxMemory'], {
-    'aff4:memoryPageTableEntryOffset': number(facts.pageTableRoot),
-    'aff4:pageSize': number(plan.pageSize),
-    'aff4:OSXKALSRSlide': number(facts.kaslrShift),
-    'pmem:kernelRelease': facts.kernelRelease === undefined ? undefined : text(facts.kernelRelease),
-    'pmem:kernelBuildId': facts.kernelBuildId === undefined ? undefined : text(facts.kernelBuildId),
-    'pmem:kernelVersion': plan.live ? textOfFile('/proc/version') : undefined,
-    'pmem:bootCommandLine': plan.live ? textOfFile('/proc/cmdline') : undefined,
-    'pmem:hypervisor': plan.live ? textOfFile('/sys/hypervisor/type') : undefined,
-    'pmem:elfMachine': number(kcore.machine),
-    'pmem:kaslrShift': number(facts.kaslrShift),
-    'pmem:physBase': number(facts.physBase),
-    'pmem:kimageVoffset':
-      facts.kimageVoffset === undefined ? undefined : text(formatAddress(facts.kimageVoffset)),
-    'pmem:pagingLevels': number(facts.pagingLevels),
-    'pmem:directMapBase': text(formatAddress(plan.directMapBase)),
-    'pmem:vmcoreinfo': plan.vmcoreinfo === undefined ? undefined : text(plan.vmcoreinfo),
+    ...propertiesOf(known),
+    'aff4:OSXKALSRSlide': facts.kaslrShift === undefined ? undefined : long(facts.kaslrShift),
   })
 }
 
-function textOfFile(path: string): Literal | undefined {
+function textOfFile(path: string): string | undefined {
   try {
-    return text(readPseudoFile(path, MOST_FACT).bytes.toString('utf8').trimEnd())
+    return readPseudoFile(path, MOST_FACT).bytes.toString('utf8').trimEnd()
   } catch {
     return undefined
   }

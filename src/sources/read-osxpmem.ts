@@ -3,10 +3,11 @@ import type { Log } from '../cli/messages.js'
 import { showSize } from '../cli/sizes.js'
 import type { Tool } from '../cli/tool.js'
 import { MACHINE } from '../formats/elf/structs.js'
+import type { Facts } from '../formats/image/facts.js'
 import type { Frames } from '../frames/frame.js'
 import type { PmemInfo } from '../platform/macos/pmem-info.js'
 import type { ReadBytes } from './address-space-frames.js'
-import { describe, type Literal, long, text } from './facts.js'
+import { describe, long, propertiesOf } from './facts.js'
 import { helperStreams } from './helper-files.js'
 import { kernelFiles } from './osxpmem/kernel-files.js'
 import { MEMORY, physicalMemory } from './physical-memory.js'
@@ -81,20 +82,23 @@ export async function* readOsxpmem(log: Log, options: OsxpmemOptions): Frames {
 }
 
 function factsOf(info: PmemInfo): string {
-  const number = (value: bigint | undefined): Literal | undefined =>
-    value === undefined ? undefined : long(value)
+  const number = (value: bigint | undefined) => (value === undefined ? undefined : long(value))
+  const known: Facts = {
+    system: 'macOS',
+    machine: BigInt(MACHINE.x64!),
+    pageSize: BigInt(PAGE_SIZE),
+    pageTableRoot: info.dtb,
+    cr3: info.cr3,
+    kernelVersion: info.kernelVersion,
+    kaslrShift: info.kaslrSlide,
+  }
   return describe(['pmem:MacMemory'], {
-    'aff4:memoryPageTableEntryOffset': number(info.dtb),
-    'aff4:pageSize': long(PAGE_SIZE),
+    ...propertiesOf(known),
     'aff4:memoryInstalledSize': number(info.memorySize),
     'aff4:OSXDTBPhysicalOffset': number(info.dtb),
     'aff4:OSXKALSRSlide': number(info.kaslrSlide),
     'aff4:OSXKernelPhysicalOffset': number(info.kernelOffset),
     'aff4:OSXVersionPhysicalOffset': number(info.versionOffset),
-    'pmem:elfMachine': long(MACHINE.x64!),
-    'pmem:cr3': number(info.cr3),
-    'pmem:kaslrShift': number(info.kaslrSlide),
-    'pmem:kernelVersion': info.kernelVersion === undefined ? undefined : text(info.kernelVersion),
     'pmem:driverInterface': long(info.apiVersion),
   })
 }

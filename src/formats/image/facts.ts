@@ -82,7 +82,7 @@ export const FACTS = {
 } as const satisfies Record<string, Term>
 
 export type FactName = keyof typeof FACTS
-export type Facts = { readonly [N in FactName]?: Values[(typeof FACTS)[N]['kind']] }
+export type Facts = { readonly [N in FactName]?: Values[(typeof FACTS)[N]['kind']] | undefined }
 export type MutableFacts = { -readonly [N in FactName]?: Facts[N] }
 
 export const FACT_NAMES = Object.keys(FACTS) as FactName[]

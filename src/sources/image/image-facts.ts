@@ -1,6 +1,5 @@
-import { FACTS, factEntries, formatFact } from '../../formats/image/facts.js'
 import type { Image } from '../../formats/image/image.js'
-import { base64, dateTime, describe, type Literal, long, text } from '../facts.js'
+import { describe, long, propertiesOf } from '../facts.js'
 
 const TYPES: Readonly<Record<string, string>> = {
   Linux: 'pmem:LinuxMemory',
@@ -10,10 +9,8 @@ const TYPES: Readonly<Record<string, string>> = {
 
 /** The Turtle of what an image tells besides its bytes. */
 export function describeImage({ category, facts, size }: Image): string {
-  const properties: Record<string, Literal> = {}
-  for (const [name, value] of factEntries(facts)) properties[FACTS[name].predicate] = literalOf(name, value)
-  if (category?.startsWith('disk:')) properties['aff4:size'] = long(size)
-  return describe(typesOf(category, facts.system), properties)
+  const linear = category?.startsWith('disk:') ? { 'aff4:size': long(size) } : {}
+  return describe(typesOf(category, facts.system), { ...propertiesOf(facts), ...linear })
 }
 
 function typesOf(category: Image['category'], system: string | undefined): string[] {
@@ -27,12 +24,4 @@ function typesOf(category: Image['category'], system: string | undefined): strin
     default:
       return [TYPES[system ?? ''] ?? 'aff4:Image']
   }
-}
-
-function literalOf(name: keyof typeof FACTS, value: string | bigint | Uint8Array): Literal {
-  if (typeof value === 'string') return text(value)
-  if (typeof value !== 'bigint') return base64(value)
-  const { kind } = FACTS[name]
-  if (kind === 'time') return dateTime(value)
-  return kind === 'address' ? text(formatFact(name, value)) : long(value)
 }

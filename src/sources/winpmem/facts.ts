@@ -1,9 +1,10 @@
 import os from 'node:os'
 import { MACHINE } from '../../formats/elf/structs.js'
+import type { Facts } from '../../formats/image/facts.js'
 import { formatAddress } from '../../frames/address.js'
 import { thisWindows } from '../../platform/windows/this-windows.js'
 import { PAGE_SIZE } from '../../platform/windows/winpmem-info.js'
-import { describe, type Literal, long, text } from '../facts.js'
+import { describe, propertiesOf, text } from '../facts.js'
 import type { OpenDriver } from './driver.js'
 import { GENERATIONS, type Plan } from './plan.js'
 
@@ -16,21 +17,25 @@ const ADDRESS_OF_CR3 = 0x000f_ffff_ffff_f000n
 export function memoryFacts({ info, method, mode, rangesFrom }: Plan, loaded: OpenDriver['loaded']): string {
   const kernel = info?.kernel
   const machine = MACHINE[thisWindows().processor ?? '']
+  const facts: Facts = {
+    system: 'Windows',
+    machine: machine === undefined ? undefined : BigInt(machine),
+    pageSize: BigInt(PAGE_SIZE),
+    pageTableRoot: known(info && info.cr3 & ADDRESS_OF_CR3),
+    cr3: known(info?.cr3),
+    kernelRelease: os.release(),
+    kernelVersion: os.version(),
+    ntBuild: known(info && info.ntBuildNumber & BUILD),
+    ntBuildNumberAddress: known(kernel?.ntBuildNumberAddr),
+    ntKernelBase: known(info?.kernBase),
+    kdDebuggerDataBlock: known(info?.kdbg),
+    pfnDataBase: known(kernel?.pfnDataBase),
+    psLoadedModuleList: known(kernel?.psLoadedModuleList),
+    psActiveProcessHead: known(kernel?.psActiveProcessHead),
+  }
   return describe(['pmem:WindowsMemory'], {
-    'aff4:memoryPageTableEntryOffset': number(info && info.cr3 & ADDRESS_OF_CR3),
-    'aff4:pageSize': long(PAGE_SIZE),
-    'aff4:NTBuilderNumber': number(info && info.ntBuildNumber & BUILD),
-    'aff4:NTBuilderNumberAddr': number(kernel?.ntBuildNumberAddr),
-    'aff4:NTKernelBase': number(info?.kernBase),
-    'aff4:NTKDBG': number(info?.kdbg),
-    'aff4:NTPFNDataBase': number(kernel?.pfnDataBase),
-    'aff4:NTPSLoadedModuleList': number(kernel?.psLoadedModuleList),
-    'aff4:NTPSActiveProcessHead': number(kernel?.psActiveProcessHead),
-    'pmem:elfMachine': machine === undefined ? undefined : long(machine),
-    'pmem:cr3': number(info?.cr3),
+    ...propertiesOf(facts),
     'pmem:kpcr': kernel?.kpcr.map((address) => text(formatAddress(address))),
-    'pmem:kernelRelease': text(os.release()),
-    'pmem:kernelVersion': text(os.version()),
     'pmem:driver': text(GENERATIONS[method]),
     'pmem:driverFile': loaded && text(loaded.name),
     'pmem:driverSha256': loaded && text(loaded.sha256),
@@ -40,4 +45,4 @@ export function memoryFacts({ info, method, mode, rangesFrom }: Plan, loaded: Op
 }
 
 /** What is 0 is not known. */
-const number = (value: bigint | undefined): Literal | undefined => (value ? long(value) : undefined)
+const known = (value: bigint | undefined): bigint | undefined => value || undefined
