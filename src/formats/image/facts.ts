@@ -65,7 +65,9 @@ export const FACTS = {
   pfnDataBase: term('number', 'aff4:NTPFNDataBase', 'MmPfnDatabase'),
   psLoadedModuleList: term('number', 'aff4:NTPSLoadedModuleList', 'PsLoadedModuleList'),
   psActiveProcessHead: term('number', 'aff4:NTPSActiveProcessHead', 'PsActiveProcessHead'),
-  /** The whole header of a Microsoft crash dump. */
+  /** The code and its parameters, as WinDbg writes them. */
+  bugCheck: term('text', 'pmem:bugCheck', 'bug check'),
+  /** The header of a Microsoft crash dump, and the summary that follows it in a bitmap dump. */
   crashDumpHeader: term('bytes', 'pmem:crashDumpHeader', 'crash dump header'),
   acquisitionTime: term('time', 'pmem:acquisitionTime', 'acquired'),
   acquisitionTool: term('text', 'pmem:acquisitionTool', 'acquired with'),

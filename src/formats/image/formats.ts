@@ -1,4 +1,5 @@
 import type { Bytes } from '../byte-source.js'
+import { dumpBits } from '../crash-dump/header.js'
 import { isElfCore } from '../elf/core-reader.js'
 import type { ImageFormat } from './image.js'
 
@@ -12,6 +13,13 @@ export const FORMATS: readonly ImageFormat[] = [
     holdsMemory: true,
     recognises: (head) => head.length >= 18 && isElfCore(head),
     open: async (source) => (await import('../elf/elf-image.js')).openElfImage(source),
+  },
+  {
+    name: 'crashdump',
+    title: 'Microsoft crash dump',
+    holdsMemory: true,
+    recognises: (head) => dumpBits(head) !== undefined,
+    open: async (source) => (await import('../crash-dump/crash-dump-image.js')).openCrashDump(source),
   },
   {
     name: 'raw',

@@ -9,6 +9,12 @@ const END_OF_CALENDAR: Filetime = 2_650_467_744_000_000_000n
 /** Nanoseconds since the Unix epoch. */
 export const unixNanoseconds = (time: Filetime): bigint => (time - UNIX_EPOCH) * 100n
 
+/** The tick that nanoseconds since the Unix epoch fall into. */
+export const filetimeOf = (time: bigint): Filetime => {
+  const ticks = time >= 0n ? time / 100n : -((-time + 99n) / 100n)
+  return ticks + UNIX_EPOCH
+}
+
 /** Whole seconds since the Unix epoch, rounded down. */
 export const unixSeconds = (time: Filetime): number => {
   const ticks = time - UNIX_EPOCH
