@@ -33,7 +33,11 @@ function mapOf(name: string, bytes: Uint8Array): readonly MapBlock[] {
   }
 }
 
-/** @param blocks ascending and contiguous */
+/**
+ * Where the image has bytes, they are evidence only in blocks that were read. Memory that it leaves out because it
+ * could not be read is a hole.
+ * @param blocks ascending and contiguous
+ */
 export function applyMap(image: Image, blocks: readonly MapBlock[]): Image {
   const runs: Run[] = []
   const holes: Hole[] = [...image.holes]
@@ -56,6 +60,31 @@ export function applyMap(image: Image, blocks: readonly MapBlock[]): Image {
     }
     if (end > at) runs.push({ start: at, length: end - at })
   }
+  if (image.category?.startsWith('memory:')) holes.push(...leftOut([...image.runs, ...image.holes], blocks))
   holes.sort((a, b) => (a.start < b.start ? -1 : 1))
-  return { ...image, runs, holes, read: image.read }
+  const end = holes.reduce((end, { start, length }) => max(end, start + length), image.size)
+  return { ...image, size: end, runs, holes, read: image.read }
+}
+
+/** What could not be read and is in none of the ranges. */
+function leftOut(ranges: readonly Run[], blocks: readonly MapBlock[]): Hole[] {
+  const sorted = [...ranges].sort((a, b) => (a.start < b.start ? -1 : 1))
+  const found: Hole[] = []
+  let index = 0
+  for (const { start, length, status } of blocks) {
+    if (status === '+' || status === '?') continue
+    const end = start + length
+    const hole = (from: bigint, to: bigint) => {
+      if (to > from) found.push({ start: from, length: to - from, content: 'unreadable' })
+    }
+    let at = start
+    for (; index < sorted.length && sorted[index]!.start < end; index++) {
+      const range = sorted[index]!
+      hole(at, range.start)
+      at = max(at, range.start + range.length)
+      if (at > end) break
+    }
+    hole(at, end)
+  }
+  return found
 }

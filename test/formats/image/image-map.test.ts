@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs'
+import test from 'ava'
+import { openElfImage } from '../../../src/formats/elf/elf-image.js'
+import type { Hole, Image } from '../../../src/formats/image/image.js'
+import { applyMap } from '../../../src/formats/image/image-map.js'
+import { openRawImage } from '../../../src/formats/image/raw-image.js'
+import type { MapBlock } from '../../../src/formats/mapfile.js'
+import { bufferSource } from '../buffer-source.js'
+
+/** Blocks of pages, one behind the other: `+2-1` is two that were read and one that could not be. */
+function blocksOf(text: string): MapBlock[] {
+  let start = 0n
+  return [...text.matchAll(/([-+?*/])(\d+)/g)].map(([, status, pages]) => {
+    const length = BigInt(pages!) * 0x1000n
+    start += length
+    return { start: start - length, length, status: status as MapBlock['status'] }
+  })
+}
+
+/** Pages 1, 2 and 5. */
+const memory = async () => openElfImage(bufferSource(readFileSync('test/data/images/t.elf')))
+const runsOf = ({ runs }: Image) =>
+  runs.map(({ start, length }) => [Number(start >> 12n), Number(length >> 12n)])
+const holesOf = ({ holes }: Image) =>
+  holes.map(({ start, length, content }: Hole) => [Number(start >> 12n), Number(length >> 12n), content])
+
+test('what could not be read is a hole, whether the image fills it or leaves it out', async (t) => {
+  const image = applyMap(await memory(), blocksOf('?1+1-3+1-2'))
+  t.deepEqual(runsOf(image), [
+    [1, 1],
+    [5, 1],
+  ])
+  t.deepEqual(holesOf(image), [
+    [2, 1, 'unreadable'],
+    [3, 2, 'unreadable'],
+    [6, 2, 'unreadable'],
+  ])
+  t.is(image.size, 0x8000n)
+})
+
+test('several unreadable blocks around one run, and one around several', async (t) => {
+  t.deepEqual(holesOf(applyMap(await memory(), blocksOf('-1+2-1?1+1'))), [
+    [0, 1, 'unreadable'],
+    [3, 1, 'unreadable'],
+  ])
+  const none = applyMap(await memory(), blocksOf('-8'))
+  t.deepEqual(runsOf(none), [])
+  t.deepEqual(
+    holesOf(none).map(([start, length]) => [start, length]),
+    [
+      [0, 1],
+      [1, 2],
+      [3, 2],
+      [5, 1],
+      [6, 2],
+    ],
+  )
+})
+
+test('a gap that was never tried is no part of a memory', async (t) => {
+  const image = applyMap(await memory(), blocksOf('?1+2?2+1?9'))
+  t.deepEqual(holesOf(image), [])
+  t.is(image.size, 0x6000n)
+})
+
+test('what lies behind a raw image is none of it', (t) => {
+  const image = applyMap(openRawImage(bufferSource(Buffer.alloc(0x2000))), blocksOf('+1-9'))
+  t.deepEqual(holesOf(image), [[1, 1, 'unreadable']])
+  t.is(image.size, 0x2000n)
+})
