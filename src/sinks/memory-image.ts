@@ -36,6 +36,8 @@ export interface ImageWriter {
   fill(address: bigint, length: bigint, content: SymbolicContent): void | Promise<void>
   /** Waits until no write holds a view of a batch. */
   release(): void | Promise<void>
+  /** It has filled up units, pages for instance, of which only a part came: the map tells which part. */
+  readonly padded?: boolean
   /**
    * Compares what the stream says of its content, such as digests, with what came, once all of it did.
    * @returns what does not hold: the image is a stump then
@@ -160,7 +162,7 @@ function memoryImage<T extends Target>(
         const ranges = mergeRuns(coverage.blocks())
         const kept = await image.finish(evidenceOf(stream, outcome), ranges, complete && closed)
         const blocks = [...within(coverage.blocks(), kept)]
-        const told = !complete || blocks.some(({ status }) => status !== '+')
+        const told = !complete || image.padded === true || blocks.some(({ status }) => status !== '+')
         const whole = wholeMap(blocks, max(announcedSize(stream), coverage.end))
         const name = map?.write(
           told ? { blocks: whole, complete, comments: [`Stream: ${stream.name}`] } : undefined,
