@@ -1,5 +1,5 @@
 import { parseTurtle } from '../formats/aff4/turtle.js'
-import { type Facts, factOf, type MutableFacts, setFact } from '../formats/image/facts.js'
+import { type Facts, factOf, type MutableFacts, setFact, systemOf } from '../formats/image/facts.js'
 import type { MetaFrame, StartFrame } from '../frames/frame.js'
 
 /** Who sent a transmission, as its START tells. */
@@ -14,13 +14,6 @@ export interface StreamFacts {
   readonly origin: Origin
 }
 
-/** What the Turtle of sources calls a memory, and whose it is. */
-const SYSTEMS: Readonly<Record<string, string>> = {
-  'https://pmem.dev/ns#LinuxMemory': 'Linux',
-  'https://pmem.dev/ns#WindowsMemory': 'Windows',
-  'https://pmem.dev/ns#MacMemory': 'macOS',
-}
-
 export function gatherFacts(): StreamFacts {
   const facts: MutableFacts = {}
   let origin: Origin = {}
@@ -33,7 +26,7 @@ export function gatherFacts(): StreamFacts {
       for (const { subject, predicate, object } of parseTurtle(turtle, here)) {
         if (subject !== here) continue
         const name = factOf(predicate)
-        const system = SYSTEMS[object.value]
+        const system = systemOf(object.value)
         if (name !== undefined) setFact(facts, name, object.value)
         else if (system !== undefined) facts.system = system
       }

@@ -99,6 +99,23 @@ const BY_IRI = new Map(
 /** The fact that a predicate states. @param predicate an IRI */
 export const factOf = (predicate: string): FactName | undefined => BY_IRI.get(predicate)
 
+/** What Turtle calls a memory, by the operating system that it is of. */
+export const MEMORY_TYPES: Readonly<Record<string, `pmem:${string}`>> = {
+  Linux: 'pmem:LinuxMemory',
+  Windows: 'pmem:WindowsMemory',
+  macOS: 'pmem:MacMemory',
+}
+
+const BY_TYPE = new Map(
+  Object.entries(MEMORY_TYPES).map(([system, type]) => [
+    type.replace('pmem:', () => NAMESPACES.pmem),
+    system,
+  ]),
+)
+
+/** The operating system that a memory of this type is of. @param type an IRI */
+export const systemOf = (type: string): string | undefined => BY_TYPE.get(type)
+
 /** The facts that are known, in the table's order. */
 export const factEntries = (facts: Facts): [FactName, string | bigint | Bytes][] =>
   FACT_NAMES.flatMap((name) => {

@@ -1,11 +1,6 @@
+import { MEMORY_TYPES } from '../../formats/image/facts.js'
 import type { Image } from '../../formats/image/image.js'
 import { describe, long, propertiesOf } from '../facts.js'
-
-const TYPES: Readonly<Record<string, string>> = {
-  Linux: 'pmem:LinuxMemory',
-  Windows: 'pmem:WindowsMemory',
-  macOS: 'pmem:MacMemory',
-}
 
 /** The Turtle of what an image tells besides its bytes. */
 export function describeImage({ category, facts, size }: Image): string {
@@ -22,6 +17,6 @@ function typesOf(category: Image['category'], system: string | undefined): strin
     case 'memory:virtual':
       return ['pmem:ProcessMemory']
     default:
-      return [TYPES[system ?? ''] ?? 'aff4:Image']
+      return [MEMORY_TYPES[system ?? ''] ?? 'aff4:Image']
   }
 }
