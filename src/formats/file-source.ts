@@ -10,6 +10,16 @@ export function openFileSource(path: string): ByteSource {
   return descriptorSource(fd, path, fs.fstatSync(fd, { bigint: true }).size)
 }
 
+/** The same; undefined where there is no such file. */
+export function openFileIfThere(path: string): ByteSource | undefined {
+  try {
+    return openFileSource(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
 /** Reads from `offset` on until `into` is full or no more comes at once, and says how many bytes came. */
 export type ReadAt = (offset: bigint, into: Bytes) => number
 

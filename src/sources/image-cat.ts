@@ -1,11 +1,11 @@
 import path from 'node:path'
-import { EXIT, ToolError } from '../cli/exit.js'
+import { ToolError } from '../cli/exit.js'
 import { asToolError } from '../cli/failure.js'
+import { FORMAT_OPTION, formatOf } from '../cli/image-format.js'
 import type { Log } from '../cli/messages.js'
 import { SECRET_OPTIONS, secretsOf } from '../cli/secret.js'
 import type { Tool } from '../cli/tool.js'
 import type { Secrets } from '../formats/aff4/encryption/unlock.js'
-import { FORMATS } from '../formats/image/formats.js'
 import type { Image } from '../formats/image/image.js'
 import { openImageFile } from '../formats/image/image-file.js'
 import { isAff4Image } from '../formats/image/open-image.js'
@@ -21,20 +21,12 @@ export const tool: Tool = {
   usage: 'FILE…',
   summary: 'send memory and disk images, in any format that this toolkit reads',
   options: {
-    format: {
-      value: 'FORMAT',
-      help: `what the files are, whatever they begin with: ${FORMATS.map(({ name }) => name).join(', ')}`,
-    },
+    ...FORMAT_OPTION,
     ...SECRET_OPTIONS,
   },
   operands: [1, Number.POSITIVE_INFINITY],
   async run({ operands, options, io, log, secrets = secretsOf(options) }) {
-    const format = options.value('format')
-    if (format !== undefined && !FORMATS.some(({ name }) => name === format))
-      throw new ToolError(
-        EXIT.usage,
-        `--format ${format}: not one of ${FORMATS.map(({ name }) => name).join(', ')}`,
-      )
+    const format = formatOf(options)
     return io.transmit(
       catImages({
         log,

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import type { ByteSource } from '../byte-source.js'
-import { openFileSource } from '../file-source.js'
+import { openFileIfThere } from '../file-source.js'
 import { FormatError } from '../format-error.js'
 import { recognisePackage, TELLING_SIZE } from '../recognise.js'
 import { FORMATS } from './formats.js'
@@ -95,12 +95,8 @@ function surroundingsOf(
     path: name,
     parts,
     openFile(other) {
-      try {
-        return own(openFileSource(other))
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-        throw error
-      }
+      const source = openFileIfThere(other)
+      return source && own(source)
     },
     listFolder() {
       try {
