@@ -18,6 +18,8 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   'file-cat': { role: 'source', operands: 'large' },
   'files-sink': { role: 'sink', operands: '-C out' },
   'image-cat': { role: 'source', operands: 'large' },
+  'image-info': { role: 'report', operands: 'large.aff4' },
+  'image-verify': { role: 'report', operands: 'large.aff4' },
   linpmem: { role: 'report', operands: '-V large.aff4' },
   'ntfs-cat': { role: 'source', operands: 'disk.img 2' },
   'ntfs-dump': { role: 'report', operands: 'disk.img 2' },
