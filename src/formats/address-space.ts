@@ -51,3 +51,22 @@ export function firstIndex(count: number, reached: (index: number) => boolean): 
   }
   return low
 }
+
+/** `runs` without what `taken`, sorted and joined, covers. */
+export function* subtractRuns(runs: Iterable<Run>, taken: readonly Run[]): Generator<Run> {
+  for (const run of runs) {
+    const end = run.start + run.length
+    let at = run.start
+    for (let index = firstBehind(taken, at); index < taken.length && at < end; index++) {
+      const next = taken[index]!
+      if (next.start >= end) break
+      if (next.start > at) yield { start: at, length: next.start - at }
+      at = next.start + next.length
+    }
+    if (at < end) yield { start: at, length: end - at }
+  }
+}
+
+/** Index of the first run that ends behind an address. */
+const firstBehind = (runs: readonly Run[], address: bigint): number =>
+  firstIndex(runs.length, (index) => runs[index]!.start + runs[index]!.length > address)

@@ -1,4 +1,4 @@
-import { firstIndex, type Run } from '../address-space.js'
+import { type Run, subtractRuns } from '../address-space.js'
 import { FormatError } from '../format-error.js'
 import { max, min } from '../min-max.js'
 import { type BlockHashes, blockMapHash, sha512 } from './block-hashes.js'
@@ -171,24 +171,5 @@ export function createMapWriter(volume: VolumeParts, options: MapOptions): OpenM
   }
   return map
 }
-
-/** `runs` without what `taken`, sorted and joined, covers. */
-export function* subtractRuns(runs: Iterable<Run>, taken: readonly Run[]): Generator<Run> {
-  for (const run of runs) {
-    const end = run.start + run.length
-    let at = run.start
-    for (let index = firstBehind(taken, at); index < taken.length && at < end; index++) {
-      const next = taken[index]!
-      if (next.start >= end) break
-      if (next.start > at) yield { start: at, length: next.start - at }
-      at = next.start + next.length
-    }
-    if (at < end) yield { start: at, length: end - at }
-  }
-}
-
-/** Index of the first run that ends behind an address. */
-const firstBehind = (runs: readonly Run[], address: bigint): number =>
-  firstIndex(runs.length, (index) => runs[index]!.start + runs[index]!.length > address)
 
 const clamp = (value: bigint, most: bigint) => max(0n, min(value, most))
