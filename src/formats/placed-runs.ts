@@ -47,15 +47,18 @@ function resolve(segments: PlacedRun[]): PlacedRun[] {
   for (const segment of segments.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0))) {
     const skip = segment.start < end ? end - segment.start : 0n
     if (skip >= segment.length) continue
-    pieces.push({
-      start: segment.start + skip,
-      length: segment.length - skip,
-      offset: segment.offset + skip,
-    })
+    // A million segments are copied for a reason only.
+    pieces.push(skip === 0n ? segment : shortened(segment, skip))
     end = segment.start + segment.length
   }
   return pieces
 }
+
+const shortened = ({ start, length, offset }: PlacedRun, skip: bigint): PlacedRun => ({
+  start: start + skip,
+  length: length - skip,
+  offset: offset + skip,
+})
 
 /** Splits pieces at the end of the file into what it holds and what it lacks. */
 function splitAtEnd(pieces: PlacedRun[], fileSize: bigint): { present: PlacedRun[]; missing: Run[] } {
