@@ -22,6 +22,20 @@ export const FORMATS: readonly ImageFormat[] = [
     open: async (source) => (await import('../crash-dump/crash-dump-image.js')).openCrashDump(source),
   },
   {
+    name: 'lime',
+    title: 'LiME',
+    holdsMemory: true,
+    recognises: (head) => hasMagic(head, 'EMiL'),
+    open: async (source) => (await import('../lime/lime-image.js')).openLimeImage(source),
+  },
+  {
+    name: 'avml',
+    title: 'AVML',
+    holdsMemory: true,
+    recognises: (head) => hasMagic(head, 'AVML'),
+    open: async (source) => (await import('../avml/avml-image.js')).openAvmlImage(source),
+  },
+  {
     name: 'raw',
     title: 'raw image',
     holdsMemory: false,
