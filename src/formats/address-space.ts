@@ -38,6 +38,19 @@ export function mergeRuns(runs: Iterable<Run>): Run[] {
   return merged
 }
 
+/** Sorts runs and joins those that touch or overlap; empty ones vanish. */
+export function uniteRuns(runs: Iterable<Run>): Run[] {
+  const united: { start: bigint; length: bigint }[] = []
+  for (const { start, length } of [...runs].sort((a, b) => (a.start < b.start ? -1 : 1))) {
+    if (length <= 0n) continue
+    const last = united.at(-1)
+    if (last && start <= last.start + last.length) {
+      if (start + length > last.start + last.length) last.length = start + length - last.start
+    } else united.push({ start, length })
+  }
+  return united
+}
+
 /**
  * Index of the first of `count` things in order that is `reached`, which all behind it are, too; `count` when none is.
  */

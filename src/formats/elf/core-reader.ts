@@ -1,9 +1,12 @@
-import type { AddressSpace, Run } from '../address-space.js'
+import { type AddressSpace, type Run, subtractRuns, uniteRuns } from '../address-space.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
-import { placeRuns, readExactly } from '../placed-runs.js'
+import { min } from '../min-max.js'
+import { type PlacedRun, placeRuns, readExactly } from '../placed-runs.js'
 import { MAX_PROGRAM_HEADERS } from './core-layout.js'
 import { decodeNotes, type ElfNote } from './notes.js'
+import { decodeOwnNote } from './own-note.js'
+import { isQemuNote } from './qemu-note.js'
 import {
   decodeEhdr,
   decodeIdent,
@@ -19,6 +22,8 @@ import {
   PT_NOTE,
   SIZES,
 } from './structs.js'
+import { decodeVirtualBoxNote } from './virtualbox-note.js'
+import { PT_PMEM } from './winpmem-metadata.js'
 
 const READ_SIZE = 1 << 20
 /** Notes of a process with every mapping that Linux allows stay below this. */
@@ -27,14 +32,24 @@ const MAX_NOTE_BYTES = 64n << 20n
 /** An ELF core file, read lazily. */
 export interface ElfCore extends AddressSpace {
   readonly header: Ehdr
-  readonly bits: 32 | 64
+  readonly encoding: Encoding
   readonly notes: readonly ElfNote[]
+  /** The PT_LOAD segments of the addresses that are read, in their order in the file. */
+  readonly segments: readonly Phdr[]
+  /** How many PT_LOAD segments have no physical address: vmalloc and modules of a kernel. */
+  readonly unplaced: number
+  /** The program header that WinPmem 1.x writes. */
+  readonly winpmem: Phdr | undefined
   /** Whether addresses are p_paddr or, in the core of a process, p_vaddr. */
   readonly addresses: 'physical' | 'virtual'
+  /** Virtual minus physical address of most of the memory; 0 where the core does not tell. */
+  readonly mapBase: bigint
   /** Addresses that the headers announce but whose bytes lie past the end of the file: not in `runs`. */
   readonly missing: readonly Run[]
   /** Its writer marked it as unfinished, or bytes are missing. */
   readonly incomplete: boolean
+  /** Addresses that its writer left out: p_memsz passes p_filesz. */
+  readonly leftOut: readonly Run[]
 }
 
 async function countProgramHeaders(source: ByteSource, header: Ehdr, encoding: Encoding): Promise<number> {
@@ -62,7 +77,7 @@ async function readProgramHeaders(source: ByteSource, header: Ehdr, encoding: En
     const bytes = await readExactly(source, offset, here * phentsize, 'program headers')
     for (let i = 0; i < here; i++) {
       const phdr = decodePhdr(bytes, i * phentsize, encoding)
-      if (phdr.type === PT_LOAD || phdr.type === PT_NOTE) wanted.push(phdr)
+      if (phdr.type === PT_LOAD || phdr.type === PT_NOTE || phdr.type === PT_PMEM) wanted.push(phdr)
     }
   }
   return wanted
@@ -82,13 +97,40 @@ async function readNotes(source: ByteSource, phdrs: Phdr[], encoding: Encoding):
 
 /**
  * Cores of processes leave every p_paddr 0. A kernel core whose only segment starts at physical 0 looks the
- * same, but for its VMCOREINFO.
+ * same, but for who wrote it.
  */
 function isVirtual(loads: Phdr[], notes: ElfNote[]): boolean {
+  const own = decodeOwnNote(notes)?.category
+  if (own !== undefined) return own === 'memory:virtual'
   return (
     loads.every(({ paddr }) => paddr === 0n) &&
     loads.some(({ vaddr }) => vaddr !== 0n) &&
-    !notes.some(({ name }) => name === 'VMCOREINFO')
+    !notes.some((note) => note.name === 'VMCOREINFO' || isQemuNote(note)) &&
+    !decodeVirtualBoxNote(notes)
+  )
+}
+
+/** Virtual minus physical address of the most bytes, where virtual addresses are told. */
+function commonBase(loads: readonly Phdr[]): bigint {
+  if (loads.every(({ vaddr }) => vaddr === 0n)) return 0n
+  const bytes = new Map<bigint, bigint>()
+  let most = 0n
+  for (const { vaddr, paddr, memsz } of loads) {
+    const base = vaddr - paddr
+    const sum = (bytes.get(base) ?? 0n) + memsz
+    bytes.set(base, sum)
+    if (sum > (bytes.get(most) ?? 0n)) most = base
+  }
+  return most
+}
+
+/** The parts of segments that show what the map of RAM does not show. */
+function besides(views: readonly PlacedRun[], map: readonly Run[]): PlacedRun[] {
+  return views.flatMap((view) =>
+    [...subtractRuns([view], map)].map((part) => ({
+      ...part,
+      offset: view.offset + part.start - view.start,
+    })),
   )
 }
 
@@ -120,29 +162,46 @@ export async function openElfCore(source: ByteSource): Promise<ElfCore> {
   )
   const space = 1n << BigInt(encoding.bits)
   const noAddress = space - 1n // the kernel's p_paddr for memory without a physical address
-  const loads = phdrs.filter(
-    ({ type, filesz, paddr }) => type === PT_LOAD && filesz > 0n && paddr !== noAddress,
-  )
+  const all = phdrs.filter(({ type, memsz, filesz }) => type === PT_LOAD && (memsz > 0n || filesz > 0n))
+  const loads = all.filter(({ paddr }) => paddr !== noAddress)
   if (loads.length === 0) throw new FormatError('a core without memory')
   const virtual = isVirtual(loads, notes)
-  const segments = loads.map(({ vaddr, paddr, offset, filesz }) => {
+  const mapBase = virtual ? 0n : commonBase(loads)
+  const placeOf = ({ vaddr, paddr, offset, filesz }: Phdr): PlacedRun => {
     const start = virtual ? vaddr : paddr
     if (start + filesz > space || offset + filesz > space)
       throw new FormatError(`a segment of 0x${filesz.toString(16)} bytes leaves the address space`, offset)
     return { start, length: filesz, offset }
-  })
-  // Of overlapping ones the first wins: kernel cores show the kernel's text a second time.
-  const { runs, missing, read } = placeRuns(source, segments)
+  }
+  // Kernel cores show the kernel's image a second time, apart from the map of RAM.
+  const isMap = ({ vaddr, paddr }: Phdr) => virtual || vaddr === 0n || vaddr - paddr === mapBase
+  const map = loads.filter(isMap)
+  const views = loads.filter((load) => !isMap(load))
+  const placed = map.map(placeOf)
+  const held = uniteRuns(placed)
+  const { runs, missing, read } = placeRuns(source, [...placed, ...besides(views.map(placeOf), held)])
   if (runs.length === 0) throw new FormatError('no byte of any segment is in the file', source.size)
+  const tails = map
+    .filter(({ filesz, memsz }) => filesz < memsz)
+    .map((load) => {
+      const { start, length } = placeOf(load)
+      return { start: start + length, length: min(load.memsz - length, space - start - length) }
+    })
+  const told = uniteRuns([...runs, ...missing])
 
   return {
     header,
-    bits: encoding.bits,
+    encoding,
     notes,
+    segments: loads,
+    unplaced: all.length - loads.length,
+    winpmem: phdrs.find(({ type }) => type === PT_PMEM),
     addresses: virtual ? 'virtual' : 'physical',
+    mapBase,
     runs,
     missing,
     incomplete: (header.flags & FLAG_INCOMPLETE) !== 0 || missing.length > 0,
+    leftOut: [...subtractRuns(uniteRuns(tails), told)],
     read,
   }
 }

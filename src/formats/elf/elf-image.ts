@@ -1,62 +1,94 @@
+import type { Run } from '../address-space.js'
 import type { ByteSource } from '../byte-source.js'
-import { FACT_NAMES, type Facts, type MutableFacts, setFact } from '../image/facts.js'
-import type { Image } from '../image/image.js'
+import type { Hole, Image } from '../image/image.js'
+import { applyMap } from '../image/image-map.js'
+import { coreFacts, otherNotes } from './core-facts.js'
 import { type ElfCore, openElfCore } from './core-reader.js'
+import { decodeOwnNote, type OwnNote } from './own-note.js'
+import { isQemuNote } from './qemu-note.js'
+import { FLAG_INCOMPLETE } from './structs.js'
+import { decodeVirtualBoxNote } from './virtualbox-note.js'
+import { readWinpmemMetadata } from './winpmem-metadata.js'
+import { writerOf } from './writers.js'
 
 const PAGE = 4096
+const GIB = 1n << 30n
+/** Machines of Intel have devices and firmware below 4 GiB, and at most 3.5 GiB of RAM. */
+const DEVICES = { start: (7n * GIB) / 2n, end: 4n * GIB }
 
 /** @throws {FormatError} as `openElfCore` */
 export async function openElfImage(source: ByteSource): Promise<Image> {
   const core = await openElfCore(source)
-  const last = [...core.runs, ...core.missing].reduce(
+  const own = decodeOwnNote(core.notes)
+  const winpmem =
+    core.winpmem && (await readWinpmemMetadata(source, core.winpmem.offset, core.winpmem.filesz))
+  const holes = holesOf(core)
+  const last = [...core.runs, ...holes].reduce(
     (end, { start, length }) => (start + length > end ? start + length : end),
     0n,
   )
-  return {
+  const { bits, littleEndian } = core.encoding
+  const writer = winpmem?.tool?.replace('WinPMEM', 'WinPmem') ?? writerOf(core)
+  const image: Image = {
     format: 'elf',
-    variant: `${core.bits} bit`,
+    variant: [`${bits} bit`, littleEndian ? undefined : 'big-endian', writer].filter(Boolean).join(', '),
     category: core.addresses === 'physical' ? 'memory:physical' : 'memory:virtual',
     size: last,
     runs: core.runs,
-    holes: core.missing.map((run) => ({ ...run, content: 'unknown' })),
+    holes,
     unit: PAGE,
-    facts: factsOf(core),
+    facts: { ...coreFacts(core), ...winpmem?.facts },
     digests: [],
     checks: [],
-    incomplete: core.incomplete ? 'its writer did not finish it' : undefined,
-    remarks: [],
-    companions: [],
+    incomplete: whyIncomplete(core, own),
+    remarks: [...remarksOn(core, own), ...(winpmem?.remarks ?? [])],
+    companions: winpmem?.pageFile ? [winpmem.pageFile] : [],
     read: core.read,
     async close() {},
   }
+  return own ? applyMap(image, own.holes.flatMap(blockOf)) : image
 }
 
-function factsOf({ header, notes }: ElfCore): Facts {
-  const facts: MutableFacts = { machine: BigInt(header.machine) }
-  for (const { name, desc } of notes) {
-    const text = () => Buffer.from(desc).toString('latin1').replace(/\0.*$/s, '')
-    if (name === 'VMCOREINFO') facts.vmcoreinfo = text()
-    if (name === 'PMEM') Object.assign(facts, ownFacts(Buffer.from(desc).toString('utf8')))
-  }
-  return facts
+/** VirtualBox announces the ranges of devices without content: they are no memory. */
+function holesOf({ missing, leftOut, notes }: ElfCore): Hole[] {
+  const unknown = decodeVirtualBoxNote(notes) ? missing : [...missing, ...leftOut]
+  return unknown
+    .map((run): Hole => ({ ...run, content: 'unknown' }))
+    .sort((a, b) => (a.start < b.start ? -1 : 1))
 }
 
-/** What our own note tells: `facts` of its JSON, by their names. */
-function ownFacts(json: string): Facts {
-  const facts: MutableFacts = {}
-  const told = parseObject(parseObject(json)?.facts)
-  for (const name of FACT_NAMES) {
-    const value = told?.[name]
-    if (typeof value === 'string') setFact(facts, name, value)
-  }
-  return facts
+const blockOf = ({ content, ...run }: Hole) =>
+  content === 'zero' ? [] : [{ ...run, status: content === 'unreadable' ? ('-' as const) : ('?' as const) }]
+
+function whyIncomplete({ header, missing }: ElfCore, own: OwnNote | undefined): string | undefined {
+  const told = own?.status !== undefined && own.status !== 'complete' && [own.status, own.error]
+  const lost = missing.reduce((sum, { length }) => sum + length, 0n)
+  const reasons = [
+    told && `its input was ${told.filter(Boolean).join(': ')}`,
+    !told &&
+      (header.flags & FLAG_INCOMPLETE) !== 0 &&
+      'its writer did not finish it: what it did not write may read as zeros',
+    lost > 0n && `${lost} bytes of memory lie past the end of the file`,
+  ].filter((reason) => reason !== false)
+  return reasons.length > 0 ? reasons.join('; ') : undefined
 }
 
-function parseObject(value: unknown): Record<string, unknown> | undefined {
-  if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
-  try {
-    return typeof value === 'string' ? parseObject(JSON.parse(value)) : undefined
-  } catch {
-    return undefined
-  }
+function remarksOn(core: ElfCore, own: OwnNote | undefined): string[] {
+  const { why } = otherNotes(core)
+  const { unplaced, notes, runs } = core
+  const remarks = why === undefined ? [] : [why]
+  if (own && own.holesLeftOut > 0)
+    remarks.push(`${own.holesLeftOut} more ranges are filled that its note does not list: its map does`)
+  if (unplaced > 0)
+    remarks.push(`${unplaced} segments without a physical address (vmalloc, modules) are left out`)
+  const devices = notes.some(isQemuNote) ? runs.filter(isDevice) : []
+  if (devices.length > 0)
+    remarks.push(
+      `QEMU dumps video memory and firmware, too, which are no RAM: ${devices.map(range).join(', ')}`,
+    )
+  return remarks
 }
+
+const isDevice = ({ start, length }: Run) => start >= DEVICES.start && start + length <= DEVICES.end
+
+const range = ({ start, length }: Run) => `0x${start.toString(16)}-0x${(start + length).toString(16)}`

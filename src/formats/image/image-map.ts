@@ -36,7 +36,7 @@ function mapOf(name: string, bytes: Uint8Array): readonly MapBlock[] {
 /**
  * Where the image has bytes, they are evidence only in blocks that were read. Memory that it leaves out because it
  * could not be read is a hole.
- * @param blocks ascending and contiguous
+ * @param blocks ascending, not overlapping
  */
 export function applyMap(image: Image, blocks: readonly MapBlock[]): Image {
   const runs: Run[] = []

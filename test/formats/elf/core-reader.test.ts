@@ -8,19 +8,11 @@ import fc from 'fast-check'
 import { elfCoreLayout, MAX_PROGRAM_HEADERS } from '../../../src/formats/elf/core-layout.js'
 import { type ElfCore, isElfCore, openElfCore } from '../../../src/formats/elf/core-reader.js'
 import { encodeNotes } from '../../../src/formats/elf/notes.js'
-import {
-  type Ehdr,
-  type Encoding,
-  encodeEhdr,
-  encodePhdr,
-  encodeShdr,
-  type Phdr,
-  PN_XNUM,
-  SIZES,
-} from '../../../src/formats/elf/structs.js'
+import { type Encoding, encodeEhdr, encodeShdr, PN_XNUM, SIZES } from '../../../src/formats/elf/structs.js'
 import { FormatError } from '../../../src/formats/format-error.js'
 import { bufferSource } from '../buffer-source.js'
 import { haltedGuest } from '../image/qemu.js'
+import { coreFile, EHDR, load } from './core-file.js'
 
 const run = promisify(execFile)
 const LSB64: Encoding = { bits: 64, littleEndian: true }
@@ -28,46 +20,6 @@ const TINY_RUNS = [
   { start: 0x1000n, length: 0x2000n },
   { start: 0x5000n, length: 0x1000n },
 ]
-
-const EHDR: Ehdr = {
-  type: 4,
-  machine: 62,
-  version: 1,
-  entry: 0n,
-  phoff: 64n,
-  shoff: 0n,
-  flags: 0,
-  ehsize: 64,
-  phentsize: 56,
-  phnum: 0,
-  shentsize: 0,
-  shnum: 0,
-  shstrndx: 0,
-}
-
-const load = (fields: Partial<Phdr>): Phdr => ({
-  type: 1,
-  flags: 7,
-  offset: 0n,
-  vaddr: 0n,
-  paddr: 0n,
-  filesz: 0n,
-  memsz: fields.filesz ?? 0n,
-  align: 0n,
-  ...fields,
-})
-
-/** A file of `size` bytes with these headers; byte i is i / 256 where nothing else stands. */
-function file(phdrs: Phdr[], size: number, ehdr: Partial<Ehdr> = {}, encoding = LSB64): Buffer {
-  const bytes = Buffer.from(Uint8Array.from({ length: size }, (_, i) => i >> 8))
-  const sizes = SIZES[encoding.bits]
-  const base = { ...EHDR, phnum: phdrs.length, phentsize: sizes.phdr, phoff: BigInt(sizes.ehdr) }
-  const header = { ...base, ...ehdr }
-  bytes.set(encodeEhdr(header, encoding))
-  for (const [i, phdr] of phdrs.entries())
-    encodePhdr(phdr, bytes, Number(header.phoff) + i * header.phentsize, encoding)
-  return bytes
-}
 
 const open = (bytes: Buffer): Promise<ElfCore> => openElfCore(bufferSource(bytes))
 const refused = async (t: ExecutionContext, bytes: Buffer, message: RegExp) =>
@@ -123,7 +75,7 @@ test('a core of a process by gdb is read at its virtual addresses', async (t) =>
 
 for (const encoding of [LSB64, { bits: 64, littleEndian: false }, { bits: 32, littleEndian: true }] as const)
   test(`ELF${encoding.bits}, ${encoding.littleEndian ? 'little' : 'big'}-endian`, async (t) => {
-    const bytes = file(
+    const bytes = coreFile(
       [load({ paddr: 0x1000n, offset: 0x200n, filesz: 0x100n })],
       0x300,
       { ehsize: 8, phentsize: SIZES[encoding.bits].phdr + 8 },
@@ -137,7 +89,7 @@ for (const encoding of [LSB64, { bits: 64, littleEndian: false }, { bits: 32, li
 
 test('segments in any order, some empty, some of unknown type', async (t) => {
   const core = await open(
-    file(
+    coreFile(
       [
         load({ paddr: 0x5000n, offset: 0x300n, filesz: 0x100n }),
         load({ type: 0x6d656d70, offset: 0xffff_ffff_ffffn, filesz: 1n << 60n }),
@@ -157,7 +109,7 @@ test('segments in any order, some empty, some of unknown type', async (t) => {
 
 test('of overlapping segments the first wins', async (t) => {
   const core = await open(
-    file(
+    coreFile(
       [
         load({ paddr: 0x1180n, offset: 0x800n, filesz: 0x40n }),
         load({ paddr: 0x1000n, offset: 0x400n, filesz: 0x200n }),
@@ -174,7 +126,7 @@ test('of overlapping segments the first wins', async (t) => {
 
 test('a run of segments that stand apart in the file reads as one', async (t) => {
   const core = await open(
-    file(
+    coreFile(
       [
         load({ paddr: 0x1100n, offset: 0x200n, filesz: 0x100n }),
         load({ paddr: 0x1000n, offset: 0x400n, filesz: 0x100n }),
@@ -216,19 +168,19 @@ test('a core that is cut keeps what it holds and names what is missing', async (
 
 test('a core that makedumpfile could not finish is incomplete', async (t) => {
   const phdr = load({ paddr: 0x1000n, offset: 0x200n, filesz: 0x100n })
-  t.true((await open(file([phdr], 0x300, { flags: 1 }))).incomplete)
+  t.true((await open(coreFile([phdr], 0x300, { flags: 1 }))).incomplete)
 })
 
 test('what is no core is refused with the reason', async (t) => {
   const phdr = load({ paddr: 0x1000n, offset: 0x200n, filesz: 0x100n })
   await refused(t, Buffer.alloc(0), /not an ELF file/)
   await refused(t, Buffer.alloc(4096), /not an ELF file/)
-  await refused(t, file([phdr], 0x300).subarray(0, 63), /header is cut off/)
-  await refused(t, file([phdr], 0x300, { type: 2 }), /type 2, not a core/)
-  await refused(t, file([], 0x300), /without memory/)
-  await refused(t, file([phdr], 0x300, { phentsize: 0 }), /0 bytes are too short/)
-  await refused(t, file([phdr], 0x300).subarray(0, 100), /1 program headers past the end of the file/)
-  await refused(t, file([phdr], 0x300).subarray(0, 0x200), /no byte of any segment/)
+  await refused(t, coreFile([phdr], 0x300).subarray(0, 63), /header is cut off/)
+  await refused(t, coreFile([phdr], 0x300, { type: 2 }), /type 2, not a core/)
+  await refused(t, coreFile([], 0x300), /without memory/)
+  await refused(t, coreFile([phdr], 0x300, { phentsize: 0 }), /0 bytes are too short/)
+  await refused(t, coreFile([phdr], 0x300).subarray(0, 100), /1 program headers past the end of the file/)
+  await refused(t, coreFile([phdr], 0x300).subarray(0, 0x200), /no byte of any segment/)
 })
 
 test('counts are believed only as far as the file goes', async (t) => {
@@ -239,25 +191,33 @@ test('counts are believed only as far as the file goes', async (t) => {
     [0xffff_ffff, /4294967295 program headers; at most/],
     [MAX_PROGRAM_HEADERS, /past the end of the file/],
   ] as const) {
-    const bytes = file([], 0x300)
+    const bytes = coreFile([], 0x300)
     bytes.set(encodeEhdr({ ...EHDR, ...xnum }))
     encodeShdr({ ...section, info, entsize: 0n }, bytes, Number(shoff))
     const source = bufferSource(bytes)
     await t.throwsAsync(openElfCore(source), { instanceOf: FormatError, message })
     t.true(source.largestRead <= 64)
   }
-  await refused(t, file([], 0x300, { phnum: PN_XNUM }), /section header that is not there/)
-  await refused(t, file([], 0x300, { ...xnum, shoff: 1n << 63n }), /a section header past the end/)
-  await refused(t, file([], 0x300, { phnum: 0xfffe }), /65534 program headers past/)
-  await refused(t, file([], 0x300, { phnum: 1, phoff: (1n << 64n) - 1n }), /past the end of the file/)
+  await refused(t, coreFile([], 0x300, { phnum: PN_XNUM }), /section header that is not there/)
+  await refused(t, coreFile([], 0x300, { ...xnum, shoff: 1n << 63n }), /a section header past the end/)
+  await refused(t, coreFile([], 0x300, { phnum: 0xfffe }), /65534 program headers past/)
+  await refused(t, coreFile([], 0x300, { phnum: 1, phoff: (1n << 64n) - 1n }), /past the end of the file/)
 })
 
 test('segments and notes outside the address space or the file are refused', async (t) => {
   const whole = { offset: 0x200n, filesz: 0x100n }
-  await refused(t, file([load({ ...whole, paddr: (1n << 64n) - 0x80n })], 0x300), /leaves the address space/)
-  await refused(t, file([load({ paddr: 1n, filesz: 1n << 63n, offset: 1n << 63n })], 0x300), /no byte of any/)
-  await refused(t, file([load({ ...whole, type: 4, filesz: 1n << 62n })], 0x300), /bytes of notes/)
-  await refused(t, file([load({ ...whole, type: 4, filesz: 0x101n })], 0x300), /notes past the end/)
+  await refused(
+    t,
+    coreFile([load({ ...whole, paddr: (1n << 64n) - 0x80n })], 0x300),
+    /leaves the address space/,
+  )
+  await refused(
+    t,
+    coreFile([load({ paddr: 1n, filesz: 1n << 63n, offset: 1n << 63n })], 0x300),
+    /no byte of any/,
+  )
+  await refused(t, coreFile([load({ ...whole, type: 4, filesz: 1n << 62n })], 0x300), /bytes of notes/)
+  await refused(t, coreFile([load({ ...whole, type: 4, filesz: 0x101n })], 0x300), /notes past the end/)
 })
 
 test('any header over a small file opens or is refused, without a large read', async (t) => {
@@ -275,7 +235,7 @@ test('any header over a small file opens or is refused, without a large read', a
   const notes = encodeNotes([{ name: 'CORE', type: 1, desc: new Uint8Array(8) }])
   await fc.assert(
     fc.asyncProperty(fc.array(phdr, { maxLength: 8 }), fc.nat(0x500), async (phdrs, cut) => {
-      const bytes = file(phdrs, 0x500)
+      const bytes = coreFile(phdrs, 0x500)
       bytes.set(notes, 0x400)
       const source = bufferSource(bytes.subarray(0, cut))
       try {
