@@ -49,6 +49,8 @@ export const FACTS = {
   kernelBuildId: term('text', 'pmem:kernelBuildId', 'kernel build id'),
   bootCommandLine: term('text', 'pmem:bootCommandLine', 'boot command line'),
   hypervisor: term('text', 'pmem:hypervisor', 'hypervisor'),
+  /** As its hypervisor calls it, which is not the host name. */
+  virtualMachine: term('text', 'pmem:virtualMachine', 'virtual machine'),
   kaslrShift: term('number', 'pmem:kaslrShift', 'KASLR shift'),
   physBase: term('number', 'pmem:physBase', 'phys_base'),
   kimageVoffset: term('address', 'pmem:kimageVoffset', 'kimage_voffset'),

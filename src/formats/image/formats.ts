@@ -36,6 +36,15 @@ export const FORMATS: readonly ImageFormat[] = [
     open: async (source) => (await import('../avml/avml-image.js')).openAvmlImage(source),
   },
   {
+    name: 'vmware',
+    title: 'VMware memory',
+    holdsMemory: false,
+    recognises: async (head, _source, surroundings) =>
+      (await import('../vmware/vmware-image.js')).isVmware(head, surroundings),
+    open: async (source, surroundings) =>
+      (await import('../vmware/vmware-image.js')).openVmwareImage(source, surroundings),
+  },
+  {
     name: 'raw',
     title: 'raw image',
     holdsMemory: false,

@@ -35,7 +35,8 @@ export async function openImageFile(path: string, given: OpenImageFile = {}): Pr
   try {
     const source = own(await openImage(path, { warn }))
     const surroundings = surroundingsOf(path, parts, own, warn)
-    const format = given.format === undefined ? await detect(source) : formatCalled(given.format)
+    const format =
+      given.format === undefined ? await detect(source, surroundings) : formatCalled(given.format)
     const image = await format.open(source, surroundings)
     const mapped = await withMapBeside(image, surroundings)
     return {
@@ -61,14 +62,14 @@ export function formatCalled(name: string): ImageFormat {
  * The format of what a source holds.
  * @throws {FormatError} where it is known to be something that is not read, with the hint what helps
  */
-export async function detect(source: ByteSource): Promise<ImageFormat> {
+export async function detect(source: ByteSource, surroundings?: Surroundings): Promise<ImageFormat> {
   const head = Buffer.from(await source.read(0n, TELLING_SIZE))
   for (const format of FORMATS) {
     if (format.name === 'raw') {
       const other = recognisePackage(head)
       if (other) throw new FormatError(`${source.name}: is ${other.what}`, undefined, other.hint)
     }
-    if (await format.recognises(head, source)) return format
+    if (await format.recognises(head, source, surroundings)) return format
   }
   throw new FormatError(`${source.name}: in no format that is read`)
 }

@@ -75,8 +75,12 @@ export interface ImageFormat {
   readonly title: string
   /** Whether it may stand in a container: an E01, a flat dump. */
   readonly holdsMemory: boolean
-  /** @param head the first bytes of the file, at most TELLING_SIZE @param source for what stands elsewhere in it */
-  recognises(head: Bytes, source: ByteSource): boolean | Promise<boolean>
+  /**
+   * @param head the first bytes of the file, at most TELLING_SIZE
+   * @param source for what stands elsewhere in it
+   * @param surroundings for what stands beside it; none of content inside a container
+   */
+  recognises(head: Bytes, source: ByteSource, surroundings?: Surroundings): boolean | Promise<boolean>
   /** @throws {FormatError} with the offset, where it is not what the format demands */
   open(source: ByteSource, surroundings: Surroundings): Promise<Image>
 }
