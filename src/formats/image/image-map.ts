@@ -61,9 +61,20 @@ export function applyMap(image: Image, blocks: readonly MapBlock[]): Image {
     if (end > at) runs.push({ start: at, length: end - at })
   }
   if (image.category?.startsWith('memory:')) holes.push(...leftOut([...image.runs, ...image.holes], blocks))
-  holes.sort((a, b) => (a.start < b.start ? -1 : 1))
   const end = holes.reduce((end, { start, length }) => max(end, start + length), image.size)
-  return { ...image, size: end, runs, holes, read: image.read }
+  return { ...image, size: end, runs, holes: joined(holes), read: image.read }
+}
+
+/** In their order; those that touch and are alike are one. */
+function joined(holes: Hole[]): Hole[] {
+  const found: Hole[] = []
+  for (const hole of holes.sort((a, b) => (a.start < b.start ? -1 : 1))) {
+    const last = found.at(-1)
+    if (last?.content === hole.content && last.start + last.length === hole.start)
+      found[found.length - 1] = { ...last, length: last.length + hole.length }
+    else found.push(hole)
+  }
+  return found
 }
 
 /** What could not be read and is in none of the ranges. */
