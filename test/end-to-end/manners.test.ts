@@ -14,6 +14,7 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   'aff4-sink': { role: 'sink', operands: 'out.aff4' },
   'aff4-verify': { role: 'report', operands: 'large.aff4' },
   'aff4-view': { role: 'report', operands: 'large.aff4' },
+  'crashdump-sink': { role: 'sink', operands: 'out.dmp' },
   'elf-sink': { role: 'sink', operands: 'out.elf' },
   'file-cat': { role: 'source', operands: 'large' },
   'files-sink': { role: 'sink', operands: '-C out' },

@@ -20,7 +20,8 @@ export const SUMMARY_SIZE = 0x38
 
 /** A bitmap of 1 GiB: 32 TiB of addresses. */
 export const MOST_BITMAP_BITS = 1n << 33n
-const MOST_RUNS = 1 << 20
+/** Of a bitmap that alternates. */
+export const MOST_RUNS = 1 << 20
 const STEP = 1 << 20
 const ALL_ONES = 0xffff_ffff
 
@@ -37,6 +38,7 @@ export const bitmapSize = (bits: bigint): bigint => (bits + 7n) / 8n
 
 /** @param at where it stands @throws {FormatError} when it is none, or its pages begin inside of it */
 export function decodeSummary(bytes: Bytes, at: bigint): Summary {
+  if (bytes.length < SUMMARY_SIZE) throw new FormatError('what tells of the bitmap is cut off', at)
   const text = (start: number) => asBuffer(bytes.subarray(start, start + 4)).toString('latin1')
   if (!SIGNATURES.includes(text(0)) || text(4) !== VALID_DUMP)
     throw new FormatError('no bitmap follows the header', at)

@@ -35,7 +35,9 @@ const FREE_BUILD = 0xfn
 
 /** What a header tells. @param bytes the header, and the summary of a bitmap dump */
 export function factsOfHeader({ bits, fields, comment }: DumpHeader, bytes: Bytes): Facts {
-  const facts: MutableFacts = { system: 'Windows', crashDumpHeader: bytes }
+  const facts: MutableFacts = { crashDumpHeader: bytes }
+  // Dumps are written of other systems, too, but those have no build.
+  if (fields.minorVersion !== undefined) facts.system = 'Windows'
   for (const [fact, field] of NUMBERS) {
     const value = fields[field]
     if (value) facts[fact] = value
@@ -62,13 +64,14 @@ function bugCheckOf(fields: DumpHeader['fields']): string | undefined {
   return `0x${fields.bugCheckCode.toString(16).padStart(8, '0')} (${shown.join(', ')})`
 }
 
-/** The facts that a header has a place for, besides the whole of one that it came from. */
+/** The facts that a header has a place for. */
 export const HEADER_FACTS: readonly FactName[] = [
   'system',
   'machine',
   'processors',
   'pageTableRoot',
   'cr3',
+  'pagingLevels',
   'ntBuild',
   'kdDebuggerDataBlock',
   'pfnDataBase',
@@ -80,8 +83,34 @@ export const HEADER_FACTS: readonly FactName[] = [
   'crashDumpHeader',
 ]
 
-/** Whether a text can stand in a header. */
-export const isComment = (text: string): boolean => text.length < COMMENT_SIZE && /^[\x20-\xff]*$/.test(text)
+/** What WinDbg needs besides the memory. */
+const NEEDED_BY_WINDBG: readonly FactName[] = [
+  'machine',
+  'processors',
+  'pageTableRoot',
+  'ntBuild',
+  'kdDebuggerDataBlock',
+  'psLoadedModuleList',
+  'psActiveProcessHead',
+]
+
+/** What is not known of the facts without which WinDbg does not open a dump. */
+export const lackedByWinDbg = (facts: Facts): FactName[] =>
+  NEEDED_BY_WINDBG.filter(
+    (name) => facts[name] === undefined && !(name === 'pageTableRoot' && facts.cr3 !== undefined),
+  )
+
+/** Those of HEADER_FACTS that a header that is made of them has no place for after all. */
+export function unfitFacts(bits: 32 | 64, { machine, pagingLevels, description }: Facts): FactName[] {
+  const unfit: FactName[] = []
+  if (machine !== undefined && machineTypeOf(machine) === undefined) unfit.push('machine')
+  if (pagingLevels !== undefined && (bits === 64 || !isPae(pagingLevels))) unfit.push('pagingLevels')
+  if (description !== undefined && !isComment(description)) unfit.push('description')
+  return unfit
+}
+
+const isComment = (text: string): boolean => text.length < COMMENT_SIZE && /^[\x20-\xff]*$/.test(text)
+const isPae = (levels: bigint): boolean => levels === 2n || levels === 3n
 
 /** A header with what is known, but for what it holds. */
 export function headerOfFacts(bits: 32 | 64, facts: Facts): Buffer {
@@ -94,9 +123,9 @@ export function headerOfFacts(bits: 32 | 64, facts: Facts): Buffer {
   if (facts.cr3 === undefined) set('directoryTableBase', facts.pageTableRoot)
   if (facts.ntBuild !== undefined) setField(bytes, bits, 'majorVersion', FREE_BUILD)
   set('machineImageType', machineTypeOf(facts.machine))
-  if (facts.pagingLevels === 2n || facts.pagingLevels === 3n) set('paeEnabled', facts.pagingLevels - 2n)
+  const { pagingLevels, description = '' } = facts
+  if (pagingLevels !== undefined && isPae(pagingLevels)) set('paeEnabled', pagingLevels - 2n)
   if (facts.acquisitionTime !== undefined) set('systemTime', filetimeOf(facts.acquisitionTime))
-  const comment = facts.description !== undefined && isComment(facts.description) ? facts.description : ''
-  setComment(bytes, bits, comment)
+  setComment(bytes, bits, isComment(description) ? description : '')
   return bytes
 }

@@ -78,6 +78,8 @@ export const LAYOUTS: Readonly<Record<Words, HeaderLayout>> = {
 export const PAGE = 0x1000
 export const COMMENT_SIZE = 128
 const PAGE_SHIFT = 12n
+/** Of the physical memory block. */
+const BLOCK_SIZE = 700
 const FILLER = Buffer.from('PAGE')
 /** Pages of an address space of 64 bits. */
 const MOST_PAGES = 1n << 52n
@@ -183,21 +185,29 @@ export function decodeRuns(bytes: Bytes, { bits, fields }: DumpHeader): Run[] {
   }).filter(({ length }) => length > 0n)
 }
 
+/** Leaves the physical memory block unset, as bitmap dumps have it. */
+export function clearRuns(bytes: Bytes, bits: Words): void {
+  const [start] = FIELDS.numberOfRuns[bits]
+  asBuffer(bytes).fill(FILLER, start, start + BLOCK_SIZE)
+}
+
 /** Sets the physical memory block. @param runs of whole pages, as many as the header has room for at most */
 export function setRuns(bytes: Bytes, bits: Words, runs: readonly Run[]): void {
   const { word, runs: at, mostRuns } = LAYOUTS[bits]
   if (runs.length > mostRuns) throw new RangeError(`${runs.length} runs in a header for ${mostRuns}`)
+  clearRuns(bytes, bits)
   const view = asDataView(bytes)
-  let pages = 0n
+  const setWord = (place: number, value: bigint) =>
+    word === 8 ? view.setBigUint64(place, value, true) : view.setUint32(place, Number(value), true)
+  let total = 0n
   for (const [index, { start, length }] of runs.entries()) {
-    const words = [start >> PAGE_SHIFT, length >> PAGE_SHIFT]
-    pages += words[1]!
-    for (const [i, value] of words.entries()) {
-      const place = at + word * (2 * index + i)
-      if (word === 8) view.setBigUint64(place, value, true)
-      else view.setUint32(place, Number(value), true)
-    }
+    const place = at + 2 * word * index
+    const pages = length >> PAGE_SHIFT
+    setWord(place, start >> PAGE_SHIFT)
+    setWord(place + word, pages)
+    total += pages
   }
-  setField(bytes, bits, 'numberOfRuns', BigInt(runs.length))
-  setField(bytes, bits, 'numberOfPages', pages)
+  // The count of runs is padded to a word.
+  setWord(FIELDS.numberOfRuns[bits][0], BigInt(runs.length))
+  setField(bytes, bits, 'numberOfPages', total)
 }
