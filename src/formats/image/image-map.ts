@@ -1,4 +1,4 @@
-import type { Run } from '../address-space.js'
+import { type Run, subtractRuns } from '../address-space.js'
 import { FormatError } from '../format-error.js'
 import { decodeMapfile, type MapBlock } from '../mapfile.js'
 import { max, min } from '../min-max.js'
@@ -35,12 +35,17 @@ function mapOf(name: string, bytes: Uint8Array): readonly MapBlock[] {
 
 /**
  * Where the image has bytes, they are evidence only in blocks that were read. Memory that it leaves out because it
- * could not be read is a hole.
+ * could not be read is a hole that says so.
  * @param blocks ascending, not overlapping
  */
 export function applyMap(image: Image, blocks: readonly MapBlock[]): Image {
   const runs: Run[] = []
-  const holes: Hole[] = [...image.holes]
+  const isMemory = image.category?.startsWith('memory:') ?? false
+  const settled = image.holes.filter(({ content }) => content !== 'unknown')
+  const unread = isMemory ? leftOut([...image.runs, ...settled], blocks) : []
+  const unknown = image.holes.filter(({ content }) => content === 'unknown')
+  const holes: Hole[] = [...settled, ...unread]
+  for (const run of subtractRuns(unknown, unread)) holes.push({ ...run, content: 'unknown' })
   let index = 0
   for (const run of image.runs) {
     const end = run.start + run.length
@@ -60,7 +65,6 @@ export function applyMap(image: Image, blocks: readonly MapBlock[]): Image {
     }
     if (end > at) runs.push({ start: at, length: end - at })
   }
-  if (image.category?.startsWith('memory:')) holes.push(...leftOut([...image.runs, ...image.holes], blocks))
   const end = holes.reduce((end, { start, length }) => max(end, start + length), image.size)
   return { ...image, size: end, runs, holes: joined(holes), read: image.read }
 }
@@ -77,7 +81,7 @@ function joined(holes: Hole[]): Hole[] {
   return found
 }
 
-/** What could not be read and is in none of the ranges. */
+/** What could not be read and is in none of the ranges, ascending. */
 function leftOut(ranges: readonly Run[], blocks: readonly MapBlock[]): Hole[] {
   const sorted = [...ranges].sort((a, b) => (a.start < b.start ? -1 : 1))
   const found: Hole[] = []

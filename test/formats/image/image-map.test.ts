@@ -50,6 +50,14 @@ test('several unreadable blocks around one run, and one around several', async (
   )
 })
 
+test('memory that an image has left out is known to be unreadable where its map says so', async (t) => {
+  const left: Hole = { start: 0x3000n, length: 0x2000n, content: 'unknown' }
+  t.deepEqual(holesOf(applyMap({ ...(await memory()), holes: [left] }, blocksOf('?1+2?1-1+1'))), [
+    [3, 1, 'unknown'],
+    [4, 1, 'unreadable'],
+  ])
+})
+
 test('a gap that was never tried is no part of a memory', async (t) => {
   const image = applyMap(await memory(), blocksOf('?1+2?2+1?9'))
   t.deepEqual(holesOf(image), [])
