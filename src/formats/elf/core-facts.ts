@@ -50,7 +50,7 @@ function imageBase({ segments }: ElfCore): bigint | undefined {
   return image && image.paddr - (image.vaddr - START_KERNEL_MAP)
 }
 
-function hypervisorFacts(notes: readonly ElfNote[]): Facts {
+export function hypervisorFacts(notes: readonly ElfNote[]): Facts {
   const virtualBox = decodeVirtualBoxNote(notes)
   if (virtualBox)
     return {
@@ -71,7 +71,7 @@ function hypervisorFacts(notes: readonly ElfNote[]): Facts {
 }
 
 /** Who took the memory, if a tool of ours did. */
-function originFacts({ host, programs }: Readonly<Record<string, unknown>>): Facts {
+export function originFacts({ host, programs }: Readonly<Record<string, unknown>>): Facts {
   const [first] = Array.isArray(programs) ? programs : []
   if (!ACQUIRERS.test(String(first?.name))) return {}
   return {

@@ -1,6 +1,8 @@
 import type { Bytes } from '../byte-source.js'
 import { dumpBits } from '../crash-dump/header.js'
 import { isElfCore } from '../elf/core-reader.js'
+import { isFlat } from '../flat/records.js'
+import { isKdump } from '../kdump/dump-header.js'
 import type { ImageFormat } from './image.js'
 
 /**
@@ -43,6 +45,22 @@ export const FORMATS: readonly ImageFormat[] = [
       (await import('../vmware/vmware-image.js')).isVmware(head, surroundings),
     open: async (source, surroundings) =>
       (await import('../vmware/vmware-image.js')).openVmwareImage(source, surroundings),
+  },
+  {
+    name: 'kdump',
+    title: 'kdump-compressed dump',
+    holdsMemory: true,
+    recognises: isKdump,
+    open: async (source, surroundings) =>
+      (await import('../kdump/kdump-image.js')).openKdump(source, surroundings),
+  },
+  {
+    name: 'flat',
+    title: 'flat container of makedumpfile',
+    holdsMemory: true,
+    recognises: isFlat,
+    open: async (source, surroundings) =>
+      (await import('../flat/flat-image.js')).openFlatImage(source, surroundings),
   },
   {
     name: 'raw',
