@@ -38,15 +38,6 @@ export const FORMATS: readonly ImageFormat[] = [
     open: async (source) => (await import('../avml/avml-image.js')).openAvmlImage(source),
   },
   {
-    name: 'vmware',
-    title: 'VMware memory',
-    holdsMemory: false,
-    recognises: async (head, _source, surroundings) =>
-      (await import('../vmware/vmware-image.js')).isVmware(head, surroundings),
-    open: async (source, surroundings) =>
-      (await import('../vmware/vmware-image.js')).openVmwareImage(source, surroundings),
-  },
-  {
     name: 'kdump',
     title: 'kdump-compressed dump',
     holdsMemory: true,
@@ -61,6 +52,15 @@ export const FORMATS: readonly ImageFormat[] = [
     recognises: isFlat,
     open: async (source, surroundings) =>
       (await import('../flat/flat-image.js')).openFlatImage(source, surroundings),
+  },
+  {
+    name: 'vmware',
+    title: 'VMware memory',
+    holdsMemory: false,
+    recognises: async (head, _source, surroundings) =>
+      (await import('../vmware/vmware-image.js')).isVmware(head, surroundings),
+    open: async (source, surroundings) =>
+      (await import('../vmware/vmware-image.js')).openVmwareImage(source, surroundings),
   },
   {
     name: 'raw',
