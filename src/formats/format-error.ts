@@ -12,3 +12,7 @@ export class FormatError extends Error {
     super(offset === undefined ? message : `${message} (at 0x${offset.toString(16)})`)
   }
 }
+
+/** What the evidence does, not the program: damage that a format found, and errors of the system. */
+export const isDamage = (error: unknown): error is Error =>
+  error instanceof FormatError || (error instanceof Error && 'errno' in error)

@@ -1,5 +1,5 @@
 import type { Run } from '../formats/address-space.js'
-import { FormatError } from '../formats/format-error.js'
+import { isDamage } from '../formats/format-error.js'
 import { min } from '../formats/min-max.js'
 import type { Batch, NoteBody } from '../frames/frame.js'
 import { createOutbox } from './outbox.js'
@@ -48,7 +48,7 @@ export interface SpansToFrames {
 export async function* spansToFrames(job: SpansToFrames): AsyncGenerator<Batch, Tally> {
   const outbox = createOutbox(job.batchesAlive)
   const frames = createStreamFrames(outbox, job.stream, job.program)
-  const medium: Medium = { read: job.read, unit: job.pageSize, retries: 0, isDamage: isReadFailure }
+  const medium: Medium = { read: job.read, unit: job.pageSize, retries: 0, isDamage }
   for (const span of job.spans) {
     const end = span.start + span.length
     const zeros = span.zerosAreUnreadable ? 'unreadable' : 'zero'
@@ -83,12 +83,7 @@ async function endsBefore({ read, pageSize }: SpansToFrames, end: bigint): Promi
   try {
     return (await read(end - BigInt(pageSize), pageSize, Buffer.alloc(pageSize))).length === 0
   } catch (error) {
-    if (isReadFailure(error)) return false
+    if (isDamage(error)) return false
     throw error
   }
-}
-
-/** What the evidence does, not the program: errors of the system, and damage that a format found. */
-function isReadFailure(error: unknown): error is Error {
-  return error instanceof FormatError || (error instanceof Error && 'errno' in error)
 }

@@ -1,6 +1,7 @@
 import type { Bytes } from '../byte-source.js'
 import type { FactName, Facts, MutableFacts } from '../image/facts.js'
 import { filetimeOf, isOnCalendar, unixNanoseconds } from '../ntfs/filetime.js'
+import { rootOfCr3 } from '../windows/kernel-values.js'
 import { blankHeader, COMMENT_SIZE, type DumpHeader, type Field, setComment, setField } from './header.js'
 import { elfMachineOf, machineTypeOf } from './machine.js'
 
@@ -29,8 +30,6 @@ const ZERO_UNLESS_KNOWN: readonly Field[] = [
   'bugCheckParameter4',
 ]
 
-/** Of DirectoryTableBase, the bits that are an address. */
-const ROOT_BITS = { 64: 0x000f_ffff_ffff_f000n, 32: 0xffff_f000n, pae: 0xffff_ffe0n } as const
 const FREE_BUILD = 0xfn
 
 /** What a header tells. @param bytes the header, and the summary of a bitmap dump */
@@ -46,7 +45,7 @@ export function factsOfHeader({ bits, fields, comment }: DumpHeader, bytes: Byte
   if (machine !== undefined) facts.machine = machine
   const { directoryTableBase: root, paeEnabled, systemTime } = fields
   const pae = paeEnabled === 0n || paeEnabled === 1n ? paeEnabled === 1n : undefined
-  if (root) facts.pageTableRoot = root & (pae ? ROOT_BITS.pae : ROOT_BITS[bits])
+  if (root) facts.pageTableRoot = rootOfCr3(root, bits === 32 ? (pae ? 'pae' : 32) : 64)
   if (pae !== undefined) facts.pagingLevels = pae ? 3n : 2n
   if (systemTime !== undefined && isOnCalendar(systemTime) && unixNanoseconds(systemTime) >= 0n)
     facts.acquisitionTime = unixNanoseconds(systemTime)

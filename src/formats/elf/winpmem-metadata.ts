@@ -2,6 +2,7 @@ import type { ByteSource } from '../byte-source.js'
 import type { MutableFacts } from '../image/facts.js'
 import type { Companion } from '../image/image.js'
 import { sourceRange } from '../source-range.js'
+import { buildOf, rootOfCr3 } from '../windows/kernel-values.js'
 
 // WinPmem 1.5 and 1.6 (tools/windows/winpmem/executable/winpmem.cpp): YAML behind the runs, from `# PMEM` to `...`.
 // A program header of its own type leads to it. A page file stands behind it, and behind that a second YAML at the
@@ -12,10 +13,6 @@ const MOST_METADATA = 1 << 20
 const MOST_LAST = 4096
 const BEGIN = '# PMEM\n---\n'
 const END = '\n...\n'
-/** Of NtBuildNumber; the upper half tells a checked kernel from a free one. */
-const BUILD = 0xffffn
-/** CR3 has flags and a number of the address space below the address. */
-const ADDRESS_OF_CR3 = 0x000f_ffff_ffff_f000n
 
 export interface WinpmemMetadata {
   readonly facts: MutableFacts
@@ -69,9 +66,9 @@ function factsOf(metadata: ReadonlyMap<string, string>): MutableFacts {
   if (metadata.size > 0) facts.system = 'Windows'
   if (cr3) {
     facts.cr3 = cr3
-    facts.pageTableRoot = cr3 & ADDRESS_OF_CR3
+    facts.pageTableRoot = rootOfCr3(cr3)
   }
-  if (build) facts.ntBuild = build & BUILD
+  if (build) facts.ntBuild = buildOf(build)
   if (buildAddress) facts.ntBuildNumberAddress = buildAddress
   if (kernel) facts.ntKernelBase = kernel
   if (tool) facts.acquisitionTool = tool

@@ -1,6 +1,6 @@
 import type { Run } from '../address-space.js'
 import type { Bytes } from '../byte-source.js'
-import { FormatError } from '../format-error.js'
+import { isDamage } from '../format-error.js'
 import type { Image } from './image.js'
 
 /** Reads are of this size, and end at multiples of it. */
@@ -67,7 +67,3 @@ async function readHalving(
     ]
   }
 }
-
-/** What the evidence does, not the program: damage that a format found, and errors of the system. */
-const isDamage = (error: unknown): error is Error =>
-  error instanceof FormatError || (error instanceof Error && 'errno' in error)

@@ -3,7 +3,7 @@ import type { ImageStream, StoredChunk } from '../../formats/aff4/image-stream-r
 import type { Extent, OpenStream } from '../../formats/aff4/reader.js'
 import type { Bytes } from '../../formats/byte-source.js'
 import { clipLength } from '../../formats/clip-length.js'
-import { FormatError } from '../../formats/format-error.js'
+import { isDamage } from '../../formats/format-error.js'
 import { min } from '../../formats/min-max.js'
 import type { Batch } from '../../frames/frame.js'
 import { type Outbox, READ_SIZE } from '../outbox.js'
@@ -188,9 +188,4 @@ function createInspector() {
       return wrong === undefined
     },
   }
-}
-
-/** What the evidence does, not the program. */
-function isDamage(error: unknown): boolean {
-  return error instanceof FormatError || (error instanceof Error && 'errno' in error)
 }

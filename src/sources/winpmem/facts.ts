@@ -1,17 +1,13 @@
 import os from 'node:os'
 import { MACHINE } from '../../formats/elf/structs.js'
 import type { Facts } from '../../formats/image/facts.js'
+import { buildOf, rootOfCr3 } from '../../formats/windows/kernel-values.js'
 import { formatAddress } from '../../frames/address.js'
 import { thisWindows } from '../../platform/windows/this-windows.js'
 import { PAGE_SIZE } from '../../platform/windows/winpmem-info.js'
 import { describe, propertiesOf, text } from '../facts.js'
 import type { OpenDriver } from './driver.js'
 import { GENERATIONS, type Plan } from './plan.js'
-
-/** The upper half tells a checked kernel from a free one. */
-const BUILD = 0xffffn
-/** CR3 has flags and a number of the address space below the address. */
-const ADDRESS_OF_CR3 = 0x000f_ffff_ffff_f000n
 
 /** Turtle of the memory: what the driver tells of the machine, and of itself. */
 export function memoryFacts({ info, method, mode, rangesFrom }: Plan, loaded: OpenDriver['loaded']): string {
@@ -21,11 +17,11 @@ export function memoryFacts({ info, method, mode, rangesFrom }: Plan, loaded: Op
     system: 'Windows',
     machine: machine === undefined ? undefined : BigInt(machine),
     pageSize: BigInt(PAGE_SIZE),
-    pageTableRoot: known(info && info.cr3 & ADDRESS_OF_CR3),
+    pageTableRoot: known(info && rootOfCr3(info.cr3)),
     cr3: known(info?.cr3),
     kernelRelease: os.release(),
     kernelVersion: os.version(),
-    ntBuild: known(info && info.ntBuildNumber & BUILD),
+    ntBuild: known(info && buildOf(info.ntBuildNumber)),
     ntBuildNumberAddress: known(kernel?.ntBuildNumberAddr),
     ntKernelBase: known(info?.kernBase),
     kdDebuggerDataBlock: known(info?.kdbg),
