@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { type ChunkJob, type ChunkSettings, runChunkJob } from './chunk-job.js'
+import { type ChunkJob, type ChunkJobResult, type ChunkSettings, runChunkJob } from './chunk-job.js'
 import type { WritableCodec, WritableFileCodec } from './codec-error.js'
 import { copyBytes } from './copy-bytes.js'
 import { openThreadPool } from './thread-pool.js'
@@ -8,7 +8,13 @@ import { openThreadPool } from './thread-pool.js'
 export type StoredChunk<C extends WritableFileCodec = WritableCodec> =
   | { readonly zero: true }
   /** Where compression does not make it shorter, `codec` is `none` and `bytes` the chunk as it was given. */
-  | { readonly zero: false; readonly codec: C | 'none'; readonly bytes: Uint8Array }
+  | {
+      readonly zero: false
+      readonly codec: C | 'none'
+      readonly bytes: Uint8Array
+      /** Of the chunk as it was given, where that is wanted. */
+      readonly crc32c?: number
+    }
 
 export interface ChunkCompressorOptions<C extends WritableFileCodec = WritableCodec>
   extends ChunkSettings<C> {
@@ -54,7 +60,7 @@ export function openChunkCompressor<C extends WritableFileCodec>(
   options: ChunkCompressorOptions<C>,
 ): ChunkCompressor<C> {
   const { threads, keep, ...settings } = options
-  const pool = openThreadPool<ChunkJob, readonly number[]>({
+  const pool = openThreadPool<ChunkJob, ChunkJobResult>({
     module: new URL('./chunk-worker.js', import.meta.url),
     work: runChunkJob,
     threads: threads > 1 ? threads : 0,
@@ -85,14 +91,15 @@ export function openChunkCompressor<C extends WritableFileCodec>(
 
   async function run(chunks: readonly Uint8Array[], job: ChunkJob): Promise<StoredChunk<C>[]> {
     // Counted as a full one: however short jobs are, from the third on they are worth threads.
-    const lengths = await pool.run(job, JOB_BYTES)
+    const { lengths, sums } = await pool.run(job, JOB_BYTES)
     let slot = 0
     return chunks.map((chunk, i) => {
       const at = slot
       slot += chunk.length
       if (lengths[i] === 0) return { zero: true }
-      if (lengths[i] === chunk.length) return { zero: false, codec: 'none', bytes: chunk }
-      return { zero: false, codec: settings.codec, bytes: Buffer.from(job.slab, at, lengths[i]) }
+      const sum = settings.crc32c ? { crc32c: sums[i]! } : {}
+      if (lengths[i] === chunk.length) return { zero: false, codec: 'none', bytes: chunk, ...sum }
+      return { zero: false, codec: settings.codec, bytes: Buffer.from(job.slab, at, lengths[i]), ...sum }
     })
   }
 

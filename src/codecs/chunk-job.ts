@@ -1,6 +1,7 @@
 import { compress } from './codec.js'
 import type { WritableFileCodec } from './codec-error.js'
 import { copyBytes } from './copy-bytes.js'
+import { crc32c } from './crc32c.js'
 import { sweepAfter } from './sweep.js'
 import { isZero } from './zero.js'
 
@@ -8,6 +9,8 @@ import { isZero } from './zero.js'
 export interface ChunkSettings<C extends WritableFileCodec> {
   readonly codec: C
   readonly level?: number
+  /** The sum of each chunk is wanted, too. */
+  readonly crc32c?: boolean
 }
 
 /** Chunks to compress, as one message to a thread: about a megabyte, so that the message costs nothing. */
@@ -19,18 +22,25 @@ export interface ChunkJob extends ChunkSettings<WritableFileCodec> {
   readonly places: readonly number[]
 }
 
-/**
- * Compresses the chunks of one job into its slab.
- * @returns the stored length of each: 0 for zeros, the chunk's own where it stays as it is
- */
-export function runChunkJob(job: ChunkJob): number[] {
+export interface ChunkJobResult {
+  /** The stored length of each chunk: 0 for zeros, the chunk's own where it stays as it is. */
+  readonly lengths: readonly number[]
+  /** The CRC-32C of each, where that is wanted; 0 for zeros. */
+  readonly sums: readonly number[]
+}
+
+/** Compresses the chunks of one job into its slab. */
+export function runChunkJob(job: ChunkJob): ChunkJobResult {
   const slab = Buffer.from(job.slab)
   const lengths: number[] = []
+  const sums: number[] = []
   let slot = 0
   let given = 0
   for (let i = 0; i < job.places.length; i += 3) {
     const chunk = Buffer.from(job.inputs[job.places[i]!]!, job.places[i + 1], job.places[i + 2])
-    if (isZero(chunk)) lengths.push(0)
+    const zero = isZero(chunk)
+    if (job.crc32c) sums.push(zero ? 0 : crc32c(chunk))
+    if (zero) lengths.push(0)
     else {
       const stored = compress(job.codec, chunk, job.level)
       given += chunk.length
@@ -41,5 +51,5 @@ export function runChunkJob(job: ChunkJob): number[] {
     slot += chunk.length
   }
   sweepAfter(given)
-  return lengths
+  return { lengths, sums }
 }
