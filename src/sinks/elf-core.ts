@@ -10,7 +10,7 @@ import {
   MAX_PROGRAM_HEADERS,
   TABLE_OFFSET,
 } from '../formats/elf/core-layout.js'
-import { FLAG_INCOMPLETE } from '../formats/elf/structs.js'
+import { FLAG_INCOMPLETE, PN_XNUM } from '../formats/elf/structs.js'
 import { min } from '../formats/min-max.js'
 import { within } from './coverage.js'
 import { type CoreDescription, describeCore } from './elf-description.js'
@@ -19,10 +19,19 @@ import { refuseUnlessHeld } from './file-size.js'
 import { largeWrites } from './large-writes.js'
 import type { Evidence, ImageWriter } from './memory-image.js'
 
-/** Where memory begins when nobody tells the ranges ahead: room for a thousand of them. */
-const UNANNOUNCED_START = 64n << 10n
-/** Room for what the note about the input says more once the input is over. */
-const SPARE = 2048
+/** Room for what our note says once the input is over: two thousand ranges that could not be read. */
+const SPARE = 64 << 10
+/** Room for a thousand ranges, when nobody tells them ahead. */
+const UNANNOUNCED = 56 << 10
+/** LeechCore reads the headers in the first 0x2000 bytes. */
+const MOST_FOR_LEECHCORE = 145
+
+export interface CoreOptions {
+  /** The same bytes for the same evidence: nothing of the machine that writes it, and of how and when. */
+  readonly deterministic: boolean
+  /** Told who cannot read it. */
+  warn(message: string, hint: string): void
+}
 
 export interface CoreWriter extends ImageWriter {
   /** Where in the file addresses have their place. */
@@ -37,6 +46,7 @@ export async function beginCore(
   output: Output,
   evidence: Evidence,
   announced: readonly Run[] | undefined,
+  { deterministic, warn }: CoreOptions = { deterministic: false, warn() {} },
 ): Promise<CoreWriter> {
   if (announced && announced.length >= MAX_PROGRAM_HEADERS)
     throw new ToolError(EXIT.data, `${announced.length} ranges are too many for an ELF core`, {
@@ -46,16 +56,16 @@ export async function beginCore(
     throw new ToolError(EXIT.data, `${output.name}: the stream does not tell its ranges ahead`, {
       hint: 'an ELF core begins with them: write it to a regular file',
     })
-  const description = describeCore(evidence)
-  const { machine, notes } = description
+  const description = describeCore(evidence, deterministic)
   // What is cut off by a power failure is marked, too.
   const flags = output.seekable ? FLAG_INCOMPLETE : 0
   const layout = elfCoreLayout(
-    { machine, flags, notes },
+    { ...description, flags },
     (announced ?? []).map(segmentOf(description)),
-    SPARE,
+    announced ? SPARE : SPARE + UNANNOUNCED,
   )
-  const memoryStart = announced ? BigInt(layout.header.length) : UNANNOUNCED_START
+  if (announced) warnOfMany(announced.length + 1, output.name, warn)
+  const memoryStart = alignToPage(BigInt(layout.header.length))
   const segments = announced
     ? settledSegments(announced.map((run, i) => ({ ...run, shift: layout.segments[i]!.offset - run.start })))
     : growingSegments(memoryStart)
@@ -121,10 +131,20 @@ export async function beginCore(
       }
       await writes.settle()
       const kept = [...keptOf(ranges)]
-      await writeHeaders(output, describeCore(evidence), kept, memoryStart, complete)
+      if (!announced) warnOfMany(kept.length + 1, output.name, warn)
+      await writeHeaders(output, describeCore(evidence, deterministic), kept, memoryStart, complete)
       return kept
     },
   }
+}
+
+function warnOfMany(headers: number, name: string, warn: CoreOptions['warn']): void {
+  if (headers <= MOST_FOR_LEECHCORE) return
+  const who = headers < PN_XNUM ? 'LeechCore and MemProcFS' : 'Volatility 3, LeechCore and MemProcFS'
+  warn(
+    `${name}: ${headers} program headers: ${who} cannot read a core of so many ranges`,
+    'aff4-sink and raw-sink take any number',
+  )
 }
 
 /** Ahead of memory where they fit, else behind it. */

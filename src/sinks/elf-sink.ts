@@ -8,7 +8,18 @@ export const tool: Tool = {
   role: 'sink',
   usage: 'OUT',
   summary: 'write one memory stream as an ELF core, for crash, makedumpfile, gdb and Volatility',
-  options: {},
+  options: {
+    deterministic: {
+      help: 'the same bytes for the same evidence: no host, time and arguments in the note',
+    },
+  },
   operands: [1, 1],
-  run: (context) => writeMemoryImage(context, { tool: tool.name, holds: FACT_NAMES, begin: beginCore }),
+  run(context) {
+    const options = { deterministic: context.options.flag('deterministic'), warn: context.log.warn }
+    return writeMemoryImage(context, {
+      tool: tool.name,
+      holds: FACT_NAMES,
+      begin: (output, evidence, announced) => beginCore(output, evidence, announced, options),
+    })
+  },
 }

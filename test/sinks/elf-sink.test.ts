@@ -6,9 +6,13 @@ import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import { openElfCore } from '../../src/formats/elf/core-reader.js'
+import { openElfImage } from '../../src/formats/elf/elf-image.js'
+import { decodeNotes } from '../../src/formats/elf/notes.js'
 import { decodeMapfile } from '../../src/formats/mapfile.js'
+import { createEncoder } from '../../src/frames/encode.js'
 import type { Frame, StreamBody } from '../../src/frames/frame.js'
 import { bufferSource } from '../formats/buffer-source.js'
+import { haltedGuest } from '../formats/image/qemu.js'
 import { DIRECT_MAP, TINY_KERNEL_RUNS, tinyKernel } from '../formats/tiny-kernel.js'
 import { cut, data, fill, memory, ranges, runTool, scratch, stream, transmission } from './pipeline.js'
 
@@ -106,6 +110,112 @@ test('makedumpfile takes a core with VMCOREINFO and a direct map from META for a
   }
 })
 
+test('gdb finds the kernel at its own addresses, readers of physical memory find it once', async (t) => {
+  const folder = await scratch(t)
+  const { memory: physical, vmcoreinfo } = tinyKernel()
+  const facts = meta(
+    `pmem:vmcoreinfo """${vmcoreinfo}""" ; pmem:directMapBase "0x${DIRECT_MAP.toString(16)}"; pmem:elfMachine "62"`,
+  )
+  const pages = TINY_KERNEL_RUNS.map(({ start, length }) =>
+    data(start, physical.subarray(Number(start), Number(start + length))),
+  )
+  const announced = { ranges: ranges(...TINY_KERNEL_RUNS.map((r): [bigint, bigint] => [r.start, r.length])) }
+  for (const about of [announced, {}]) {
+    const core = path.join(folder, 'kernel.core')
+    const input = transmission(stream(memory(about), [facts, ...pages]))
+    t.is((await runTool('elf-sink', ['-t', core], input)).status, 0)
+    const look = ['x/s 0xffffffff82006000', 'x/s 0xffff888000006041', 'x/xg 0xffffffff82001ff8'].flatMap(
+      (command) => ['-ex', command],
+    )
+    const gdb = await run('gdb', ['-nx', '-batch', '-ex', `core-file ${core}`, ...look])
+    t.regex(gdb.stdout, /0xffffffff82006000:\s+"Linux"\n0xffff888000006041:\s+"tiny"/)
+    t.regex(gdb.stdout, /0xffffffff82001ff8:\s+0x0000000000002003/)
+    const listed = loads(await readelf(t, core))
+    t.is(listed.length, 4)
+    // Volatility 3 and LeechCore take what is as large in the file as in memory, in its order.
+    const taken = listed.filter(([, , , filesz, memsz]) => filesz === memsz)
+    t.deepEqual(
+      taken.map(([, , paddr]) => Number(paddr)),
+      [0x1000, 0x5000],
+    )
+    const image = await openElfImage(bufferSource(await readFile(core)))
+    t.deepEqual([image.runs, image.holes], [TINY_KERNEL_RUNS, []])
+    t.is(image.facts.directMapBase, DIRECT_MAP)
+  }
+})
+
+test('facts and notes of a dump by QEMU are in the core that is made of it', async (t) => {
+  const folder = await scratch(t)
+  const [dump, first, second] = ['dump.elf', 'first.core', 'second.core'].map((name) =>
+    path.join(folder, name),
+  ) as [string, string, string]
+  await haltedGuest([`dump-guest-memory "${dump}"`])
+  const images = [await openElfImage(bufferSource(await readFile(dump)))]
+  for (const [from, to] of [
+    [dump, first],
+    [first, second],
+  ] as const) {
+    const sent = await runTool('image-cat', [from], Buffer.alloc(0))
+    t.is(sent.status, 0, sent.stderr)
+    t.is((await runTool('elf-sink', ['--deterministic', to], sent.stdout)).status, 0)
+    images.push(await openElfImage(bufferSource(await readFile(to))))
+  }
+  const [original, ...copies] = images
+  for (const copy of copies) {
+    t.deepEqual(copy.facts, original!.facts)
+    t.deepEqual(copy.runs, original!.runs)
+    for (const { start, length } of copy.runs)
+      t.true(
+        Buffer.from(await copy.read(start, Number(length))).equals(
+          await original!.read(start, Number(length)),
+        ),
+      )
+  }
+  t.true((await readFile(second)).equals(await readFile(first)))
+  t.regex(await readelf(t, first), /CORE .*NT_PRSTATUS.*\n +QEMU /)
+  t.deepEqual(
+    decodeNotes(original!.facts.elfNotes!).map(({ name }) => name),
+    ['CORE', 'QEMU'],
+  )
+})
+
+test('a deterministic core has nothing of the machine that wrote it', async (t) => {
+  const cores = ['here', 'there'].map(async (host) => {
+    const program = { name: 'test-source', version: host, arguments: [host] }
+    const start: Frame = {
+      type: 'start',
+      stream: 0,
+      time: 0n,
+      body: { format: 1, host, started: `2026-11-2${host.length}T00:00:00Z`, programs: [program] },
+    }
+    const end: Frame = { type: 'end', stream: 0, time: 0n, body: { status: 'complete', frames: 0, bytes: 0 } }
+    const input = Buffer.concat(createEncoder().encode([start, ...stream(body, frames), end]))
+    const { stdout } = await runTool('elf-sink', ['--deterministic', '-'], input)
+    t.true((await runTool('elf-sink', ['-'], input)).stdout.includes(`"host":"${host}"`))
+    return stdout
+  })
+  const [here, there] = await Promise.all(cores)
+  t.true(here!.equals(there!))
+  t.true(here!.includes('"stream":"PhysicalMemory"'))
+})
+
+test('more ranges than others read are told beforehand', async (t) => {
+  const out = path.join(await scratch(t), 'memory.core')
+  const runs = Array.from({ length: 145 }, (_, i): [bigint, bigint] => [BigInt(i) * 0x2000n, 0x1000n])
+  const pages = runs.map(([start]) => data(start, A))
+  for (const about of [{ ranges: ranges(...runs) }, {}]) {
+    const { status, stderr } = await runTool(
+      'elf-sink',
+      ['-t', out],
+      transmission(stream(memory(about), pages)),
+    )
+    t.is(status, 0)
+    t.regex(stderr, /146 program headers: LeechCore and MemProcFS cannot read .*\nhint: aff4-sink/)
+  }
+  const fewer = transmission(stream(memory({ ranges: ranges(...runs.slice(1)) }), pages.slice(1)))
+  t.is((await runTool('elf-sink', ['-t', out], fewer)).stderr, '')
+})
+
 test('ranges that nobody announced are found on the way into a file', async (t) => {
   const out = path.join(await scratch(t), 'memory.core')
   const input = transmission(
@@ -156,7 +266,22 @@ test('unreadable ranges are padded with the text and listed beside the core', as
       [0x5800, '+'],
     ],
   )
-  t.like(await pmemNote(out), { status: 'complete', unreadable: true })
+  t.like(await pmemNote(out), {
+    status: 'complete',
+    holes: [
+      ['0x2000', '0x1000', 'unreadable'],
+      ['0x5000', '0x800', 'unknown'],
+    ],
+  })
+  const image = await openElfImage(bufferSource(await readFile(out)))
+  t.deepEqual(image.holes, [
+    { start: 0x2000n, length: 0x1000n, content: 'unreadable' },
+    { start: 0x5000n, length: 0x800n, content: 'unknown' },
+  ])
+  t.deepEqual(image.runs, [
+    { start: 0x1000n, length: 0x1000n },
+    { start: 0x5800n, length: 0x800n },
+  ])
 })
 
 test('an input that was cut leaves a core of what came, marked as incomplete', async (t) => {

@@ -23,7 +23,10 @@ export function coreFacts(core: ElfCore): Facts {
   const { notes: others } = otherNotes(core)
   if (others.length > 0) facts.elfNotes = encodeNotes(others)
   const own = decodeOwnNote(notes)
-  return own ? { ...facts, ...originFacts(own.origin), ...own.facts } : facts
+  if (!own) return facts
+  // Where the evidence does not tell, our sink names the machine that it runs on.
+  if (own.facts.machine === undefined) delete facts.machine
+  return { ...facts, ...originFacts(own.origin), ...own.facts }
 }
 
 function linuxFacts(core: ElfCore, { desc }: ElfNote): Facts {

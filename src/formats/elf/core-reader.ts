@@ -110,14 +110,14 @@ function isVirtual(loads: Phdr[], notes: ElfNote[]): boolean {
   )
 }
 
-/** Virtual minus physical address of the most bytes, where virtual addresses are told. */
+/** Virtual minus physical address of the most bytes in the file, where virtual addresses are told. */
 function commonBase(loads: readonly Phdr[]): bigint {
   if (loads.every(({ vaddr }) => vaddr === 0n)) return 0n
   const bytes = new Map<bigint, bigint>()
   let most = 0n
-  for (const { vaddr, paddr, memsz } of loads) {
+  for (const { vaddr, paddr, filesz } of loads) {
     const base = vaddr - paddr
-    const sum = (bytes.get(base) ?? 0n) + memsz
+    const sum = (bytes.get(base) ?? 0n) + filesz
     bytes.set(base, sum)
     if (sum > (bytes.get(most) ?? 0n)) most = base
   }

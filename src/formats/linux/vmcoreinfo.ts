@@ -72,7 +72,8 @@ function pagingLevels(addressBits: number, pageBits: number): bigint {
   return BigInt(Math.ceil((addressBits - pageBits) / (pageBits - 3)))
 }
 
-function symbol(info: Vmcoreinfo, name: string): bigint | undefined {
+/** The address of a symbol. */
+export function symbol(info: Vmcoreinfo, name: string): bigint | undefined {
   return hexadecimal(info.get(`SYMBOL(${name})`))
 }
 
