@@ -54,6 +54,13 @@ export const FORMATS: readonly ImageFormat[] = [
       (await import('../flat/flat-image.js')).openFlatImage(source, surroundings),
   },
   {
+    name: 'hpak',
+    title: 'HPAK',
+    holdsMemory: true,
+    recognises: (head) => hasMagic(head, 'HPAK'),
+    open: async (source) => (await import('../hpak/hpak-image.js')).openHpakImage(source),
+  },
+  {
     name: 'vmware',
     title: 'VMware memory',
     holdsMemory: false,
