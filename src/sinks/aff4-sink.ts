@@ -1,3 +1,4 @@
+import { DETERMINISTIC } from '../cli/deterministic.js'
 import type { Tool } from '../cli/tool.js'
 import { SEAL_OPTIONS, sealOf } from './aff4/seal.js'
 import { volumeKind } from './aff4/volume-kind.js'
@@ -15,6 +16,7 @@ export const tool: Tool = {
     'block-hashes': { help: 'store a SHA-256 of each chunk as well' },
     logical: { help: 'an AFF4-L volume: each file, folder and link an object of its own, named by its path' },
     layout: { value: 'LAYOUT', help: 'rekall: what the suite of 2015 reads; else standard' },
+    deterministic: DETERMINISTIC,
     onto: { help: 'put the volume behind a file that is none' },
     ...SEAL_OPTIONS,
   },
@@ -23,7 +25,9 @@ export const tool: Tool = {
     const { operands, options } = context
     const kind = volumeKind(options)
     const encrypt = options.flag('encrypt')
-    const place = { replace: options.flag('truncate'), onto: options.flag('onto'), encrypt, kind }
+    const [replace, onto] = [options.flag('truncate'), options.flag('onto')]
+    const deterministic = options.flag('deterministic')
+    const place = { replace, onto, encrypt, deterministic, kind }
     const target = await openVolumeOutput(operands[0]!, place)
     const seal = await sealOf(options, operands[0]!)
     return receive(context, volumeReceiver(target, context, seal))

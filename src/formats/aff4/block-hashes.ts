@@ -58,12 +58,10 @@ export function createBlockHashes(digest: DigestName, chunkSize: number, chunks:
 const ORDER = Object.keys(DIGESTS)
 
 /**
- * The block map hash (AFF4 Standard v1.0a §6.2): over the sums of a stream's block hashes in the order of the
- * Standard, then the digests of the map's own segments.
+ * What the block map hash (AFF4 Standard v1.0a §6.2) begins with: the sums of a stream's block hashes in the order of
+ * the Standard. The digests of the map's own segments follow.
  */
-export function blockMapHash(blockHashes: readonly BlockHashes[], mapDigests: readonly Bytes[]): Buffer {
-  const sums = [...blockHashes]
+export const sumsOf = (blockHashes: readonly BlockHashes[]): Buffer[] =>
+  [...blockHashes]
     .sort((a, b) => ORDER.indexOf(a.digest) - ORDER.indexOf(b.digest))
     .map((hashes) => hashes.sum())
-  return sha512(...sums, ...mapDigests)
-}

@@ -28,7 +28,6 @@ import {
   RDF_TYPE,
 } from './lexicon.js'
 import type { OpenMap } from './map-writer.js'
-import { freshUrn } from './names.js'
 import { STATEMENT_BYTES, type VolumeParts } from './volume-parts.js'
 
 export interface ImageStreamOptions {
@@ -91,7 +90,7 @@ export function createImageStream(
   options: ImageStreamOptions,
   map?: OpenMap,
 ): OpenImageStream {
-  const { urn = freshUrn(), chunkSize, chunksPerBevy = usualChunksPerBevy(chunkSize) } = options
+  const { urn = volume.freshUrn(), chunkSize, chunksPerBevy = usualChunksPerBevy(chunkSize) } = options
   if (!Number.isInteger(chunkSize) || chunkSize < 1 || chunkSize > LARGEST_CHUNK_SIZE)
     throw new RangeError(`a chunk size of ${chunkSize}`)
   const { graph, dialect } = volume

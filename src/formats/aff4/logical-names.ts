@@ -6,7 +6,7 @@
  *     \\host\share\f                    <volume>/host/share/f
  */
 
-import { CONTAINER_DESCRIPTION, INFORMATION_TURTLE, VERSION_TXT } from './names.js'
+import { isReserved } from './names.js'
 
 /** A member's name has 16 bits for its length, and others are made from it. */
 const LONGEST = 32 << 10
@@ -24,7 +24,7 @@ export function logicalUrn(path: string, volume: string): string | undefined {
     .split('/')
     .filter((part) => part !== '' && part !== '.' && part !== '..')
   if (parts.length === 0) return undefined
-  if (share && [CONTAINER_DESCRIPTION, VERSION_TXT, INFORMATION_TURTLE].includes(parts[0]!)) return undefined
+  if (share && isReserved(parts[0]!)) return undefined
   const urn = `${volume}${share ? '/' : '//'}${parts.map(escapePart).join('/')}`
   return Buffer.byteLength(urn, 'utf8') > LONGEST ? undefined : urn
 }

@@ -1,14 +1,16 @@
+import { createHash } from 'node:crypto'
 import { type Run, subtractRuns } from '../address-space.js'
+import type { Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import { max, min } from '../min-max.js'
-import { type BlockHashes, blockMapHash, sha512 } from './block-hashes.js'
+import { type BlockHashes, sha512, sumsOf } from './block-hashes.js'
 import { type Checkpoint, mapCheckpoints } from './checkpoint.js'
 import { aff4, digestLiteral, iri, long } from './lexicon.js'
 import { encodeIdx, idxUrn, MAP_ENTRY_SIZE, type MapEntry, mapUrn, symbolicUrn, targetFirst } from './map.js'
 import { createMapEntries, entryRuns, sortEntries } from './map-entries.js'
-import { freshUrn } from './names.js'
 import type { SymbolicContent } from './symbolic.js'
-import { STATEMENT_BYTES, type VolumeParts } from './volume-parts.js'
+import type { Graph } from './turtle.js'
+import { MAP_STATEMENTS, STATEMENT_BYTES, type VolumeParts, type Written } from './volume-parts.js'
 import { memberOverhead } from './zip/writer.js'
 
 export interface MapOptions {
@@ -53,7 +55,7 @@ export interface OpenMap extends MapWriter {
 }
 
 export function createMapWriter(volume: VolumeParts, options: MapOptions): OpenMap {
-  const { urn = freshUrn() } = options
+  const { urn = volume.freshUrn() } = options
   const { graph, dialect } = volume
   const targets: string[] = []
   const ids = new Map<string, number>()
@@ -103,7 +105,7 @@ export function createMapWriter(volume: VolumeParts, options: MapOptions): OpenM
     get finishBytes() {
       if (closed) return 0
       const content = entries.count * MAP_ENTRY_SIZE + idxBytes
-      return content + memberOverhead(mapName) + memberOverhead(idxName) + 8 * STATEMENT_BYTES
+      return content + memberOverhead(mapName) + memberOverhead(idxName) + MAP_STATEMENTS * STATEMENT_BYTES
     },
     add({ offset, length, targetOffset, target }) {
       if (length > 0n) entries.add(offset, length, targetOffset, idOf(target))
@@ -143,33 +145,54 @@ export function createMapWriter(volume: VolumeParts, options: MapOptions): OpenM
       const { entries: sorted, cut } = sortEntries(entries)
       if (cut[0]) throw new FormatError(`map ${urn}: ranges overlap at 0x${cut[0].start.toString(16)}`)
       const points = sorted.bytes().map(encode)
-      const idx = encodeIdx(targets)
-      await volume.zip.write({ name: mapName, pieces: points }, { name: idxName, pieces: [idx] })
+      const blockHashes = streams.flatMap((stream) => stream.hashes)
+      // It is over the hashes of all streams, and those that others have written are not at hand.
+      const allOwn = graph.all(urn, aff4('dependentStream')).length === streams.length
+      const description = describeMap(graph, {
+        urn,
+        image: options.image,
+        size: entries.end,
+        points,
+        blockHashes: allOwn ? blockHashes : [],
+      })
+      const idx = { name: idxName, content: encodeIdx(targets) }
+      await volume.writeNamed({ name: mapName, pieces: points }, idx, description)
       closed = true
-      describe(points, idx)
     },
   }
+  return map
+}
 
-  function describe(points: Uint8Array[], idx: Uint8Array): void {
-    const pointHash = sha512(...points)
+/** What a map says of itself. @returns takes its idx, once that is written */
+function describeMap(
+  graph: Graph,
+  about: {
+    readonly urn: string
+    readonly image: string | undefined
+    readonly size: bigint
+    readonly points: readonly Bytes[]
+    readonly blockHashes: readonly BlockHashes[]
+  },
+): Written {
+  const { urn, image, size, points, blockHashes } = about
+  const both = createHash('sha512')
+  for (const piece of points) both.update(piece)
+  const pointHash = both.copy().digest()
+  const sums = sumsOf(blockHashes)
+  const hashed = (term: string, sum: Buffer) =>
+    graph.add(urn, aff4(term), digestLiteral('SHA512', sum.toString('hex')))
+  return (idx) => {
     const idxHash = sha512(idx)
-    const hashed = (term: string, sum: Buffer) =>
-      graph.add(urn, aff4(term), digestLiteral('SHA512', sum.toString('hex')))
     hashed('mapPointHash', pointHash)
     hashed('mapIdxHash', idxHash)
-    hashed('mapHash', sha512(...points, idx))
-    graph.add(urn, aff4('size'), long(entries.end))
-    const blockHashes = streams.flatMap((stream) => stream.hashes)
-    // It is over the hashes of all streams, and those that others have written are not at hand.
-    const allOwn = graph.all(urn, aff4('dependentStream')).length === streams.length
-    const sum = allOwn && blockHashes.length > 0 ? blockMapHash(blockHashes, [pointHash, idxHash]) : undefined
+    hashed('mapHash', both.update(idx).digest())
+    graph.add(urn, aff4('size'), long(size))
+    const sum = sums.length > 0 ? sha512(...sums, pointHash, idxHash) : undefined
     if (sum) hashed('blockMapHash', sum)
-    const { image } = options
     if (image === undefined) return
-    graph.add(image, aff4('size'), long(entries.end))
+    graph.add(image, aff4('size'), long(size))
     if (sum) graph.add(image, aff4('hash'), digestLiteral('blockMapHashSHA512', sum.toString('hex')))
   }
-  return map
 }
 
 const clamp = (value: bigint, most: bigint) => max(0n, min(value, most))

@@ -12,6 +12,13 @@ const ESCAPED_SCHEME = 'aff4%3A%2F%2F'
 
 export const freshUrn = (): string => SCHEME + randomUUID()
 
+/** The URN of an object that is called by its number, where none may be random. */
+export const numberedUrn = (volume: string, number: number): string => `${volume}/~${number}`
+
+/** What no path may begin with: names of the volume's own members and objects. */
+export const isReserved = (part: string): boolean =>
+  [CONTAINER_DESCRIPTION, VERSION_TXT, INFORMATION_TURTLE].includes(part) || /^~\d+$/.test(part)
+
 /** The member that holds a URN in a volume of version 1.0. */
 export function memberName(urn: string, volume: string): string {
   const tail = tailOf(urn, volume)
@@ -121,8 +128,7 @@ export function pathUrn(path: string, volume: string): string | undefined {
   const slashed = /^([A-Za-z]:|\\\\)/.test(path) ? path.replaceAll('\\', '/') : path
   const parts = slashed.split('/').filter((part) => part !== '' && part !== '.' && part !== '..')
   if (parts.length === 0) return undefined
-  const own = [CONTAINER_DESCRIPTION, VERSION_TXT, INFORMATION_TURTLE]
-  if (own.includes(parts[0]!) || parts[0]!.startsWith('aff4:')) return undefined
+  if (isReserved(parts[0]!) || parts[0]!.startsWith('aff4:')) return undefined
   const urn = `${volume}/${parts.map(escapePart).join('/')}`
   return Buffer.byteLength(urn, 'utf8') > LONGEST_PATH ? undefined : urn
 }

@@ -2,6 +2,7 @@ import { deflateRawSync } from 'node:zlib'
 import type { Run } from '../address-space.js'
 import type { ByteSink, Bytes } from '../byte-source.js'
 import { type Checkpoint, graphCheckpoints } from './checkpoint.js'
+import { type ContentName, createContentName, UNNAMED, withName } from './content-name.js'
 import { type Dialect, STANDARD, spell } from './dialect.js'
 import {
   createImageStream,
@@ -16,13 +17,14 @@ import {
   freshUrn,
   INFORMATION_TURTLE,
   memberName,
+  numberedUrn,
   rawMemberName,
   VERSION_TXT,
 } from './names.js'
 import { type OldVolume, relabelled } from './old-volume.js'
 import { createSettledFacts } from './settled-facts.js'
 import { createGraph, formatTurtle, type Graph, type Statement } from './turtle.js'
-import type { VolumeParts } from './volume-parts.js'
+import { MAP_STATEMENTS, STATEMENT_BYTES, type VolumeParts, type Written } from './volume-parts.js'
 import { createZipWriter, memberOverhead, type ZipWriter } from './zip/writer.js'
 
 /** Readers exist that refuse a smaller file. */
@@ -40,7 +42,14 @@ export interface VolumeOptions {
   readonly multiple?: number
   /** When the volume was made. */
   readonly now?: Date
+  /**
+   * Writes where the sink has written before. Where it is given the volume has no time and no random name: all names
+   * follow from what it holds, which is known at its end.
+   */
+  readonly rewrite?: Rewrite
 }
+
+type Rewrite = (offset: bigint, bytes: Bytes) => Promise<void>
 
 /**
  * An AFF4 volume, of Standard v1.0 where nothing else is asked for, that is written front to back. One `aff4:Image` a volume: readers open any of
@@ -50,12 +59,15 @@ export interface VolumeOptions {
  * volume of what was written before. It needs no more than `finishBytes` for that.
  */
 export interface VolumeWriter {
+  /** Of a volume that takes its name from its content, what stands for that as long as it is written. */
   readonly urn: string
   /** Of version 1.0, 1.1 or 1.2. */
   readonly minor: number
   readonly dialect: Dialect
   /** What information.turtle will say. */
   readonly graph: Graph
+  /** A URN for what has no name of its own. */
+  freshUrn(): string
   /** End of what was written whole. */
   readonly intact: bigint
   /** How many bytes `dropUnflushed` and `finish` write at most, and `finish` alone besides bevies. */
@@ -85,13 +97,16 @@ export interface VolumeWriter {
  * @throws what the sink throws
  */
 export async function createVolume(sink: ByteSink, options: VolumeOptions): Promise<VolumeWriter> {
-  const { urn = freshUrn(), minor = 0, dialect = STANDARD, multiple = 1, now = new Date(), tool } = options
-  const zip = createZipWriter(sink)
+  const { rewrite, minor = 0, dialect = STANDARD, multiple = 1, now = new Date(), tool } = options
+  const naming = rewrite && { rewrite, name: createContentName() }
+  const urn = naming ? UNNAMED : (options.urn ?? freshUrn())
+  const zip = createZipWriter(sink, undefined, naming?.name.take)
   const graph = createGraph()
-  const volume = openWriter(zip, graph, { urn, minor, dialect, comment: urn, has: () => false, multiple })
+  const beginning = { urn, minor, dialect, comment: urn, has: () => false, multiple }
+  const volume = openWriter(zip, graph, naming ? { ...beginning, naming } : beginning)
   graph.add(urn, RDF_TYPE, iri(aff4('ZipVolume')))
   graph.add(urn, aff4('interface'), iri(aff4('Volume')))
-  graph.add(urn, aff4('creationTime'), dateTime(now))
+  if (!naming) graph.add(urn, aff4('creationTime'), dateTime(now))
   const version = `major=1\nminor=${minor}\ntool=${tool.replace(/[=\r\n]/g, ' ')}\n`
   const labels = [{ name: CONTAINER_DESCRIPTION, pieces: [Buffer.from(urn, 'utf8')] }]
   if (dialect === STANDARD) labels.push({ name: VERSION_TXT, pieces: [Buffer.from(version, 'utf8')] })
@@ -110,10 +125,19 @@ export const continueVolume = (sink: ByteSink, old: OldVolume): VolumeWriter =>
 type Beginning = Pick<OldVolume, 'urn' | 'minor' | 'dialect' | 'comment' | 'has'> & {
   turtle?: Bytes
   multiple?: number
+  naming?: { readonly name: ContentName; readonly rewrite: Rewrite }
+}
+
+/** A member that names objects of a volume that has no name yet. */
+interface Unnamed {
+  readonly name: string
+  readonly content: Bytes
+  readonly describe: Written
 }
 
 function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeWriter {
   const { urn, minor, dialect, comment, has, turtle: oldTurtle = Buffer.alloc(0), multiple = 1 } = beginning
+  const { naming } = beginning
   const oldEnd = graph.mark()
   const maps = new Map<MapWriter, OpenMap>()
   let streams: OpenImageStream[] = []
@@ -121,6 +145,11 @@ function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeW
   const freeBuffers: Buffer[] = []
   const settled = createSettledFacts(urn)
   const graphCheckpoint = graphCheckpoints(graph, encodeStatements, settled)
+  const unnamed: Unnamed[] = []
+  let unnamedBytes = 0
+  /** How many of them have been written with the name. */
+  let written = 0
+  let numbered = 0
 
   const parts: VolumeParts = {
     urn,
@@ -132,6 +161,16 @@ function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeW
       graph.add(object, RDF_TYPE, ...types.map((type) => iri(aff4(type))))
       graph.add(object, aff4('stored'), iri(urn))
       graph.add(urn, aff4('contains'), iri(object))
+    },
+    freshUrn: () => (naming ? numberedUrn(urn, ++numbered) : freshUrn()),
+    async writeNamed(plain, { name, content }, describe) {
+      if (!naming) {
+        await zip.write(plain, { name, pieces: [content] })
+        return describe(content)
+      }
+      await zip.write(plain)
+      unnamed.push({ name, content, describe })
+      unnamedBytes += content.length + memberOverhead(name) + MAP_STATEMENTS * STATEMENT_BYTES
     },
     checkpoint(): Checkpoint {
       const open = [...maps.values()].filter((map) => !map.closed)
@@ -168,6 +207,7 @@ function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeW
         settled.byteLength +
         memberOverhead(INFORMATION_TURTLE) +
         SMALLEST_VOLUME +
+        unnamedBytes +
         multiple
       for (const map of maps.values()) bytes += map.finishBytes
       for (const stream of streams) bytes += stream.finishBytes
@@ -176,6 +216,7 @@ function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeW
     has: (object) =>
       zip.has(parts.memberName(object)) || has(object) || described(object) || settled.has(object),
     declare: parts.declare,
+    freshUrn: parts.freshUrn,
     settle({ statements }) {
       settled.add(Array.from(statements, (statement) => spell(statement, dialect)))
     },
@@ -208,10 +249,26 @@ function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeW
     async finish() {
       for (const stream of streams) await stream.close()
       for (const map of maps.values()) await map.close()
-      const turtle = encodeGraph()
+      const called = naming ? await nameBy(naming) : comment
+      const turtle = encodeGraph().map((piece) => (naming ? withName(piece, called) : piece))
       await zip.write({ name: INFORMATION_TURTLE, pieces: [...turtle, padding(turtle)] })
-      await zip.finish(comment, multiple)
+      await zip.finish(called, multiple)
     },
+  }
+
+  /** Gives the volume its name, by all that is in it and is said of it. */
+  async function nameBy({ name, rewrite }: NonNullable<Beginning['naming']>): Promise<string> {
+    for (const { name: member, content } of unnamed) name.take({ name: member, pieces: [content] })
+    name.take({ name: INFORMATION_TURTLE, pieces: encodeGraph() })
+    const called = name.conclude()
+    await zip.replace(CONTAINER_DESCRIPTION, Buffer.from(called, 'utf8'), rewrite)
+    for (; written < unnamed.length; written++) {
+      const { name: member, content, describe } = unnamed[written]!
+      const named = withName(content, called)
+      await zip.write({ name: member, pieces: [named] })
+      describe(named)
+    }
+    return called
   }
 
   /** Where another writer keeps an object in bevies, its name is taken, too. */

@@ -1,7 +1,6 @@
 import type { Outcome } from '../../cli/output.js'
 import type { Run } from '../../formats/address-space.js'
 import { aff4, dateTime, iri, pmem, RDF_TYPE, text } from '../../formats/aff4/lexicon.js'
-import { freshUrn } from '../../formats/aff4/names.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
 import { formatAddress } from '../../frames/address.js'
 import type { StoredImage } from './stored-stream.js'
@@ -15,6 +14,8 @@ export interface Conclusion {
   /** What is said of all that came is said of this: in a volume that was there before it is not true of the whole. */
   readonly whole: string
   readonly appended: boolean
+  /** Nothing is said of when that was. */
+  readonly timeless: boolean
 }
 
 /** Ranges that a volume names as lost: what it holds says the same in full. */
@@ -27,14 +28,15 @@ export const stateOf = ({ status, error }: Outcome): string =>
 
 /** Says what became of all that came, and which object is the image: readers open any of several. */
 export function conclude(volume: VolumeWriter, conclusion: Conclusion): void {
-  const { outcome, images, started, whole, appended } = conclusion
+  const { outcome, images, started, whole, appended, timeless } = conclusion
   const { graph } = volume
   const [image] = images.toSorted((a, b) => a.rank - b.rank)
   const named = appended && [...graph.subjects()].some((subject) => graph.isA(subject, aff4('Image')))
   if (image && !named) graph.add(image.urn, RDF_TYPE, iri(aff4('Image')))
   if (graph.value(whole, pmem('status')) === undefined) graph.add(whole, pmem('status'), text(outcome.status))
   if (outcome.status !== 'complete') graph.add(whole, pmem('incomplete'), text(stateOf(outcome)))
-  const times = freshUrn()
+  if (timeless) return
+  const times = volume.freshUrn()
   volume.declare(times, 'TimeStamps')
   graph.add(times, aff4('operation'), text('CAPTURE'))
   graph.add(times, aff4('timeSource'), text('SINK'))

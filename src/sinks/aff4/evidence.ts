@@ -5,7 +5,6 @@ import type { ImageStreamWriter } from '../../formats/aff4/image-stream-writer.j
 import { aff4, type DigestName, iri, pmem, text } from '../../formats/aff4/lexicon.js'
 import { MAP_ENTRY_SIZE } from '../../formats/aff4/map.js'
 import type { MapWriter } from '../../formats/aff4/map-writer.js'
-import { freshUrn } from '../../formats/aff4/names.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
 import type { Bytes } from '../../formats/byte-source.js'
 import { formatAddress, parseAddress } from '../../frames/address.js'
@@ -50,7 +49,7 @@ export function openEvidence(
   flushed: () => void,
   file?: string,
 ): Evidence {
-  const urn = file ?? freshUrn()
+  const urn = file ?? volume.freshUrn()
   const map = volume.map(file === undefined ? { image: urn } : { urn })
   const announced = announcedRuns(body) ?? []
   const size = body.size === undefined ? 0n : parseAddress(body.size)

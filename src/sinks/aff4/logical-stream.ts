@@ -1,7 +1,6 @@
 import { EXIT, ToolError } from '../../cli/exit.js'
 import { aff4, digestLiteral, iri, long, pmem, RDF_TYPE, text } from '../../formats/aff4/lexicon.js'
 import { logicalUrn } from '../../formats/aff4/logical-names.js'
-import { freshUrn } from '../../formats/aff4/names.js'
 import { createGraph, type Statement } from '../../formats/aff4/turtle.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
 import { min } from '../../formats/min-max.js'
@@ -173,7 +172,7 @@ export function openLogicalStream(context: LogicalContext, body: StreamBody): St
       keepRoom(graph.turtleBytes)
     },
     note(frame) {
-      addNote({ graph }, urn, frame)
+      addNote({ graph, freshUrn: volume.freshUrn }, urn, frame)
       keepRoom(graph.turtleBytes)
     },
     digest(given) {
@@ -201,8 +200,8 @@ const TYPES: Record<StreamBody['kind'], readonly string[]> = {
 /** By its path, unless something else is called that: two sources may have a file of one name. */
 function nameFor(volume: VolumeWriter, path: string): string {
   const named = logicalUrn(path, volume.urn)
-  if (named === undefined) return freshUrn()
-  return [named, `${named}/map`, `${named}/idx`].some((urn) => volume.has(urn)) ? freshUrn() : named
+  if (named === undefined) return volume.freshUrn()
+  return [named, `${named}/map`, `${named}/idx`].some((urn) => volume.has(urn)) ? volume.freshUrn() : named
 }
 
 /** The pieces of a frame between borders of blocks; chunks that lie across one are decoded. */

@@ -10,19 +10,21 @@ import {
   STRUCTURAL,
   text,
 } from '../../formats/aff4/lexicon.js'
-import { freshUrn } from '../../formats/aff4/names.js'
 import { parseTurtle, type Statement } from '../../formats/aff4/turtle.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
 import type { DigestBody, MetaFrame, NoteFrame, StartBody } from '../../frames/frame.js'
 
-/** Who handled the bytes, when: the program chain of a transmission. */
-export function describeTransmission(volume: VolumeWriter, start: StartBody): string {
-  const urn = freshUrn()
+/**
+ * Who handled the bytes, when: the program chain of a transmission.
+ * @param timeless leaves out what differs from one run to the next: host, time, and arguments, which are paths there
+ */
+export function describeTransmission(volume: VolumeWriter, start: StartBody, timeless: boolean): string {
+  const urn = volume.freshUrn()
   const { graph } = volume
   volume.declare(urn)
   graph.add(urn, RDF_TYPE, iri(pmem('Transmission')))
-  if (start.host !== undefined) graph.add(urn, pmem('host'), text(start.host))
-  if (start.started !== undefined && !Number.isNaN(Date.parse(start.started)))
+  if (start.host !== undefined && !timeless) graph.add(urn, pmem('host'), text(start.host))
+  if (start.started !== undefined && !timeless && !Number.isNaN(Date.parse(start.started)))
     graph.add(urn, aff4('startTime'), dateTime(new Date(start.started)))
   for (const [position, program] of start.programs.entries()) {
     const link = `${urn}/program/${position}`
@@ -31,7 +33,7 @@ export function describeTransmission(volume: VolumeWriter, start: StartBody): st
     graph.add(link, pmem('position'), int(position))
     graph.add(link, pmem('name'), text(program.name))
     graph.add(link, pmem('version'), text(program.version))
-    graph.add(link, pmem('arguments'), text(JSON.stringify(program.arguments)))
+    if (!timeless) graph.add(link, pmem('arguments'), text(JSON.stringify(program.arguments)))
   }
   return urn
 }
@@ -60,7 +62,11 @@ export function addDigests(
 }
 
 /** A message that came in the pipe, about a stream or the whole. */
-export function addNote({ graph }: Pick<VolumeWriter, 'graph'>, target: string, { body }: NoteFrame): void {
+export function addNote(
+  { graph, freshUrn }: Pick<VolumeWriter, 'graph' | 'freshUrn'>,
+  target: string,
+  { body }: NoteFrame,
+): void {
   const urn = freshUrn()
   graph.add(urn, RDF_TYPE, iri(pmem('Note')))
   graph.add(urn, aff4('target'), iri(target))

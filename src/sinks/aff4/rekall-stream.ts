@@ -3,7 +3,7 @@ import { DEFAULT_CHUNK_SIZE, LARGEST_CHUNK_SIZE } from '../../formats/aff4/image
 import type { ImageStreamWriter } from '../../formats/aff4/image-stream-writer.js'
 import { aff4, iri, pmem, RDF_TYPE, text } from '../../formats/aff4/lexicon.js'
 import type { MapWriter } from '../../formats/aff4/map-writer.js'
-import { freshUrn, pathUrn } from '../../formats/aff4/names.js'
+import { pathUrn } from '../../formats/aff4/names.js'
 import { fillSymbolic, type SymbolicContent } from '../../formats/aff4/symbolic.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
 import type { Bytes } from '../../formats/byte-source.js'
@@ -107,7 +107,7 @@ export function openRekallStream(context: StreamContext, body: StreamBody): Stor
 
 function nameFor(volume: VolumeWriter, { name }: StreamBody): string {
   const named = pathUrn(name, volume.urn)
-  return named === undefined || volume.has(named) || volume.has(`${named}/map`) ? freshUrn() : named
+  return named === undefined || volume.has(named) || volume.has(`${named}/map`) ? volume.freshUrn() : named
 }
 
 /** Where the bytes of a stream go. */

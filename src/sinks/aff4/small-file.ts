@@ -1,4 +1,4 @@
-import { freshUrn, pathUrn } from '../../formats/aff4/names.js'
+import { pathUrn } from '../../formats/aff4/names.js'
 import { fillSymbolic } from '../../formats/aff4/symbolic.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
 import type { Bytes } from '../../formats/byte-source.js'
@@ -45,7 +45,7 @@ export function openSmallFile(volume: VolumeWriter, body: StreamBody, urn?: stri
 
   function byPath(): string {
     const named = pathUrn(body.name, volume.urn)
-    return named && !volume.has(named) ? named : freshUrn()
+    return named && !volume.has(named) ? named : volume.freshUrn()
   }
 
   return {

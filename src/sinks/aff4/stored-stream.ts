@@ -1,7 +1,6 @@
 import { EXIT, ToolError } from '../../cli/exit.js'
 import type { Run } from '../../formats/address-space.js'
 import { aff4, type DigestName, iri, long, pmem, RDF_TYPE, text } from '../../formats/aff4/lexicon.js'
-import { freshUrn } from '../../formats/aff4/names.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
 import { formatAddress } from '../../frames/address.js'
 import type {
@@ -156,7 +155,7 @@ export function openStoredStream(context: StreamContext, body: StreamBody): Stor
       describe(urn, urn)
       conclude(urn, urn, state)
     } else {
-      const urn = freshUrn()
+      const urn = volume.freshUrn()
       volume.declare(urn)
       graph.add(urn, RDF_TYPE, iri(body.kind === 'folder' ? aff4('Folder') : pmem('SymbolicLink')))
       describe(urn, urn)

@@ -49,6 +49,8 @@ export interface VolumePlace {
   readonly onto: boolean
   /** The volume will be encrypted, which only a new one can be. */
   readonly encrypt: boolean
+  /** It takes its name from its content, which only a new file can. */
+  readonly deterministic: boolean
   readonly kind: VolumeKind
 }
 
@@ -58,8 +60,10 @@ export interface VolumePlace {
  */
 export async function openVolumeOutput(
   target: string,
-  { replace, onto, encrypt, kind }: VolumePlace,
+  { replace, onto, encrypt, deterministic, kind }: VolumePlace,
 ): Promise<VolumeOutput> {
+  if (deterministic && encrypt) throw new ToolError(EXIT.usage, '--deterministic does not go with --encrypt')
+  if (deterministic && onto) throw new ToolError(EXIT.usage, '--deterministic does not go with --onto')
   if (onto && encrypt) throw new ToolError(EXIT.usage, '--onto does not go with --encrypt')
   if (replace && onto) throw new ToolError(EXIT.usage, '--onto keeps what -t would replace')
   const isFile = target !== '-' && stateOf(target)?.isFile()
@@ -67,12 +71,21 @@ export async function openVolumeOutput(
     throw new ToolError(EXIT.cannotCreate, `${target}: file exists`, {
       hint: 'only a new volume can be encrypted; -t replaces it',
     })
+  if (isFile && !replace && deterministic)
+    throw new ToolError(EXIT.cannotCreate, `${target}: file exists`, {
+      hint: 'only a new volume can be --deterministic; -t replaces it',
+    })
   if (isFile && !replace) return openAppend(target, onto, kind)
   if (onto)
     throw new ToolError(EXIT.noInput, `${target}: no file to put a volume behind`, {
       hint: 'without --onto a new volume is made',
     })
-  return openNew(target, replace, kind)
+  const place = openNew(target, replace, kind)
+  if (deterministic && !place.output.seekable)
+    throw new ToolError(EXIT.usage, `${target}: no regular file, as --deterministic needs one`, {
+      hint: 'a volume begins with its name, which follows from all that it holds',
+    })
+  return place
 }
 
 function openNew(target: string, replace: boolean, kind: VolumeKind): VolumeOutput {

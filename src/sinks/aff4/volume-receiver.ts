@@ -28,6 +28,8 @@ export function volumeReceiver(
   const sink = watchSink(output)
   const blockHashes = options.flag('block-hashes') ? (['sha256'] as const) : []
   const logical = options.flag('logical')
+  const timeless = options.flag('deterministic')
+  const tool = `pmem ${VERSION}`
   const blocks = createStoredBlocks()
   const images: StoredImage[] = []
   let volume: VolumeWriter | undefined
@@ -46,7 +48,7 @@ export function volumeReceiver(
 
   async function begin(): Promise<VolumeWriter> {
     if (volume) return volume
-    const about = { tool: `pmem ${VERSION}` }
+    const about = timeless ? { tool, rewrite: output.writeAt } : { tool }
     volume = await (seal ? createEncryptedVolume(sink, about, seal) : target.begin(sink, about))
     for (const frame of waiting) take(volume, frame)
     waiting = []
@@ -56,7 +58,7 @@ export function volumeReceiver(
   function take(into: VolumeWriter, frame: StartFrame | MetaFrame | NoteFrame): void {
     if (frame.type === 'start') {
       started ??= new Date(frame.body.started ?? Date.now())
-      transmission = describeTransmission(into, frame.body)
+      transmission = describeTransmission(into, frame.body, timeless)
     } else if (frame.type === 'note') addNote(into, into.urn, frame)
     else addFacts(into, into.urn, frame, warn)
     keepRoom()
@@ -102,7 +104,7 @@ export function volumeReceiver(
     sink.release()
     if (sink.failed && !output.seekable) return failure
     if (sink.failed) await salvage(into, outcome)
-    conclude(into, { outcome, images, started, whole: whole(into), appended: target.appends })
+    conclude(into, { outcome, images, started, whole: whole(into), appended: target.appends, timeless })
     await into.finish()
     return failure
   }

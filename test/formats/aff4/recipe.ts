@@ -4,7 +4,6 @@ import { compress } from '../../../src/codecs/codec.js'
 import type { WritableCodec } from '../../../src/codecs/codec-error.js'
 import { aff4, iri, RDF_TYPE } from '../../../src/formats/aff4/lexicon.js'
 import type { MapWriter } from '../../../src/formats/aff4/map-writer.js'
-import { freshUrn } from '../../../src/formats/aff4/names.js'
 import { fillSymbolic, type SymbolicContent } from '../../../src/formats/aff4/symbolic.js'
 import { createVolume, type VolumeWriter } from '../../../src/formats/aff4/writer.js'
 import type { ByteSink } from '../../../src/formats/byte-source.js'
@@ -99,7 +98,7 @@ export async function writeRecipe(
   begin: () => Promise<VolumeWriter> = () => createVolume(sink, { tool: 'test' }),
 ): Promise<Written> {
   const volume = await begin()
-  const image = freshUrn()
+  const image = volume.freshUrn()
   volume.graph.add(image, RDF_TYPE, iri(aff4('MemoryImage')), iri(aff4('Image')))
   const map = volume.map({ image })
   const written = { volume, image, map }

@@ -1,6 +1,7 @@
 import { asBuffer } from '../../../codecs/views.js'
 import { isZero } from '../../../codecs/zero.js'
 import type { ByteSource, Bytes } from '../../byte-source.js'
+import { textWithName, UNNAMED } from '../content-name.js'
 import { type Dialect, dialectOf, PMEM2015, STANDARD } from '../dialect.js'
 import { aff4, DIGESTS, type DigestName, text } from '../lexicon.js'
 import { CONTAINER_DESCRIPTION, decodeName, freshUrn, INFORMATION_TURTLE, VERSION_TXT } from '../names.js'
@@ -85,21 +86,23 @@ export async function catalogue(source: ByteSource, members: readonly FoundMembe
   const label = best.get(VERSION_TXT)
   const version = label ? await textOf(source, label, LARGEST_LABEL) : ''
   const minor = /^minor=([12])\s*$/m.exec(version)?.[1]
+  const description = best.get(CONTAINER_DESCRIPTION)
+  const told =
+    description?.state === 'whole'
+      ? (await textOf(source, description, LARGEST_LABEL)).replace(/[\0\s]+$/, '')
+      : ''
+  const hasName = told !== '' && told !== UNNAMED
+  const name = hasName ? told : freshUrn()
   const {
     graph: written,
     base,
     end,
     ...read
-  } = await readGraph(source, members, /^tool=pyaff4/m.test(version))
+  } = await readGraph(source, members, name, /^tool=pyaff4/m.test(version))
+  const urn = hasName ? told : (base ?? name)
   const dialect =
     read.described === 'not at all' ? await dialectOfIndexes(source, members) : dialectOf(written.statements)
   const graph = translateGraph(written, dialect)
-  const description = best.get(CONTAINER_DESCRIPTION)
-  const urn =
-    (description?.state === 'whole' &&
-      (await textOf(source, description, LARGEST_LABEL)).replace(/[\0\s]+$/, '')) ||
-    base ||
-    freshUrn()
 
   const streams = new Map<string, OpenStream>()
   const maps = new Map<string, OpenMap>()
@@ -166,10 +169,14 @@ export async function catalogue(source: ByteSource, members: readonly FoundMembe
 /** Whether anything is said of an object. */
 const isDescribed = (graph: Graph, object: string) => [...graph.predicates(object)].length > 0
 
-/** The last turtle that is whole, and what was written down since; else whatever there is of one. */
+/**
+ * The last turtle that is whole, and what was written down since; else whatever there is of one.
+ * @param name of the volume, where it had none yet
+ */
 async function readGraph(
   source: ByteSource,
   members: readonly FoundMember[],
+  name: string,
   python: boolean,
 ): Promise<{
   graph: Graph
@@ -190,7 +197,8 @@ async function readGraph(
   )
   let base: string | undefined
   const take = (turtle: string): boolean => {
-    base ??= /@(?:base|prefix\s*:)\s*<(aff4:\/\/[^>]*)>/.exec(turtle)?.[1]?.replace(/\/$/, '')
+    const named = textWithName(turtle, name)
+    base ??= /@(?:base|prefix\s*:)\s*<(aff4:\/\/[^>]*)>/.exec(named)?.[1]?.replace(/\/$/, '')
     // Statements before the one that is damaged have been taken by then.
     const reader = createTurtleReader(base, ({ subject, predicate, object }) => {
       const name =
@@ -198,7 +206,7 @@ async function readGraph(
       graph.add(subject, predicate, name === undefined ? object : text(name))
     })
     try {
-      reader.write(turtle)
+      reader.write(named)
       reader.end()
       return true
     } catch {

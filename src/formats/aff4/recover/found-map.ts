@@ -1,6 +1,7 @@
 import { asDataView } from '../../../codecs/views.js'
 import type { ByteSource } from '../../byte-source.js'
 import { clipLength } from '../../clip-length.js'
+import { textWithName } from '../content-name.js'
 import {
   decodeIdx,
   MAP_ENTRY_SIZE,
@@ -32,18 +33,20 @@ const BLOCK = MAP_ENTRY_SIZE << 15
 
 /**
  * @param targetFirst entries are those of the suite of 2015
+ * @param urn of the volume
  * @returns undefined when nothing is known
  */
 export async function restoreMap(
   source: ByteSource,
   map: FoundMap,
   targetFirst: boolean,
+  urn: string,
 ): Promise<RestoredMap | undefined> {
   const { points, idx } = map
   const finished = points?.state === 'whole' && idx?.state === 'whole'
   const members = finished
-    ? { points: [points], targets: await readIdx(source, idx) }
-    : await checkpointsOf(source, map)
+    ? { points: [points], targets: await readIdx(source, idx, urn) }
+    : await checkpointsOf(source, map, urn)
   if (members.points.length === 0) return undefined
   const read = targetFirst ? readMapEntry2015 : readMapEntry
   const entries = createMapEntries()
@@ -74,6 +77,7 @@ export async function restoreMap(
 async function checkpointsOf(
   source: ByteSource,
   { checkpoints }: FoundMap,
+  urn: string,
 ): Promise<{ points: FoundMember[]; targets: string[] }> {
   const points: FoundMember[] = []
   const targets: string[] = []
@@ -82,7 +86,7 @@ async function checkpointsOf(
     // Lines count on from one piece to the next: behind one that is lost no number means anything.
     numbered &&=
       number === points.length && checkpoint.idx?.state !== 'damaged' && checkpoint.idx?.state !== 'cut'
-    if (numbered && checkpoint.idx) targets.push(...(await readIdx(source, checkpoint.idx)))
+    if (numbered && checkpoint.idx) targets.push(...(await readIdx(source, checkpoint.idx, urn)))
     if (checkpoint.points?.state === 'whole') points.push(checkpoint.points)
     else numbered = false
   }
@@ -95,7 +99,7 @@ function standardTarget(target: string): string {
   return content === undefined ? target : symbolicUrn(content)
 }
 
-async function readIdx(source: ByteSource, idx: FoundMember): Promise<string[]> {
+async function readIdx(source: ByteSource, idx: FoundMember, urn: string): Promise<string[]> {
   const bytes = await contentOf(source, idx, LARGEST_IDX)
-  return bytes ? decodeIdx(bytes) : []
+  return bytes ? decodeIdx(bytes).map((target) => textWithName(target, urn)) : []
 }

@@ -33,7 +33,7 @@ export async function recoverMap(job: Job, urn: string): Promise<void> {
   const restored =
     size === 0n
       ? NOTHING_MAPPED
-      : known && (await restoreMap(source, known, found.dialect.mapEntry === 'target-first'))
+      : known && (await restoreMap(source, known, found.dialect.mapEntry === 'target-first', found.urn))
   const places = restored ? await placeEntries(job, map, restored) : await placeOneToOne(job, map, urn)
   const remarks: string[] = []
   if (!restored) {

@@ -18,7 +18,7 @@ export interface NewMember {
   readonly listed?: boolean
 }
 
-/** A ZIP file that is written front to back: offsets are counted, nothing is patched. */
+/** A ZIP file that is written front to back: offsets are counted, and nothing is patched but by `replace`. */
 export interface ZipWriter {
   /** End of the last member that was written whole. After a failed write what follows may be cut off. */
   readonly intact: bigint
@@ -34,6 +34,15 @@ export interface ZipWriter {
   /** Waits until nothing is under way any more; after a failure, writing goes on behind `intact`. */
   recover(): Promise<void>
   /**
+   * Writes the content of a stored member anew: as many bytes as it has.
+   * @param rewrite writes where the sink has written before
+   */
+  replace(
+    name: string,
+    content: Bytes,
+    rewrite: (offset: bigint, bytes: Bytes) => Promise<void>,
+  ): Promise<void>
+  /**
    * Writes the directory and the end records.
    * @param multiple a power of two, of which the size of the file is a multiple: what is missing stands before the
    * directory
@@ -45,8 +54,15 @@ export interface ZipWriter {
 export const memberOverhead = (name: string): number =>
   LOCAL_HEADER_SIZE + Buffer.byteLength(name, 'utf8') + 20 + entryBytes(name)
 
-/** @param old the directory of a ZIP file that the sink goes on behind: the new one begins with its entries */
-export function createZipWriter(sink: ByteSink, old?: OldDirectory): ZipWriter {
+/**
+ * @param old the directory of a ZIP file that the sink goes on behind: the new one begins with its entries
+ * @param seen told of each member, in the order in which they are written
+ */
+export function createZipWriter(
+  sink: ByteSink,
+  old?: OldDirectory,
+  seen: (member: NewMember) => void = () => {},
+): ZipWriter {
   const entries: DirectoryEntry[] = []
   const names = new Set<string>(old?.names)
   const { shift = 0n, pieces: oldPieces = [] } = old ?? {}
@@ -95,7 +111,9 @@ export function createZipWriter(sink: ByteSink, old?: OldDirectory): ZipWriter {
     },
     has: (name) => names.has(name),
     write(...members) {
-      for (const { name, listed } of members) {
+      for (const member of members) {
+        seen(member)
+        const { name, listed } = member
         if (listed === false) continue
         names.add(name)
         finishBytes += entryBytes(name)
@@ -106,6 +124,13 @@ export function createZipWriter(sink: ByteSink, old?: OldDirectory): ZipWriter {
       await last.catch(() => {})
       last = Promise.resolve()
     },
+    replace: (name, content, rewrite) =>
+      inTurn(async () => {
+        const at = entries.findIndex((entry) => entry.name === name)
+        const entry = { ...entries[at]!, crc: crcOf([content]) }
+        await rewrite(entry.headerOffset + shift, Buffer.concat([encodeLocalHeader(entry), content]))
+        entries[at] = entry
+      }),
     finish: (comment, multiple = 1) =>
       inTurn(async () => {
         const directory = [...oldPieces, Buffer.concat(entries.map(encodeEntry))]
