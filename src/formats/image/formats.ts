@@ -3,12 +3,20 @@ import { dumpBits } from '../crash-dump/header.js'
 import { isElfCore } from '../elf/core-reader.js'
 import { isFlat } from '../flat/records.js'
 import { isKdump } from '../kdump/dump-header.js'
+import { isOldXenCore, isXenCore } from '../xen/xen-core.js'
 import type { ImageFormat } from './image.js'
 
 /**
  * The formats in the order in which they are tried. Readers are loaded when they are needed.
  */
 export const FORMATS: readonly ImageFormat[] = [
+  {
+    name: 'xen',
+    title: 'dump of Xen',
+    holdsMemory: true,
+    recognises: (head) => isXenCore(head) || isOldXenCore(head),
+    open: async (source) => (await import('../xen/xen-image.js')).openXenImage(source),
+  },
   {
     name: 'elf',
     title: 'ELF core',
