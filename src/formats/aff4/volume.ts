@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib'
 import { asBuffer } from '../../codecs/views.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
+import { hintFor, UNZIP } from '../recognise.js'
 import type { Container, Member } from './container.js'
 import { type Dialect, dialectOf, STANDARD, translate, translateOnMap } from './dialect.js'
 import { aff4, text } from './lexicon.js'
@@ -85,8 +86,8 @@ async function readVolume(container: Container): Promise<Volume> {
     const member = members.get(name)
     return member ? decodeText(await container.read(member, LARGEST_LABEL)) : ''
   }
-  const refuse = (why: string): never => {
-    throw new FormatError(why)
+  const refuse = (why: string, hint?: string): never => {
+    throw new FormatError(why, undefined, hint)
   }
 
   const label = trimmed(comment)
@@ -95,7 +96,10 @@ async function readVolume(container: Container): Promise<Volume> {
     warnings.push(
       `the zip comment says ${label.slice(0, LONGEST_SHOWN)}, ${CONTAINER_DESCRIPTION} ${described}`,
     )
-  const urn = described || label || refuse('not an AFF4 volume: nothing in it says its URN')
+  const urn =
+    described ||
+    label ||
+    refuse('not an AFF4 volume: nothing in it says its URN', hintFor(UNZIP, container.name))
   const version = parseVersion(await load(VERSION_TXT))
   if (version && version.major > 2) refuse(`AFF4 version ${version.major}.${version.minor} is not known`)
   if (version && !KNOWN_VERSIONS.has(`${version.major}.${version.minor}`))

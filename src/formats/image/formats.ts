@@ -78,6 +78,14 @@ export const FORMATS: readonly ImageFormat[] = [
       (await import('../vmware/vmware-image.js')).openVmwareImage(source, surroundings),
   },
   {
+    name: 'snappy',
+    title: 'snappy',
+    holdsMemory: false,
+    recognises: (head) => hasMagic(head, '\xff\x06\x00\x00sNaPpY'),
+    open: async (source, surroundings) =>
+      (await import('../avml/snappy-image.js')).openSnappyImage(source, surroundings),
+  },
+  {
     name: 'raw',
     title: 'raw image',
     holdsMemory: false,

@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { ByteSource } from '../byte-source.js'
 import { openFileIfThere } from '../file-source.js'
 import { FormatError } from '../format-error.js'
-import { recognisePackage, TELLING_SIZE } from '../recognise.js'
+import { hintFor, recognisePackage, TELLING_SIZE } from '../recognise.js'
 import { FORMATS } from './formats.js'
 import type { Image, ImageFormat, Surroundings } from './image.js'
 import { withMapBeside } from './image-map.js'
@@ -67,7 +67,8 @@ export async function detect(source: ByteSource, surroundings?: Surroundings): P
   for (const format of FORMATS) {
     if (format.name === 'raw') {
       const other = recognisePackage(head)
-      if (other) throw new FormatError(`${source.name}: is ${other.what}`, undefined, other.hint)
+      const hint = other?.hint === undefined ? undefined : hintFor(other.hint, source.name)
+      if (other) throw new FormatError(`${source.name}: is ${other.what}`, undefined, hint)
     }
     if (await format.recognises(head, source, surroundings)) return format
   }
