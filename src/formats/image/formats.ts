@@ -3,6 +3,7 @@ import { dumpBits } from '../crash-dump/header.js'
 import { isElfCore } from '../elf/core-reader.js'
 import { isFlat } from '../flat/records.js'
 import { isKdump } from '../kdump/dump-header.js'
+import { machCoreEncoding } from '../mach-o/core-file.js'
 import { isOldXenCore, isXenCore } from '../xen/xen-core.js'
 import type { ImageFormat } from './image.js'
 
@@ -23,6 +24,13 @@ export const FORMATS: readonly ImageFormat[] = [
     holdsMemory: true,
     recognises: (head) => head.length >= 18 && isElfCore(head),
     open: async (source) => (await import('../elf/elf-image.js')).openElfImage(source),
+  },
+  {
+    name: 'mach-o',
+    title: 'Mach-O core',
+    holdsMemory: true,
+    recognises: (head) => machCoreEncoding(head) !== undefined,
+    open: async (source) => (await import('../mach-o/mach-o-image.js')).openMachCore(source),
   },
   {
     name: 'crashdump',
