@@ -77,6 +77,13 @@ export const FORMATS: readonly ImageFormat[] = [
     open: async (source) => (await import('../hpak/hpak-image.js')).openHpakImage(source),
   },
   {
+    name: 'qemu',
+    title: 'QEMU migration stream',
+    holdsMemory: true,
+    recognises: (head) => hasMagic(head, 'QEVM') || hasMagic(head, 'LibvirtQemud'),
+    open: async (source) => (await import('../qemu-savevm/savevm-image.js')).openSavevmImage(source),
+  },
+  {
     name: 'vmware',
     title: 'VMware memory',
     holdsMemory: false,
