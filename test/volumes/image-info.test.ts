@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { truncateSync, writeFileSync } from 'node:fs'
+import { statSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import test from 'ava'
 import type { Frame } from '../../src/frames/frame.js'
@@ -31,7 +31,7 @@ test('a core tells its ranges and what it knows of the machine', async (t) => {
   const core = await write('elf-sink', path.join(await scratch(t), 'memory.core'))
   const { status, text } = await info(core)
   t.is(status, 0)
-  t.regex(text, /^.*memory\.core\n {2}format +ELF core, 64 bit\n {2}category +memory:physical\n/)
+  t.regex(text, /^.*memory\.core\n {2}format +ELF core, 64 bit.*\n {2}category +memory:physical\n/)
   t.regex(
     text,
     /^ {2}size +0x8000, 32\.0 KiB\n {2}present +12288 bytes, 12\.0 KiB\n {2}unreadable +8192 bytes/m,
@@ -67,9 +67,9 @@ test('a volume and a core of the same stream tell the same facts and ranges', as
   const [first] = ofVolume!.streams as Record<string, unknown>[]
   t.is(first!.name, 'PhysicalMemory')
   t.deepEqual(first!.ranges, ofCore!.ranges)
-  const { machine: _, ...facts } = ofCore!.facts as Record<string, string>
+  const facts = first!.facts as Record<string, string>
   t.like(facts, { system: 'Linux', kernelRelease: '6.1.0-test', physBase: '-4096', processors: '2' })
-  t.deepEqual(first!.facts, facts)
+  t.like(ofCore!.facts as Record<string, string>, facts)
   t.deepEqual(ofVolume!.writtenBy, ['test-source 1', 'aff4-sink 0.1.0'])
 })
 
@@ -106,14 +106,14 @@ test('many ranges are counted, and shown with --all', async (t) => {
 test('what is incomplete, no image or not there has its exit status, and the others are told all the same', async (t) => {
   const folder = await scratch(t)
   const core = await write('elf-sink', path.join(folder, 'memory.core'))
-  truncateSync(core, 0x3000)
+  truncateSync(core, statSync(core).size - 0x2800)
   const cut = await info(core)
   t.is(cut.status, 2)
   t.regex(cut.text, /unknown$/m)
   await runTool('elf-sink', [path.join(folder, 'stump.core')], WHOLE.subarray(0, -300))
   const stump = await info(path.join(folder, 'stump.partial.core'))
   t.is(stump.status, 2)
-  t.regex(stump.text, /^ {2}incomplete +its writer did not finish it$/m)
+  t.regex(stump.text, /^ {2}incomplete +its input was truncated/m)
   const zip = path.join(folder, 'packed')
   writeFileSync(zip, '\x1f\x8b\x08', 'latin1')
   const both = await info(zip, core)

@@ -77,6 +77,6 @@ test('a file that is no image is a mismatch, and a stump is not called whole', a
   const { status, lines } = await verify(packed, path.join(folder, 'memory.partial.core'))
   t.is(status, 1)
   t.regex(lines[0]!, /^mismatched +image +\S+packed: is a gzip file$/)
-  t.regex(lines[1]!, /^unchecked +incomplete +\S+: its writer did not finish it$/)
+  t.regex(lines[1]!, /^unchecked +incomplete +\S+: its input was truncated/)
   t.is((await verify(path.join(folder, 'none'))).status, 66)
 })
