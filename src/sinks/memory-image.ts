@@ -39,10 +39,10 @@ export interface ImageWriter {
   /** It has filled up units, pages for instance, of which only a part came: the map tells which part. */
   readonly padded?: boolean
   /**
-   * Compares what the stream says of its content, such as digests, with what came, once all of it did.
-   * @returns what does not hold: the image is a stump then
+   * The stream is over, and whole: writes what is held back, and compares what the stream says of its content.
+   * @throws what makes a stump of it: `finish` labels it
    */
-  verify?(evidence: Evidence): string | undefined
+  close?(evidence: Evidence): Promise<void>
   /**
    * Waits until all is written, and completes the image: for what came, and labelled as a stump unless `complete`.
    * @param ranges what came, ascending
@@ -57,8 +57,8 @@ export type Target = Pick<Output, 'name' | 'path' | 'seekable' | 'finish'>
 export interface MemoryFormat<T extends Target = Output> {
   /** The name of the tool. */
   readonly tool: string
-  /** The facts that it has a place for. */
-  readonly holds: readonly FactName[]
+  /** The facts that it has a place for, of some streams more than of others. */
+  readonly holds: readonly FactName[] | ((evidence: Evidence) => readonly FactName[])
   /**
    * Begins an image.
    * @param announced the ranges that will come, ascending; undefined where the stream does not tell ahead
@@ -105,7 +105,8 @@ function memoryImage<T extends Target>(
 
   async function begin(body: StreamBody): Promise<ImageWriter> {
     if (image) return image
-    const lost = factEntries(gathered.facts).filter(([name]) => !format.holds.includes(name))
+    const holds = typeof format.holds === 'function' ? format.holds(evidenceOf(body)) : format.holds
+    const lost = factEntries(gathered.facts).filter(([name]) => !holds.includes(name))
     if (lost.length > 0) {
       const names = lost.map(([name]) => FACTS[name].title).join(', ')
       log.info(`hint: ${output.name} has no place for: ${names}; aff4-sink keeps all`)
@@ -148,16 +149,16 @@ function memoryImage<T extends Target>(
           return image?.release()
         },
         async close(frame) {
-          await begin(body)
-          closed = frame.body.status === 'complete'
+          const image = await begin(body)
+          if (frame.body.status !== 'complete') return
+          await image.close?.(evidenceOf(body))
+          closed = true
         },
       }
     },
     async finish(outcome) {
       if (!stream) refuseNone(outcome)
       if (stream && image) {
-        const wrong = outcome.status === 'complete' && closed ? image.verify?.(evidenceOf(stream)) : undefined
-        if (wrong !== undefined) Object.assign(outcome, { status: 'failed', error: wrong })
         const complete = outcome.status === 'complete'
         const ranges = mergeRuns(coverage.blocks())
         const kept = await image.finish(evidenceOf(stream, outcome), ranges, complete && closed)

@@ -17,6 +17,7 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   'avml-sink': { role: 'sink', operands: 'out.avml' },
   'crashdump-sink': { role: 'sink', operands: 'out.dmp' },
   'elf-sink': { role: 'sink', operands: 'out.elf' },
+  'ewf-sink': { role: 'sink', operands: 'out.E01' },
   'file-cat': { role: 'source', operands: 'large' },
   'files-sink': { role: 'sink', operands: '-C out' },
   'image-cat': { role: 'source', operands: 'large' },
