@@ -17,13 +17,12 @@ import {
 } from '../formats/crash-dump/dump-layout.js'
 import { DUMP_TYPE, LAYOUTS, PAGE } from '../formats/crash-dump/header.js'
 import { FormatError } from '../formats/format-error.js'
-import { FACTS, type FactName } from '../formats/image/facts.js'
 import { max } from '../formats/min-max.js'
 import { announcedSize } from '../frames/streams.js'
 import { within } from './coverage.js'
 import { crashDumpPages } from './crash-dump-pages.js'
 import { refuseUnlessHeld } from './file-size.js'
-import type { Evidence, ImageWriter } from './memory-image.js'
+import { type Evidence, factTitles, type ImageWriter, tellLost } from './memory-image.js'
 
 const WAY_OUT = 'aff4-sink and elf-sink take it'
 /** Of a bitmap, so much is made at once. */
@@ -141,16 +140,12 @@ function tellWhatItLacks(
   hasHeader: boolean,
 ): void {
   if (hasHeader) return
-  const titles = (names: readonly FactName[]) => names.map((fact) => FACTS[fact].title).join(', ')
-  const unfit = unfitFacts(bits, facts)
-  if (unfit.length > 0) log.info(`hint: ${name} has no place for: ${titles(unfit)}; aff4-sink keeps all`)
+  tellLost(log, name, unfitFacts(bits, facts))
   const lacked = lackedByWinDbg(facts)
   if (facts.system !== undefined && facts.system !== 'Windows')
-    log.info(
-      `hint: ${name}: no debugger of Windows opens a dump of ${facts.system}; elf-sink writes for others`,
-    )
+    log.warn(`${name}: no debugger of Windows opens a dump of ${facts.system}`, 'elf-sink writes for others')
   else if (lacked.length > 0)
-    log.info(`hint: ${name}: WinDbg needs what is not known: ${titles(lacked)}; Volatility reads it without`)
+    log.warn(`${name}: WinDbg needs what is not known: ${factTitles(lacked)}`, 'Volatility reads it without')
 }
 
 /** To a pipe: the bitmap, and what is free behind it. */

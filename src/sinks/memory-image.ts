@@ -1,3 +1,4 @@
+import type { Log } from '../cli/messages.js'
 import type { Outcome, Output } from '../cli/output.js'
 import { openOutput } from '../cli/output.js'
 import type { Context } from '../cli/tool.js'
@@ -106,11 +107,12 @@ function memoryImage<T extends Target>(
   async function begin(body: StreamBody): Promise<ImageWriter> {
     if (image) return image
     const holds = typeof format.holds === 'function' ? format.holds(evidenceOf(body)) : format.holds
-    const lost = factEntries(gathered.facts).filter(([name]) => !holds.includes(name))
-    if (lost.length > 0) {
-      const names = lost.map(([name]) => FACTS[name].title).join(', ')
-      log.info(`hint: ${output.name} has no place for: ${names}; aff4-sink keeps all`)
-    }
+    const known = factEntries(gathered.facts).map(([name]) => name)
+    tellLost(
+      log,
+      output.name,
+      known.filter((name) => !holds.includes(name)),
+    )
     image = await format.begin(output, evidenceOf(body), announcedRuns(body))
     return image
   }
@@ -176,3 +178,12 @@ function memoryImage<T extends Target>(
     },
   }
 }
+
+/** Names, before the first byte, the facts that an output cannot hold. */
+export function tellLost(log: Log, output: string, lost: readonly FactName[]): void {
+  if (lost.length > 0) log.warn(`${output} has no place for: ${factTitles(lost)}`, 'aff4-sink keeps them')
+}
+
+/** For people. */
+export const factTitles = (names: readonly FactName[]): string =>
+  names.map((name) => FACTS[name].title).join(', ')
