@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { mergeRuns } from '../../../src/formats/address-space.js'
+import { START_KERNEL_MAP } from '../../../src/formats/linux/vmcoreinfo.js'
 import { onHost } from '../guest/toolkit.js'
 import { agreement, iomemRuns, patternAgreement } from './agreement.js'
 import { eachPage, openFlatImage } from './flat-image.js'
@@ -77,4 +78,20 @@ export async function readsTheSameWithOurReader(t: ExecutionContext, { folder }:
     if (Buffer.compare(theirs!, mine!) !== 0) differing++
   })
   t.is(differing, 0)
+}
+
+/** gdb reads the kernel in a core of the volume: its own data at its addresses, other memory in the map of RAM. */
+export async function showsTheKernelToGdb(t: ExecutionContext, { guest, folder }: Lab, taken: Taken) {
+  const core = join(folder, 'core')
+  await onHost('aff4-cat "$0" --stream PhysicalMemory | elf-sink -t "$1"', taken.volume, core)
+  const banner = (await guest.ok("awk '/ linux_banner$/ { print $1 }' /proc/kallsyms")).trim()
+  const version = (await guest.ok('cat /proc/version')).trim()
+  const { directMapBase, physBase } = taken.decoded.facts
+  const inMap = BigInt(`0x${banner}`) - START_KERNEL_MAP + BigInt(physBase!) + BigInt(directMapBase!)
+  const look = [`0x${banner}`, inMap].map((at) => `-ex 'x/s ${at}'`).join(' ')
+  const { stdout } = await onHost(
+    `gdb -nx -batch -ex 'set print elements 0' -ex "core-file $0" ${look}`,
+    core,
+  )
+  t.is(stdout.split(`"${version}\\n"`).length, 3, stdout)
 }

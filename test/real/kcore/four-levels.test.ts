@@ -3,7 +3,7 @@ import test from 'ava'
 import { mergeRuns } from '../../../src/formats/address-space.js'
 import { onHost } from '../guest/toolkit.js'
 import { iomemRuns } from './agreement.js'
-import { holdsWhatTheHypervisorSaw, leadsToTheKernel } from './checks.js'
+import { holdsWhatTheHypervisorSaw, leadsToTheKernel, showsTheKernelToGdb } from './checks.js'
 import { acquire, decodeMemory, type Lab, openLab, type Taken, witnessed } from './witness.js'
 
 const READ = 'pmem-read-kcore --no-collect'
@@ -24,6 +24,8 @@ test.serial('a volume taken under 4-level paging holds what the hypervisor saw',
 test.serial('the page table root and the KASLR shift lead to the kernel through four levels of tables', (t) =>
   leadsToTheKernel(t, lab, taken, 4),
 )
+
+test.serial('gdb finds the kernel in a core of the volume', (t) => showsTheKernelToGdb(t, lab, taken))
 
 test.serial('an ordinary user is told that root is needed', async (t) => {
   const { status, stderr } = await lab.guest.run(`${AS_NOBODY} ${READ} >/dev/null`)
