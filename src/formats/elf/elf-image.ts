@@ -9,7 +9,7 @@ import { isQemuNote } from './qemu-note.js'
 import { FLAG_INCOMPLETE } from './structs.js'
 import { decodeVirtualBoxNote } from './virtualbox-note.js'
 import { readWinpmemMetadata } from './winpmem-metadata.js'
-import { writerOf } from './writers.js'
+import { isKcore, writerOf } from './writers.js'
 
 const PAGE = 4096
 const GIB = 1n << 30n
@@ -79,6 +79,8 @@ function remarksOn(core: ElfCore, own: OwnNote | undefined): string[] {
   const remarks = why === undefined ? [] : [why]
   if (own && own.holesLeftOut > 0)
     remarks.push(`${own.holesLeftOut} more ranges are filled that its note does not list: its map does`)
+  if (isKcore(core))
+    remarks.push('pages that a kernel hides, poisoned or offline ones, read as zeros in /proc/kcore')
   if (unplaced > 0)
     remarks.push(`${unplaced} segments without a physical address (vmalloc, modules) are left out`)
   const devices = notes.some(isQemuNote) ? runs.filter(isDevice) : []
