@@ -61,6 +61,14 @@ function parseNumber(text: string, line: number): bigint {
   return value
 }
 
+/** What stands behind `#` in the lines that are nothing else. */
+export const commentsOf = (bytes: Bytes): string[] =>
+  [
+    ...asBuffer(bytes)
+      .toString('utf8')
+      .matchAll(/^#[ \t]*(.*?)[ \t\r]*$/gm),
+  ].map(([, comment]) => comment!)
+
 /**
  * Reads a map file.
  * @throws {FormatError} naming the line that is not as the format demands

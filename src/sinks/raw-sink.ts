@@ -2,6 +2,7 @@ import { EXIT, ToolError } from '../cli/exit.js'
 import { type Output, openOutput } from '../cli/output.js'
 import { showSize } from '../cli/sizes.js'
 import type { Context, Tool } from '../cli/tool.js'
+import { layoutComments } from '../formats/image/raw-map.js'
 import type { MapBlock } from '../formats/mapfile.js'
 import { max } from '../formats/min-max.js'
 import { chunkContent } from '../frames/chunk-content.js'
@@ -77,8 +78,8 @@ function rawImage({ options, log }: Context, output: Output, settings: Settings)
       const blocks = await image?.finish()
       const told =
         blocks && (!complete || settings.holes === 'skip' || blocks.some(({ status }) => status !== '+'))
-      const comments = [`Stream: ${image?.name}`]
-      if (settings.holes === 'skip') comments.push('The image is the blocks marked +, one behind the other.')
+      const layout = { joined: settings.holes === 'skip', category: image?.category }
+      const comments = [`Stream: ${image?.name}`, ...layoutComments(layout)]
       const mapName = map?.write(told ? { blocks, complete, comments } : undefined)
       if (told) {
         const where = mapName ? `${mapName} lists them` : 'they are not recorded'
@@ -93,6 +94,7 @@ function rawImage({ options, log }: Context, output: Output, settings: Settings)
 
 interface Image extends StreamReceiver {
   readonly name: string
+  readonly category: string | undefined
   /** What was written differs from what the digests of the stream are of. */
   readonly digestsEnded: boolean
   /** The map of what is in the output, once all of it is written. */
@@ -132,6 +134,7 @@ async function openImage({ body }: StreamFrame, output: Output, { holes, fill }:
 
   return {
     name: body.name,
+    category: body.category,
     data(frame) {
       refuseFar(frame)
       return covering(frame, placement.put(frame.offset, chunkContent(frame, chunkSize)))

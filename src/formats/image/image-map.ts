@@ -1,16 +1,21 @@
 import { type Run, subtractRuns } from '../address-space.js'
 import { FormatError } from '../format-error.js'
-import { decodeMapfile, type MapBlock } from '../mapfile.js'
+import { commentsOf, decodeMapfile, type MapBlock, type Mapfile } from '../mapfile.js'
 import { max, min } from '../min-max.js'
 import type { Hole, Image, Surroundings } from './image.js'
+import { applyRawMap } from './raw-map.js'
 
 /** Map files of a million blocks are this large. */
 const MOST_BYTES = 64n << 20n
 
+/** The first comment of a map that our sinks wrote: it tells of addresses. */
+const OWN = /^Mapfile\. Created by pmem /
+
 /**
  * An image with what the map file beside it tells: blocks marked `-` could not be read, `?` are no part of it or were
  * never tried; what the image has there is filling.
- * @throws {FormatError} where there is a map that cannot be read: without it filling would pass for evidence
+ * @throws {FormatError} where there is a map that cannot be read, or is none of the image: without it filling would
+ * pass for evidence
  */
 export async function withMapBeside(image: Image, { path, openFile }: Surroundings): Promise<Image> {
   const name = `${path}.map`
@@ -18,19 +23,30 @@ export async function withMapBeside(image: Image, { path, openFile }: Surroundin
   if (!file) return image
   if (file.size > MOST_BYTES) throw new FormatError(`${name}: too large for a map file`)
   const bytes = await file.read(0n, Number(file.size))
-  return applyMap(image, mapOf(name, bytes))
+  try {
+    return withMap(image, decodeMapfile(bytes), commentsOf(bytes))
+  } catch (error) {
+    const hint = 'move it away if it is no map of the image'
+    throw new FormatError(`${name}: ${(error as Error).message}`, undefined, hint)
+  }
 }
 
-function mapOf(name: string, bytes: Uint8Array): readonly MapBlock[] {
-  try {
-    return decodeMapfile(bytes).blocks
-  } catch (error) {
-    throw new FormatError(
-      `${name}: ${(error as Error).message}`,
-      undefined,
-      'move it away if it is no map of the image',
-    )
+function withMap(image: Image, map: Mapfile, comments: readonly string[]): Image {
+  const own = comments.some((comment) => OWN.test(comment))
+  if (image.format !== 'raw') {
+    if (!own) throw new FormatError('tells which bytes of the file could not be read, not which addresses')
+    const last = map.blocks.findLast(({ status }) => status === '+')
+    if (last && last.start + last.length > image.size)
+      throw new FormatError(
+        `tells of bytes up to ${last.start + last.length}, and the image ends at ${image.size}`,
+      )
   }
+  const mapped = image.format === 'raw' ? applyRawMap(image, map, comments) : applyMap(image, map.blocks)
+  if (map.status === '+') return mapped
+  const remark = 'its map says that whoever read it had not finished'
+  return own
+    ? { ...mapped, incomplete: mapped.incomplete ?? remark }
+    : { ...mapped, remarks: [...mapped.remarks, remark] }
 }
 
 /**

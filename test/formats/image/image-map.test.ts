@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs'
 import test from 'ava'
 import { openElfImage } from '../../../src/formats/elf/elf-image.js'
+import type { FormatError } from '../../../src/formats/format-error.js'
 import type { Hole, Image } from '../../../src/formats/image/image.js'
-import { applyMap } from '../../../src/formats/image/image-map.js'
-import { openRawImage } from '../../../src/formats/image/raw-image.js'
-import type { MapBlock } from '../../../src/formats/mapfile.js'
+import { applyMap, withMapBeside } from '../../../src/formats/image/image-map.js'
+import { encodeMapfile, type MapBlock } from '../../../src/formats/mapfile.js'
 import { bufferSource } from '../buffer-source.js'
+import { surroundingsOf } from './surroundings.js'
 
 /** Blocks of pages, one behind the other: `+2-1` is two that were read and one that could not be. */
 function blocksOf(text: string): MapBlock[] {
@@ -64,8 +65,31 @@ test('a gap that was never tried is no part of a memory', async (t) => {
   t.is(image.size, 0x6000n)
 })
 
-test('what lies behind a raw image is none of it', (t) => {
-  const image = applyMap(openRawImage(bufferSource(Buffer.alloc(0x2000))), blocksOf('+1-9'))
-  t.deepEqual(holesOf(image), [[1, 1, 'unreadable']])
-  t.is(image.size, 0x2000n)
+/** A map as a file beside the ELF core. */
+const openWith = async (comment: string, text: string, status: '+' | '?' = '+') => {
+  const map = encodeMapfile({ position: 0n, status, pass: 1, blocks: blocksOf(text) }, [comment])
+  return withMapBeside(await memory(), surroundingsOf('m.elf', { 'm.elf.map': map }))
+}
+const OURS = 'Mapfile. Created by pmem elf-sink 1.0'
+
+test('a map that somebody else made beside a format tells of the file, not of addresses, and is refused', async (t) => {
+  await t.throwsAsync(openWith('Mapfile. Created by GNU ddrescue version 1.27', '?1+2'), {
+    message: /^m\.elf\.map: tells which bytes of the file/,
+  })
+  t.deepEqual(runsOf(await openWith(OURS, '?1+1-1?2+1')), [
+    [1, 1],
+    [5, 1],
+  ])
+})
+
+test('a map of more than the image holds is that of another one, and is refused', async (t) => {
+  const error = await t.throwsAsync(openWith(OURS, '?1+2?2+2'), {
+    message: /up to 28672, and the image ends at 24576/,
+  })
+  t.is((error as FormatError).hint, 'move it away if it is no map of the image')
+})
+
+test('an image whose map was not finished is a stump', async (t) => {
+  t.is((await openWith(OURS, '?1+2?2+1')).incomplete, undefined)
+  t.regex((await openWith(OURS, '?1+2?2+1', '?')).incomplete ?? '', /had not finished/)
 })
