@@ -1,7 +1,7 @@
 import { FormatError } from '../format-error.js'
 import { type ForwardReader, readName } from './forward-reader.js'
 import type { Block } from './machines.js'
-import { PAGE_KIND, type PageKind, type PageLog } from './page-index.js'
+import type { Page, PageTable } from './page-table.js'
 
 /*
  * The data of a section `ram`, version 4 (migration/ram.c): items until END. Each begins with u64, an offset in a
@@ -32,7 +32,7 @@ const ELSEWHERE = FLAG.HOOK | FLAG.MULTIFD_FLUSH
 export interface RamItems {
   /** A power of two. */
   readonly pageSize: number
-  readonly log: PageLog
+  readonly pages: PageTable
   /**
    * Called before the first page.
    * @returns by their names, the numbers of the first pages of blocks whose pages are wanted
@@ -49,7 +49,7 @@ interface Known {
 }
 
 /** Reads the sections `ram` of one stream, in order. */
-export function createRamReader({ pageSize, log, announce }: RamItems) {
+export function createRamReader({ pageSize, pages, announce }: RamItems) {
   const bits = Math.log2(pageSize)
   let blocks = new Map<string, Known>()
   let current: Known | undefined
@@ -93,31 +93,31 @@ export function createRamReader({ pageSize, log, announce }: RamItems) {
       if (!current || page >= current.count)
         throw new FormatError('a page of memory that was not announced', BigInt(at))
       const { first } = current
-      const note = (kind: PageKind, value: number) => {
-        if (first !== undefined) log.add(first + page, kind, value)
+      const note = (value: Page) => {
+        if (first !== undefined) pages.set(first + page, value)
       }
       const start = reader.position
       switch (flags & ~FLAG.CONTINUE) {
         case FLAG.PAGE:
           reader.skip(pageSize)
-          note(PAGE_KIND.whole, start)
+          note({ kind: 'whole', offset: start })
           break
         case FLAG.ZERO: {
           const there = reader.need(1)
           if (there !== true) await there
-          note(PAGE_KIND.fill, reader.u8())
+          note({ kind: 'fill', byte: reader.u8() })
           break
         }
         case FLAG.COMPRESSED:
           await reader.need(4)
           reader.skip(reader.u32())
-          note(PAGE_KIND.deflated, start)
+          note({ kind: 'deflated', offset: start })
           break
         case FLAG.XBZRLE:
           await reader.need(3)
           reader.u8()
           reader.skip(reader.u16())
-          note(PAGE_KIND.lost, 0)
+          note({ kind: 'lost' })
           break
         default:
           throw new FormatError(`an item of memory with flags 0x${flags.toString(16)}`, BigInt(at))

@@ -1,10 +1,11 @@
 import { inflateSync } from 'node:zlib'
+import { settleBytes } from '../../codecs/copy-bytes.js'
 import { asBuffer } from '../../codecs/views.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { clipLength } from '../clip-length.js'
 import { FormatError } from '../format-error.js'
 import { readExactly } from '../placed-runs.js'
-import { PAGE_KIND, type PageIndex, type PageRun } from './page-index.js'
+import type { PageTable } from './page-table.js'
 
 /** Before each whole page that follows another one. */
 const ITEM_HEADER = 8
@@ -15,7 +16,7 @@ const MOST_DEFLATED = 1 << 20
  * The pages of a stream, one behind the other, as a source.
  * @param size in bytes
  */
-export function savedPages(source: ByteSource, pages: PageIndex, pageSize: number, size: bigint): ByteSource {
+export function savedPages(source: ByteSource, pages: PageTable, pageSize: number, size: bigint): ByteSource {
   const stride = ITEM_HEADER + pageSize
   /** Of reads across pages; another read that comes meanwhile makes its own. */
   let room: Buffer | undefined = Buffer.alloc(0)
@@ -26,7 +27,7 @@ export function savedPages(source: ByteSource, pages: PageIndex, pageSize: numbe
     const stored = into.length + last * ITEM_HEADER
     const what = 'a page of the memory lies'
     if (last === 0) {
-      put(await readExactly(source, BigInt(from + skip), stored, what, into), into)
+      settleBytes(into, await readExactly(source, BigInt(from + skip), stored, what, into))
       return
     }
     const own = room
@@ -51,16 +52,24 @@ export function savedPages(source: ByteSource, pages: PageIndex, pageSize: numbe
     into.set(inflate(bytes, pageSize, at).subarray(skip, skip + into.length))
   }
 
-  async function readRun(run: PageRun, address: number, into: Bytes): Promise<void> {
+  /** Reads from an address to the end of its page, or on where the next pages follow it in the file. */
+  async function readSome(address: number, into: Bytes): Promise<number> {
     const skip = address % pageSize
-    const before = Math.floor(address / pageSize) - run.page
-    if (run.kind === PAGE_KIND.fill) into.fill(run.value)
-    else if (run.kind === PAGE_KIND.whole) await readWhole(run.value + before * stride, skip, into)
-    else if (run.kind === PAGE_KIND.deflated) await readDeflated(run.value, skip, into)
-    else
-      throw new FormatError(
-        `the page at 0x${address.toString(16)} is a difference (XBZRLE), which is not read`,
-      )
+    const number = Math.floor(address / pageSize)
+    const page = pages.get(number)
+    const place = `the page at 0x${address.toString(16)}`
+    if (!page) throw new FormatError(`${place} is not in the stream`)
+    if (page.kind === 'lost') throw new FormatError(`${place} is a difference (XBZRLE), which is not read`)
+    if (page.kind === 'whole') {
+      const touched = Math.ceil((skip + into.length) / pageSize)
+      const length = Math.min(into.length, pages.inARow(number, stride, touched) * pageSize - skip)
+      await readWhole(page.offset, skip, into.subarray(0, length))
+      return length
+    }
+    const rest = into.subarray(0, pageSize - skip)
+    if (page.kind === 'fill') rest.fill(page.byte)
+    else await readDeflated(page.offset, skip, rest)
+    return rest.length
   }
 
   return {
@@ -69,22 +78,11 @@ export function savedPages(source: ByteSource, pages: PageIndex, pageSize: numbe
     async read(offset, length, into) {
       const wanted = offset < size ? clipLength(length, size - offset) : 0
       const bytes = into?.subarray(0, wanted) ?? new Uint8Array(wanted)
-      for (let done = 0; done < wanted; ) {
-        const address = Number(offset) + done
-        const run = pages.find(Math.floor(address / pageSize))
-        if (!run) throw new FormatError(`the page at 0x${address.toString(16)} is not in the stream`)
-        const here = Math.min(wanted - done, (run.page + run.count) * pageSize - address)
-        await readRun(run, address, bytes.subarray(done, done + here))
-        done += here
-      }
+      for (let done = 0; done < wanted; ) done += await readSome(Number(offset) + done, bytes.subarray(done))
       return bytes
     },
     async close() {},
   }
-}
-
-function put(bytes: Bytes, into: Bytes): void {
-  if (bytes.buffer !== into.buffer || bytes.byteOffset !== into.byteOffset) into.set(bytes)
 }
 
 function inflate(bytes: Bytes, pageSize: number, at: number): Bytes {

@@ -2,7 +2,7 @@ import type { ByteSource } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import { type ForwardReader, openForwardReader, readName, TruncatedError } from './forward-reader.js'
 import type { Block } from './machines.js'
-import { createPageLog, type PageIndex } from './page-index.js'
+import { createPageTable, type PageTable } from './page-table.js'
 import { createRamReader } from './ram-section.js'
 
 /*
@@ -50,7 +50,7 @@ export interface SavedMemory {
   /** The name of the machine, where it is told. */
   readonly machine: string | undefined
   readonly pageSize: number
-  readonly pages: PageIndex
+  readonly pages: PageTable
   /** Where the memory ends in the file, and what is left of the stream begins. */
   readonly end: number
   /** Why not all of the memory was found. */
@@ -82,12 +82,13 @@ export async function readStream(
   await reader.need(1)
   const { machine, pageBits = PAGE_BITS.usual } = (await readConfiguration(reader)) ?? {}
   const pageSize = 2 ** pageBits
-  const log = createPageLog(8 + pageSize)
+  const pages = createPageTable(Number(source.size))
   let announced = false
   const readRam = createRamReader({
     pageSize,
-    log,
+    pages,
     announce(blocks) {
+      if (announced) throw new FormatError('memory that is announced twice', BigInt(reader.position))
       const wanted = announce(machine, blocks, pageSize)
       announced = true
       return wanted
@@ -101,7 +102,7 @@ export async function readStream(
     incomplete = error instanceof TruncatedError ? `its end is missing: ${error.message}` : error.message
   }
   if (!announced) throw new FormatError('a stream without memory', BigInt(reader.position))
-  return { machine, pageSize, pages: log.index(), end: reader.position, incomplete }
+  return { machine, pageSize, pages, end: reader.position, incomplete }
 }
 
 interface Configuration {
