@@ -2,6 +2,7 @@ import type { Bytes } from '../byte-source.js'
 import { dumpBits } from '../crash-dump/header.js'
 import { isElfCore } from '../elf/core-reader.js'
 import { isFlat } from '../flat/records.js'
+import { isHibernation } from '../hiberfil/header.js'
 import { isKdump } from '../kdump/dump-header.js'
 import { machCoreEncoding } from '../mach-o/core-file.js'
 import { isOldXenCore, isXenCore } from '../xen/xen-core.js'
@@ -82,6 +83,13 @@ export const FORMATS: readonly ImageFormat[] = [
     holdsMemory: true,
     recognises: (head) => hasMagic(head, 'QEVM') || hasMagic(head, 'LibvirtQemud'),
     open: async (source) => (await import('../qemu-savevm/savevm-image.js')).openSavevmImage(source),
+  },
+  {
+    name: 'hiberfil',
+    title: 'hibernation file of Windows',
+    holdsMemory: true,
+    recognises: isHibernation,
+    open: async (source) => (await import('../hiberfil/hiberfil-image.js')).openHiberfil(source),
   },
   {
     name: 'vmware',
