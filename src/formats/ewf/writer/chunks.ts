@@ -15,6 +15,8 @@ import { SIZES } from '../structs.js'
 
 /** Sectors are of 512 bytes to 4 KiB, and a chunk of whole ones. */
 export const CHUNK_SIZE = 32 << 10
+/** The level for zeros: the same few bytes stand for them again and again. */
+const SMALLEST = 9
 /** Results that are taken while those before them are still written. */
 const RESULTS_IN_USE = 2
 
@@ -164,7 +166,7 @@ function chunkEncoder(level: number) {
   }
   function ofZeros(chunk: Bytes): EncodedChunk {
     if (level === 0) return raw(chunk)
-    const bytes = compress('zlib', chunk, level)
+    const bytes = compress('zlib', chunk, SMALLEST)
     return { compressed: true, pieces: [bytes], length: bytes.length }
   }
   return (stored: StoredChunk, chunk: Bytes): EncodedChunk => {
