@@ -10,7 +10,8 @@ import {
 import type { Hole } from '../image/image.js'
 import type { ElfNote } from './notes.js'
 
-// Our own note: name PMEM, type 1, a JSON object in UTF-8.
+// Our own note: name PMEM, type 0x504d454d, a JSON object in UTF-8. crash goes by the type alone, and would take 1 for
+// registers.
 //   program                            who wrote the core
 //   stream, category                   as STREAM says them
 //   host, started, programs            as START says them
@@ -20,7 +21,7 @@ import type { ElfNote } from './notes.js'
 //   holesLeftOut                       how many more holes there are than stand here
 
 const NAME = 'PMEM'
-const TYPE = 1
+const TYPE = 0x504d454d
 /** Their JSON takes 3 MiB. */
 const MOST_HOLES = 2 ** 16
 const CONTENTS: readonly unknown[] = ['zero', 'unreadable', 'unknown'] satisfies Hole['content'][]
@@ -58,7 +59,7 @@ export function encodeOwnNote(note: Omit<OwnNote, 'holesLeftOut'>): ElfNote {
 const hex = (value: bigint) => `0x${value.toString(16)}`
 const describeHole = ({ start, length, content }: Hole) => [hex(start), hex(length), content]
 
-export const isOwnNote = ({ name, type }: ElfNote): boolean => name === NAME && type === TYPE
+export const isOwnNote = ({ name }: ElfNote): boolean => name === NAME
 
 /** What our note among these tells; undefined where there is none that can be read. */
 export function decodeOwnNote(notes: readonly ElfNote[]): OwnNote | undefined {
