@@ -9,6 +9,9 @@ import type { Image, ImageFormat, Surroundings } from './image.js'
 import { withMapBeside } from './image-map.js'
 import { openImage } from './open-image.js'
 
+/** Most formats of memory are told by this much. */
+const LEAST_TELLING = 4096
+
 export interface OpenImageFile {
   /** The name of a format, where the content is not to decide. */
   readonly format?: string | undefined
@@ -80,11 +83,22 @@ export async function openContent(
   content: ByteSource,
   surroundings: Surroundings,
 ): Promise<Image | undefined> {
-  const head = Buffer.from(await content.read(0n, TELLING_SIZE))
+  const head = await readHead(content)
   for (const format of FORMATS)
     if (format.holdsMemory && (await format.recognises(head, content)))
       return format.open(content, surroundings)
   return undefined
+}
+
+/** The beginning of content, as far as it is not damaged. */
+async function readHead(content: ByteSource): Promise<Buffer> {
+  for (const size of [TELLING_SIZE, LEAST_TELLING])
+    try {
+      return Buffer.from(await content.read(0n, size))
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error
+    }
+  return Buffer.alloc(0)
 }
 
 function surroundingsOf(
