@@ -6,7 +6,11 @@ import { build } from 'esbuild'
  * modules take three times as long to load. The modules of threads come beside them, for that is where they are
  * looked for. Packages stay what they are.
  */
-const THREADS = ['src/codecs/chunk-worker.ts', 'src/formats/aff4/verify/chunk-thread.ts']
+const THREADS = [
+  'src/codecs/chunk-worker.ts',
+  'src/formats/aff4/verify/chunk-thread.ts',
+  'src/formats/ewf/ewf-chunk-thread.ts',
+]
 
 await build({
   entryPoints: [...readdirSync('src/bin').map((name) => `src/bin/${name}`), ...THREADS],

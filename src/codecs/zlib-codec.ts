@@ -57,24 +57,44 @@ export function deflateOnce(bytes: Uint8Array, level: number): Uint8Array {
  * @throws {CodecError} when `stored` is damaged, holds more, or something follows
  */
 export function inflate(format: Format, stored: Uint8Array, limit: number): Uint8Array {
-  // One more than there may be: when that is filled, it holds too many.
-  return inflateInto(format, stored, limit, () => Buffer.allocUnsafeSlow(limit + 1))
+  return inflateWhole(format, stored, limit, () => Buffer.allocUnsafeSlow(limit + 1))
 }
 
 /** As `inflate`, into a buffer that the next call to this module uses again. */
 export function inflateTemporarily(format: Format, stored: Uint8Array, limit: number): Uint8Array {
-  return inflateInto(format, stored, limit, () => scratchOf(limit + 1).subarray(0, limit + 1))
+  return inflateWhole(format, stored, limit, () => scratchOf(limit + 1).subarray(0, limit + 1))
 }
 
-function inflateInto(format: Format, stored: Uint8Array, limit: number, room: () => Buffer): Uint8Array {
-  const state = inflaterOf(format)
-  if (!state) return inflateOnce(format, stored, limit)
+function inflateWhole(format: Format, stored: Uint8Array, limit: number, room: () => Buffer): Uint8Array {
+  if (!inflaterOf(format)) return inflateOnce(format, stored, limit)
   const output = room()
+  const { written, left } = inflateInto(format, stored, output)
+  if (left > 0) throw new CodecError(format, followed(left))
+  return output.subarray(0, written)
+}
+
+/**
+ * Inflates into memory that is there.
+ * @param output with room for one byte more than there may be: when that is filled, it holds too many
+ * @returns bytes of output, and how many of input follow what is compressed
+ * @throws {CodecError} when `stored` is damaged or holds more
+ */
+export function inflateInto(
+  format: Format,
+  stored: Uint8Array,
+  output: Uint8Array,
+): { written: number; left: number } {
+  const limit = output.length - 1
+  const state = inflaterOf(format)
+  if (!state) {
+    const bytes = inflateOnce(format, stored, limit)
+    output.set(bytes)
+    return { written: bytes.length, left: 0 }
+  }
   const result = state.run(stored, output)
   if ('error' in result) throw new CodecError(format, `damaged: ${result.error}`)
   if (result.written > limit) throw new CodecError(format, tooLong(limit))
-  if (result.left > 0) throw new CodecError(format, followed(result.left))
-  return output.subarray(0, result.written)
+  return result
 }
 
 /** The same by documented means. */

@@ -3,7 +3,7 @@ export const SERIES = ['E', 'S', 'L', 'Ex', 'Lx'] as const
 export type Series = (typeof SERIES)[number]
 
 /** Segments up to here have digits, those behind letters. */
-const NUMBERED = 99
+export const NUMBERED = 99
 const LETTERS = 26
 
 /**
@@ -13,6 +13,7 @@ const LETTERS = 26
  * @returns undefined where there are no more
  */
 export function segmentExtension(series: Series, number: number): string | undefined {
+  if (number < 1) return undefined
   if (number <= NUMBERED) return `${series}${String(number).padStart(2, '0')}`
   const place = number - NUMBERED - 1
   const last = series.at(-1)!
@@ -20,6 +21,20 @@ export function segmentExtension(series: Series, number: number): string | undef
   if (moved > (last < 'a' ? 'Z' : 'z')) return undefined
   const letter = (index: number) => String.fromCharCode(65 + (index % LETTERS))
   return series.slice(0, -1) + moved + letter(Math.floor(place / LETTERS)) + letter(place)
+}
+
+/** The number of the segment that has this extension, in any case; undefined where it is none of the series. */
+export function segmentNumber(series: Series, extension: string): number | undefined {
+  const match = /^([a-z]{1,2})(?:(\d\d)|([a-z])([a-z]))$/.exec(extension.toLowerCase())
+  if (!match) return undefined
+  const [, letters, digits, high, low] = match as unknown as [string, string, string?, string?, string?]
+  const place = (letter: string) => letter.charCodeAt(0) - 'a'.charCodeAt(0)
+  const moved = place(letters.at(-1)!) - place(series.at(-1)!.toLowerCase())
+  const number =
+    digits !== undefined
+      ? Number(digits)
+      : NUMBERED + 1 + (moved * LETTERS + place(high!)) * LETTERS + place(low!)
+  return segmentExtension(series, number)?.toLowerCase() === extension.toLowerCase() ? number : undefined
 }
 
 /**
@@ -32,8 +47,7 @@ export function seriesOf(
   number: number,
 ): { readonly stem: string; readonly series: Series } | undefined {
   const dot = name.lastIndexOf('.')
-  const extension = name.slice(dot + 1).toLowerCase()
-  const series = SERIES.find((one) => segmentExtension(one, number)?.toLowerCase() === extension)
+  const series = SERIES.find((one) => segmentNumber(one, name.slice(dot + 1)) === number)
   return dot >= 0 && series ? { stem: name.slice(0, dot), series } : undefined
 }
 

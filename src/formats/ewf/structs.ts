@@ -59,7 +59,7 @@ const ERROR_ENTRY = {
 
 const SECTION_TYPE_SIZE = 16
 const SET_ID = [64, 80] as const
-const OLD_SIGNATURE = 85
+const OLD_SIGNATURE = [85, 90] as const
 const MD5 = [0, 16] as const
 const SHA1 = [16, 36] as const
 
@@ -117,7 +117,10 @@ export interface Volume extends Struct<typeof VOLUME> {
   /** A GUID that all segments of a set share; zeros where there is none. */
   readonly setId: Bytes
 }
-export type OldVolume = Omit<Struct<typeof OLD_VOLUME>, 'reserved'>
+export interface OldVolume extends Omit<Struct<typeof OLD_VOLUME>, 'reserved'> {
+  /** `SMART`, or what the file begins with. */
+  readonly signature: string
+}
 export type TableHeader = Struct<typeof TABLE_HEADER>
 /** A range of sectors that could not be read. */
 export type ErrorEntry = Struct<typeof ERROR_ENTRY>
@@ -209,14 +212,18 @@ export function encodeVolume({ setId, ...volume }: Volume): Bytes {
 /** The body of a `volume` section of the original format or of SMART (94 bytes). */
 export function decodeOldVolume(bytes: Bytes): OldVolume & { readonly checksum: Checksum } {
   const { reserved, ...volume } = decode(OLD_VOLUME, bytes)
-  return { ...volume, checksum: checksumOf(bytes, SIZES.oldVolume - SIZES.checksum) }
+  return {
+    ...volume,
+    signature: asBuffer(bytes).toString('latin1', ...OLD_SIGNATURE),
+    checksum: checksumOf(bytes, SIZES.oldVolume - SIZES.checksum),
+  }
 }
 
-/** @param signature what stands before the checksum, five characters */
-export function encodeOldVolume(volume: OldVolume, signature: 'SMART' | 'EVF\x09\x0d'): Bytes {
+/** @param volume with a signature of five characters */
+export function encodeOldVolume({ signature, ...volume }: OldVolume): Bytes {
   const bytes = Buffer.alloc(SIZES.oldVolume)
   encode(OLD_VOLUME, { reserved: 1, ...volume }, bytes)
-  bytes.write(signature, OLD_SIGNATURE, 'latin1')
+  bytes.write(signature, OLD_SIGNATURE[0], 'latin1')
   return sealChecksum(bytes, SIZES.oldVolume - SIZES.checksum)
 }
 

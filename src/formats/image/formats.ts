@@ -1,6 +1,7 @@
 import type { Bytes } from '../byte-source.js'
 import { dumpBits } from '../crash-dump/header.js'
 import { isElfCore } from '../elf/core-reader.js'
+import { decodeFileHeader } from '../ewf/structs.js'
 import { isFlat } from '../flat/records.js'
 import { isHibernation } from '../hiberfil/header.js'
 import { isKdump } from '../kdump/dump-header.js'
@@ -90,6 +91,14 @@ export const FORMATS: readonly ImageFormat[] = [
     holdsMemory: true,
     recognises: isHibernation,
     open: async (source) => (await import('../hiberfil/hiberfil-image.js')).openHiberfil(source),
+  },
+  {
+    name: 'ewf',
+    title: 'EWF',
+    holdsMemory: false,
+    recognises: (head) => decodeFileHeader(head) !== undefined,
+    open: async (source, surroundings) =>
+      (await import('../ewf/ewf-image.js')).openEwfImage(source, surroundings),
   },
   {
     name: 'vmware',

@@ -66,8 +66,8 @@ test('volume, table and digests of a file decode, and encode to the same bytes',
 })
 
 test('the volume of the original format and error tables come back as they were', (t) => {
-  const old = { chunks: 7, sectorsPerChunk: 64, bytesPerSector: 512, sectors: 400 }
-  const bytes = ewf.encodeOldVolume(old, 'SMART')
+  const old = { chunks: 7, sectorsPerChunk: 64, bytesPerSector: 512, sectors: 400, signature: 'SMART' }
+  const bytes = ewf.encodeOldVolume(old)
   t.is(bytes.length, 94)
   t.deepEqual(ewf.decodeOldVolume(bytes), { ...old, checksum: 'right' })
   const errors = [
