@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { ceiling } from './ceiling.js'
 import { FOLDER, mixedFile } from './corpus.js'
+import { benchImages } from './images.js'
 import { type Cost, inTurn, runPipeline } from './measure.js'
 import { benchNtfs } from './ntfs.js'
 import { benchListing } from './ntfs-listing.js'
@@ -121,6 +122,7 @@ for (const [codec, piped, imaged] of [
   tellOthers(reads.others)
 }
 
+await benchImages(row)
 await benchNtfs(row)
 await benchListing(row)
 await benchStartUp()
