@@ -35,7 +35,7 @@ export async function openAvmlImage(source: ByteSource): Promise<Image> {
     remarks: [...remarks, ...remarksOnRecords(records)],
     companions: [],
     read,
-    verify: async () => content.findings,
+    verify: async () => [...content.findings],
     async close() {},
   }
 }

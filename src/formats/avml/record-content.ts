@@ -1,33 +1,32 @@
-import { decompress } from '../../codecs/codec.js'
 import { copyBytes } from '../../codecs/copy-bytes.js'
-import { sweepAfter } from '../../codecs/sweep.js'
 import { asBuffer } from '../../codecs/views.js'
 import { firstIndex } from '../address-space.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
+import { chunkDecoder } from './chunk-decoder.js'
 import { type Chunk, type ChunkWalk, walkChunks } from './chunk-walk.js'
-import { type ReadWindow, readWindow } from './read-window.js'
+import { readWindow } from './read-window.js'
 import type { AvmlRecord } from './record-index.js'
-import { CHECKSUM_SIZE, CHUNK_HEADER_SIZE, matchesChecksum } from './snappy-frames.js'
 
 /** The decoded content of records, one behind the other. */
 export interface RecordContent extends Pick<ByteSource, 'name' | 'size' | 'read'> {
   /** Where the content of each record begins, in their order. */
   readonly starts: readonly bigint[]
   /** What did not hold, besides what `read` threw. */
-  readonly findings: readonly string[]
+  readonly findings: ReadonlySet<string>
 }
 
 /** Where a chunk fails, the address that it is of stands in the error. One read at a time. */
 export function recordContent(source: ByteSource, records: readonly AvmlRecord[]): RecordContent {
   const window = readWindow(source)
+  const decode = chunkDecoder(window)
   const starts: bigint[] = []
   let size = 0n
   for (const { held } of records) {
     starts.push(size)
     size += held
   }
-  const findings: string[] = []
+  const findings = new Set<string>()
   let open: { index: number; walk: ChunkWalk } | undefined
   let known: ({ chunk: Chunk } & ({ bytes: Bytes } | { error: FormatError })) | undefined
 
@@ -54,8 +53,8 @@ export function recordContent(source: ByteSource, records: readonly AvmlRecord[]
   }
 
   function noteEnd({ offset, end }: AvmlRecord, reached: bigint): void {
-    const finding = `the stream at 0x${offset.toString(16)} ends at 0x${reached.toString(16)}, the size behind it says 0x${end.toString(16)}`
-    if (findings.at(-1) !== finding) findings.push(finding)
+    const ends = `ends at 0x${reached.toString(16)}, the size behind it says 0x${end.toString(16)}`
+    findings.add(`the stream at 0x${offset.toString(16)} ${ends}`)
   }
 
   async function contentOf(chunk: Chunk, record: AvmlRecord): Promise<Bytes> {
@@ -65,7 +64,7 @@ export function recordContent(source: ByteSource, records: readonly AvmlRecord[]
     }
     known = undefined
     try {
-      const bytes = await decodeChunk(window, chunk, record.start + BigInt(chunk.from))
+      const bytes = await decode(chunk, record.start + BigInt(chunk.from))
       // What is not compressed is a view of the window.
       if (chunk.compressed) known = { chunk, bytes }
       return bytes
@@ -98,24 +97,4 @@ export function recordContent(source: ByteSource, records: readonly AvmlRecord[]
       return result
     },
   }
-}
-
-/** @throws {FormatError} where its content is not what was summed up */
-async function decodeChunk(window: ReadWindow, chunk: Chunk, address: bigint): Promise<Bytes> {
-  const { offset, size, compressed, content } = chunk
-  const bytes = await window.at(offset, size)
-  const where = `the chunk of address 0x${address.toString(16)}`
-  if (bytes.length < size) throw new FormatError(`${where} passes the end of the file`, offset)
-  const stored = bytes.subarray(CHUNK_HEADER_SIZE + CHECKSUM_SIZE)
-  let plain = stored
-  if (compressed) {
-    try {
-      plain = decompress('snappy', stored, content)
-      sweepAfter(content)
-    } catch (error) {
-      throw new FormatError(`${where}: ${(error as Error).message}`, offset)
-    }
-  }
-  if (!matchesChecksum(bytes, plain)) throw new FormatError(`${where} does not match its CRC-32C`, offset)
-  return plain
 }
