@@ -78,7 +78,11 @@ function rawImage({ options, log }: Context, output: Output, settings: Settings)
       const blocks = await image?.finish()
       const told =
         blocks && (!complete || settings.holes === 'skip' || blocks.some(({ status }) => status !== '+'))
-      const layout = { joined: settings.holes === 'skip', category: image?.category }
+      const layout = {
+        joined: settings.holes === 'skip',
+        category: image?.category,
+        neverTried: image?.neverTried() ?? [],
+      }
       const comments = [`Stream: ${image?.name}`, ...layoutComments(layout)]
       const mapName = map?.write(told ? { blocks, complete, comments } : undefined)
       if (told) {
@@ -95,6 +99,8 @@ function rawImage({ options, log }: Context, output: Output, settings: Settings)
 interface Image extends StreamReceiver {
   readonly name: string
   readonly category: string | undefined
+  /** The ranges that were announced as unknown. */
+  neverTried(): readonly MapBlock[]
   /** What was written differs from what the digests of the stream are of. */
   readonly digestsEnded: boolean
   /** The map of what is in the output, once all of it is written. */
@@ -135,6 +141,7 @@ async function openImage({ body }: StreamFrame, output: Output, { holes, fill }:
   return {
     name: body.name,
     category: body.category,
+    neverTried: () => coverage.blocks().filter(({ status }) => status === '?'),
     data(frame) {
       refuseFar(frame)
       return covering(frame, placement.put(frame.offset, chunkContent(frame, chunkSize)))

@@ -23,13 +23,14 @@ import { readRuns } from './surroundings.js'
 const PAGE = 0x1000
 const A = Buffer.alloc(PAGE, 'A')
 const B = Buffer.alloc(PAGE, 'B')
-const body = memory({ size: hex(0x9000), ranges: ranges([0x1000n, 0x4000n], [0x7000n, 0x1000n]) })
+const body = memory({ size: hex(0x9000), ranges: ranges([0x1000n, 0x4000n], [0x7000n, 0x1800n]) })
 const frames = [
   data(0x1000n, A),
   fill(0x2000n, 0x1000n, 'zero'),
   fill(0x3000n, 0x1000n, 'unreadable'),
   data(0x4000n, B),
   data(0x7000n, A),
+  fill(0x8000n, 0x800n, 'unknown'),
 ]
 
 for (const holes of ['write', 'seek', 'skip'])
@@ -44,7 +45,10 @@ for (const holes of ['write', 'seek', 'skip'])
       { start: 0x4000n, length: 0x1000n },
       { start: 0x7000n, length: 0x1000n },
     ])
-    t.deepEqual(image.holes, [{ start: 0x3000n, length: 0x1000n, content: 'unreadable' }])
+    t.deepEqual(image.holes, [
+      { start: 0x3000n, length: 0x1000n, content: 'unreadable' },
+      { start: 0x8000n, length: 0x800n, content: 'unknown' },
+    ])
     t.deepEqual(await readRuns(image), [Buffer.concat([A, Buffer.alloc(PAGE)]), B, A])
     t.is(image.size, 0x9000n)
     t.is(image.incomplete, undefined)
