@@ -1,3 +1,4 @@
+import { DETERMINISTIC } from '../cli/deterministic.js'
 import type { Tool } from '../cli/tool.js'
 import { FACT_NAMES } from '../formats/image/facts.js'
 import { beginCore } from './elf-core.js'
@@ -9,9 +10,7 @@ export const tool: Tool = {
   usage: 'OUT',
   summary: 'write one memory stream as an ELF core, for crash, makedumpfile, gdb and Volatility',
   options: {
-    deterministic: {
-      help: 'the same bytes for the same evidence: no host, time and arguments in the note',
-    },
+    deterministic: DETERMINISTIC,
   },
   operands: [1, 1],
   run(context) {

@@ -181,6 +181,30 @@ test('facts and notes of a dump by QEMU are in the core that is made of it', asy
   )
 })
 
+test('gdb finds the registers of a process in a core that is made of its core', async (t) => {
+  const folder = await scratch(t)
+  const [dumped, made] = [path.join(folder, 'dumped'), path.join(folder, 'made')]
+  const commands = ['set startup-with-shell off', 'starti', `generate-core-file ${dumped}`, 'kill']
+  await run('gdb', ['-nx', '-batch', ...commands.flatMap((command) => ['-ex', command]), '/bin/true'])
+  const sent = await runTool('image-cat', [dumped], Buffer.alloc(0))
+  t.is((await runTool('elf-sink', [made], sent.stdout)).status, 0)
+  const look = ['info registers', 'info auxv', 'x/4i $pc', 'x/2s *(char **)($sp + 8)']
+  const [before, after] = await Promise.all(
+    [dumped, made].map(async (core) => {
+      const gdb = await run('gdb', [
+        '-nx',
+        '-batch',
+        ...look.flatMap((command) => ['-ex', command]),
+        '/bin/true',
+        core,
+      ])
+      return gdb.stdout
+    }),
+  )
+  t.regex(before!, /^rip +0x/m)
+  t.is(after, before)
+})
+
 test('a deterministic core has nothing of the machine that wrote it', async (t) => {
   const cores = ['here', 'there'].map(async (host) => {
     const program = { name: 'test-source', version: host, arguments: [host] }
