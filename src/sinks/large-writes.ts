@@ -29,7 +29,10 @@ export interface LargeWrites {
   readonly lostFrom: bigint | undefined
 }
 
-export function largeWrites(output: Output): LargeWrites {
+/** What is written to: at positions where it is seekable. */
+export type Written = Pick<Output, 'seekable' | 'write' | 'writeAt'>
+
+export function largeWrites(output: Written): LargeWrites {
   let slab = Buffer.allocUnsafeSlow(SLAB)
   let other = Buffer.allocUnsafeSlow(SLAB)
   /** Where the gathered bytes go. */

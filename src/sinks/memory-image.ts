@@ -81,6 +81,10 @@ export async function writeImage<T extends Target>(context: Context, output: T, 
   return receive(context, memoryImage(context, output, format))
 }
 
+/** Of units that formats fill up: the largest page. */
+const LARGEST_UNIT = 1n << 16n
+const alignUp = (end: bigint, unit: bigint): bigint => ((end + unit - 1n) / unit) * unit
+
 function memoryImage<T extends Target>(
   { options, log }: Context,
   output: T,
@@ -166,7 +170,8 @@ function memoryImage<T extends Target>(
         const kept = await image.finish(evidenceOf(stream, outcome), ranges, complete && closed)
         const blocks = [...within(coverage.blocks(), kept)]
         const told = !complete || image.padded === true || blocks.some(({ status }) => status !== '+')
-        const whole = wholeMap(blocks, max(announcedSize(stream), coverage.end))
+        const end = max(announcedSize(stream), coverage.end)
+        const whole = wholeMap(blocks, image.padded ? alignUp(end, LARGEST_UNIT) : end)
         const name = map?.write(
           told ? { blocks: whole, complete, comments: [`Stream: ${stream.name}`] } : undefined,
         )

@@ -23,6 +23,7 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   'image-cat': { role: 'source', operands: 'large' },
   'image-info': { role: 'report', operands: 'large.aff4' },
   'image-verify': { role: 'report', operands: 'large.aff4' },
+  'kdump-sink': { role: 'sink', operands: 'out.kdump' },
   'lime-sink': { role: 'sink', operands: 'out.lime' },
   linpmem: { role: 'report', operands: '-V large.aff4' },
   'ntfs-cat': { role: 'source', operands: 'disk.img 2' },
