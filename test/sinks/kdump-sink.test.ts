@@ -239,7 +239,7 @@ test('a dump that is not finished yet is already marked as incomplete', async (t
   let seen: Buffer | undefined
   async function* slowly() {
     yield whole.subarray(0, 6 * MIB)
-    while (!fs.existsSync(partial) || fs.statSync(partial).size < PAGE)
+    while (!fs.existsSync(partial) || fs.statSync(partial).size < 5 * PAGE)
       await new Promise((wake) => setTimeout(wake, 20))
     seen = fs.readFileSync(partial)
     yield whole.subarray(6 * MIB)
