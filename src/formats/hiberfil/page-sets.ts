@@ -14,7 +14,7 @@ const METHOD_SHIFT = 30
 const HEAD_SIZE = 4
 const DESCRIPTOR_BITS = 4
 /** Pages that Windows compresses together. */
-export const MOST_PAGES = 16
+const MOST_PAGES = 16
 /** Pages are kept by numbers of 32 bits: 16 TiB of addresses. */
 const MOST_PAGE = 1n << 32n
 /** Sets are kept by numbers of 28 bits. */
