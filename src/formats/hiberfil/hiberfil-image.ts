@@ -5,8 +5,9 @@ import type { Image } from '../image/image.js'
 import { isOnCalendar, unixNanoseconds } from '../ntfs/filetime.js'
 import { decompressXpress } from '../ntfs/wof/xpress.js'
 import { readExactly } from '../placed-runs.js'
+import { METHOD } from './compression-set.js'
 import { decodeHibernationHeader, HEADER_SIZE, type HibernationHeader, PAGE } from './header.js'
-import { METHOD, type PageSets, readPageSets } from './page-sets.js'
+import { type PageSets, readPageSets } from './page-sets.js'
 import { decompressPlainXpress } from './xpress-plain.js'
 
 /** Sets that are kept decompressed: neighbouring pages often come from several. */

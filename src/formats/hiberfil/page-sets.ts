@@ -1,28 +1,18 @@
-import { asDataView } from '../../codecs/views.js'
 import type { Run } from '../address-space.js'
 import type { ByteSource } from '../byte-source.js'
+import { FormatError } from '../format-error.js'
+import { min } from '../min-max.js'
+import { decodeSet, largestHead } from './compression-set.js'
 import { type HibernationHeader, PAGE, type RestoreSet } from './header.js'
 
-/*
- * A set: a u32 with the number of its descriptors (8 bits), the size of its compressed bytes (22 bits) and how they are
- * compressed (2 bits); the descriptors, a word each: pages less one (4 bits) and the first page; the compressed bytes.
- */
-const COUNT_MASK = 0xff
-const SIZE_SHIFT = 8
-const SIZE_MASK = 0x3f_ffff
-const METHOD_SHIFT = 30
-const HEAD_SIZE = 4
-const DESCRIPTOR_BITS = 4
-/** Pages that Windows compresses together. */
-const MOST_PAGES = 16
 /** Pages are kept by numbers of 32 bits: 16 TiB of addresses. */
-const MOST_PAGE = 1n << 32n
-/** Sets are kept by numbers of 28 bits. */
+const MOST_PAGE = 0xffff_ffffn
+/** Sets are kept by numbers of 28 bits, before the place of a page in them. */
 const MOST_SETS = 1 << 28
+const SLOT_BITS = 4
+const SLOT_MASK = (1 << SLOT_BITS) - 1
+const MOST_RUNS = 1 << 20
 const BYTE_ORDER_IS_LITTLE = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
-
-/** How a set is compressed. */
-export const METHOD = { PLAIN: 0, UNKNOWN: 1, HUFFMAN: 2, HUFFMAN_MOST: 3 } as const
 
 /** Numbers that grow in number: they double their room. */
 interface Growing<T extends Float64Array | Uint32Array> {
@@ -68,50 +58,35 @@ export interface PageSets {
   place(set: number): SetPlace
 }
 
-/** Goes through all sets of a file. What they say of pages is kept, 8 bytes a page, and 16 bytes a set. */
+/** Goes through all sets of a file. What they say of pages is kept, 8 bytes a page, and 20 bytes a set. */
 export async function readPageSets(
   source: ByteSource,
   { bits, sets, highestPage }: HibernationHeader,
 ): Promise<PageSets> {
   const word = bits === 64 ? 8 : 4
+  const highest = min(highestPage, MOST_PAGE)
   const offsets: Growing<Float64Array> = { items: new Float64Array(64), count: 0 }
-  /** Size and method, number of pages. */
-  const shapes: Growing<Uint32Array> = { items: new Uint32Array(128), count: 0 }
+  /** Size, method, and number of pages. */
+  const shapes: Growing<Uint32Array> = { items: new Uint32Array(192), count: 0 }
   /** Pairs: set and slot below, the page above, so that they sort as numbers of 64 bits. */
   const pairs: Growing<Uint32Array> = { items: new Uint32Array(2048), count: 0 }
   const broken: string[] = []
+  const room = Buffer.alloc(largestHead(word))
 
   /** @returns where the set ends and how many pages it holds, or what is wrong with it */
   async function readSet(at: bigint): Promise<{ end: bigint; pages: number } | string> {
-    const head = await source.read(at, HEAD_SIZE + MOST_PAGES * word)
-    if (head.length < HEAD_SIZE) return 'the file ends'
-    const view = asDataView(head)
-    const state = view.getUint32(0, true)
-    const count = state & COUNT_MASK
-    const size = (state >>> SIZE_SHIFT) & SIZE_MASK
-    if (count === 0 || count > MOST_PAGES) return `a set has ${count} descriptors`
-    const start = HEAD_SIZE + count * word
-    if (head.length < start) return 'the file ends'
-    const set = offsets.count
-    if (set === MOST_SETS) return `there are more than ${MOST_SETS} sets`
-    const listed: number[] = []
-    for (let place = HEAD_SIZE; place < start; place += word) {
-      const descriptor = word === 8 ? view.getBigUint64(place, true) : BigInt(view.getUint32(place, true))
-      const first = descriptor >> BigInt(DESCRIPTOR_BITS)
-      const pages = (Number(descriptor & 0xfn) & (MOST_PAGES - 1)) + 1
-      if (first + BigInt(pages) - 1n > highestPage || first + BigInt(pages) > MOST_PAGE)
-        return `a set tells of page ${first}, and the highest one is ${highestPage}`
-      for (let i = 0; i < pages; i++) listed.push(Number(first) + i)
-    }
-    if (listed.length > MOST_PAGES) return `a set has ${listed.length} pages`
-    if (size === 0 || size > listed.length * PAGE)
-      return `a set of ${listed.length} pages takes ${size} bytes`
+    const set = decodeSet(await source.read(at, room.length, room), word, highest)
+    if (typeof set === 'string') return set
+    const { pages, start, size, method } = set
     const end = at + BigInt(start + size)
     if (end > source.size) return 'the file ends'
+    const number = offsets.count
+    if (number === MOST_SETS) return `there are more than ${MOST_SETS} sets`
     append(offsets, Number(at) + start)
-    append(shapes, (size | ((state >>> METHOD_SHIFT) << METHOD_SHIFT)) >>> 0, listed.length)
-    for (const [slot, page] of listed.entries()) append(pairs, ((set << 4) | slot) >>> 0, page)
-    return { end, pages: listed.length }
+    append(shapes, size, method, pages.length)
+    for (const [slot, page] of pages.entries())
+      append(pairs, ((number << SLOT_BITS) | slot) >>> 0, Number(page))
+    return { end, pages: pages.length }
   }
 
   async function readSets({ what, start, pages }: RestoreSet): Promise<void> {
@@ -139,14 +114,17 @@ export async function readPageSets(
     find(address) {
       const index = lastOf(sorted, Number(address / BigInt(PAGE)))
       const low = sorted[2 * index]
-      return index < 0 ? undefined : { set: low! >>> 4, slot: low! & (MOST_PAGES - 1) }
+      return index < 0 ? undefined : { set: low! >>> SLOT_BITS, slot: low! & SLOT_MASK }
     },
-    place: (set) => ({
-      offset: BigInt(offsets.items[set]!),
-      size: shapes.items[2 * set]! & SIZE_MASK,
-      pages: shapes.items[2 * set + 1]!,
-      method: shapes.items[2 * set]! >>> METHOD_SHIFT,
-    }),
+    place(set) {
+      const shape = 3 * set
+      return {
+        offset: BigInt(offsets.items[set]!),
+        size: shapes.items[shape]!,
+        method: shapes.items[shape + 1]!,
+        pages: shapes.items[shape + 2]!,
+      }
+    },
   }
 }
 
@@ -165,8 +143,9 @@ function runsOf(pairs: Uint32Array): { runs: Run[]; count: number } {
   let first = -1
   let next = -1
   const close = () => {
-    if (first >= 0)
-      runs.push({ start: BigInt(first) * BigInt(PAGE), length: BigInt(next - first) * BigInt(PAGE) })
+    if (first < 0) return
+    if (runs.length === MOST_RUNS) throw new FormatError(`more than ${MOST_RUNS} runs of memory`)
+    runs.push({ start: BigInt(first) * BigInt(PAGE), length: BigInt(next - first) * BigInt(PAGE) })
   }
   for (let at = 1; at < pairs.length; at += 2) {
     const page = pairs[at]!

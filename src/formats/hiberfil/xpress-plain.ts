@@ -16,6 +16,8 @@ const LENGTH_FULL = 7
 const HALF_FULL = 15
 const BYTE_FULL = 255
 const SHORTEST_MATCH = 3
+/** From here on it is faster to fill than to copy. */
+const WORTH_FILLING = 256
 
 /**
  * @param output as long as what comes out; its content means nothing after an error
@@ -75,7 +77,9 @@ export function decompressPlainXpress(input: Bytes, output: Bytes): void {
     const end = out + SHORTEST_MATCH + length
     if (distance > out) throw new FormatError('a match begins before the data')
     if (end > room) throw new FormatError('a match goes beyond the data')
-    copyMatch(target, out - distance, out, end, room)
+    // Zeros of a page or more, for the most part.
+    if (distance === 1 && length > WORTH_FILLING) output.fill(output[out - 1]!, out, end)
+    else copyMatch(target, out - distance, out, end, room)
     out = end
   }
 }
