@@ -5,38 +5,46 @@ import type { Report, Tick } from '../../formats/aff4/verify/finding.js'
 import { FormatError } from '../../formats/format-error.js'
 import { type ComparedDigest, digestContent } from '../../formats/image/content-digests.js'
 import type { Image } from '../../formats/image/image.js'
-import { readThrough } from '../../formats/image/read-through.js'
+import { type LostRange, readThrough } from '../../formats/image/read-through.js'
 import { formatAddress } from '../../frames/address.js'
 
-/** Whether there is anything in an image that its bytes can be compared with. */
-export const vouchesForItself = ({ checks, digests, verify }: Image): boolean =>
-  checks.length > 0 || digests.length > 0 || verify !== undefined
+/** Whether an image has anything that its bytes can be compared with. */
+export const vouchesForItself = ({ checks, digests }: Image): boolean =>
+  checks.length > 0 || digests.length > 0
 
-/** Reads all of an image and compares what it says of itself. */
+/** Reads all of an image, once, and compares what it says of itself. */
 export async function verifyImage(image: Image, subject: string, report: Report, tick: Tick): Promise<void> {
   const content = digestContent(image)
-  let lost = 0
-  for await (const { start, length, error } of readThrough(image, content.read, tick)) {
-    lost++
+  let faults = 0
+  const tell = async (property: string, lost: LostRange) => {
+    faults++
     // An error of the system says nothing about the image.
-    const outcome = error instanceof FormatError ? 'mismatched' : 'unchecked'
-    const range = `${formatAddress(start)}-${formatAddress(start + length)}`
-    await report({ outcome, property: 'content', subject, detail: `${range}: ${reasonOf(error)}` })
+    const outcome = lost.error instanceof FormatError ? 'mismatched' : 'unchecked'
+    const range = `${formatAddress(lost.start)}-${formatAddress(lost.start + lost.length)}`
+    await report({ outcome, property, subject, detail: `${range}: ${reasonOf(lost.error)}` })
   }
-  if (lost === 0 && image.checks.length > 0) {
+  for await (const lost of readThrough(image, content.read, tick)) await tell('content', lost)
+  for (const { name, source } of image.companions) {
+    const runs = [{ start: 0n, length: source.size }]
+    for await (const lost of readThrough({ ...image, runs }, source.read, tick)) await tell(name, lost)
+  }
+  for (const detail of (await image.verify?.()) ?? []) {
+    faults++
+    await report({ outcome: 'mismatched', property: 'whole', subject, detail })
+  }
+  if (faults === 0 && image.checks.length > 0) {
     const bytes = image.runs.reduce((sum, { length }) => sum + length, 0n)
     const detail = `${image.checks.join(', ')}: ${showSize(bytes)}`
     await report({ outcome: 'matched', property: 'checksums', subject, detail })
   }
   for (const digest of await content.compare()) {
-    const property = `${digest.covers === 'ranges' ? 'rangesHash' : 'hash'} ${digest.algorithm.toUpperCase()}`
-    await report({ ...judge(image, digest), property, subject })
+    const covers = digest.covers === 'ranges' ? 'rangesHash' : 'hash'
+    await report({
+      ...judge(image, digest),
+      property: `${covers} ${digest.algorithm.toUpperCase()}`,
+      subject,
+    })
   }
-  if (!image.verify) return
-  const failures = await image.verify()
-  for (const detail of failures)
-    await report({ outcome: 'mismatched', property: 'container', subject, detail })
-  if (failures.length === 0) await report({ outcome: 'matched', property: 'container', subject })
 }
 
 function judge({ holes }: Image, { algorithm, value, found }: ComparedDigest) {

@@ -11,7 +11,7 @@ const content = Buffer.alloc((3 << 20) + 512, 'evidence ')
 const md5 = createHash('md5').update(content).digest('hex')
 const plain: Image = { ...openRawImage(bufferSource(content)), unit: 0x1000, checks: ['CRC of each chunk'] }
 
-async function findings(image: Image): Promise<Omit<Finding, 'subject'>[]> {
+async function findings(image: Image, expected = content.length): Promise<Omit<Finding, 'subject'>[]> {
   const found: Omit<Finding, 'subject'>[] = []
   let bytes = 0
   await verifyImage(
@@ -23,11 +23,11 @@ async function findings(image: Image): Promise<Omit<Finding, 'subject'>[]> {
       return undefined
     },
   )
-  if (bytes !== content.length) throw new Error(`${bytes} bytes were told`)
+  if (bytes !== expected) throw new Error(`${bytes} bytes were told`)
   return found
 }
 
-test('checksums, digests and the container are told, each once', async (t) => {
+test('checksums and digests are told, each once, and what speaks against the whole', async (t) => {
   const digests = [
     { algorithm: 'md5', value: md5, covers: 'linear' as const },
     { algorithm: 'sha1', value: '0'.repeat(40), covers: 'linear' as const },
@@ -38,10 +38,20 @@ test('checksums, digests and the container are told, each once', async (t) => {
     { outcome: 'matched', property: 'hash MD5' },
     { outcome: 'mismatched', property: 'hash SHA1' },
     { outcome: 'unchecked', property: 'hash CRC64', detail: 'the algorithm is not known' },
-    { outcome: 'matched', property: 'container' },
   ])
-  t.like((await findings({ ...plain, verify: async () => ['the seal is broken'] })).slice(-1), [
-    { outcome: 'mismatched', property: 'container', detail: 'the seal is broken' },
+  t.deepEqual(await findings({ ...plain, verify: async () => ['the seal is broken'] }), [
+    { outcome: 'mismatched', property: 'whole', detail: 'the seal is broken' },
+  ])
+})
+
+test('what goes along with a memory is read, too', async (t) => {
+  const source = {
+    ...bufferSource(Buffer.alloc(0x2000)),
+    read: async () => Promise.reject(new FormatError('torn')),
+  }
+  const companions = [{ name: 'pagefile.sys', category: 'memory:pagefile' as const, source }]
+  t.deepEqual(await findings({ ...plain, companions }, content.length + 0x2000), [
+    { outcome: 'mismatched', property: 'pagefile.sys', detail: '0x0-0x2000: torn' },
   ])
 })
 
