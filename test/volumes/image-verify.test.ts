@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import test from 'ava'
 import { flipBit } from '../formats/aff4/flip.js'
@@ -79,4 +80,53 @@ test('a file that is no image is a mismatch, and a stump is not called whole', a
   t.regex(lines[0]!, /^mismatched +image +\S+packed: is a gzip file$/)
   t.regex(lines[1]!, /^unchecked +incomplete +\S+: its input was truncated/)
   t.is((await verify(path.join(folder, 'none'))).status, 66)
+})
+
+test('a memory inside an E01 image is checked with its container, whose damage is told by addresses', async (t) => {
+  const folder = await scratch(t)
+  const file = path.join(folder, 'memory.E01')
+  const body = memory({ size: hex(0x300000), ranges: ranges([0n, 0x300000n]) })
+  await runTool('ewf-sink', [file], transmission(stream(body, [data(0n, randomBytes(0x300000))])))
+  const sound = await verify(file)
+  t.is(sound.status, 0)
+  t.regex(sound.lines[0]!, /^matched +checksums +\S+: Adler-32 of each chunk, MD5 of the medium.*: 3\.0 MiB$/)
+  const bytes = readFileSync(file)
+  flipBit(bytes, 0x180000)
+  writeFileSync(file, bytes)
+  const damaged = await verify(file)
+  t.is(damaged.status, 1)
+  t.regex(damaged.lines[0]!, /^mismatched +content +\S+: 0x1[0-9a-f]+-0x1[0-9a-f]+: /)
+  t.true(
+    damaged.lines.some((line) => /^mismatched +whole /.test(line)),
+    damaged.lines.join('\n'),
+  )
+})
+
+test('the segments of a set are one image', async (t) => {
+  const folder = await scratch(t)
+  const content = randomBytes(3 << 20)
+  const raw = path.join(folder, 'disk.raw')
+  writeFileSync(raw, content)
+  const script = `cd '${folder}' && ewfacquirestream -q -S 1048576 -t disk -d sha1 < disk.raw >&2 && ls disk.E*`
+  const segments = execFileSync('sh', ['-c', script], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  const files = segments
+    .trim()
+    .split('\n')
+    .map((name) => path.join(folder, name))
+  t.true(files.length > 2)
+  const whole = await verify(...files)
+  t.is(whole.status, 0)
+  t.deepEqual(
+    whole.lines.slice(0, -1).map((line) => line.split(/ {2,}/).slice(0, 2)),
+    [
+      ['matched', 'checksums'],
+      ['matched', 'hash MD5'],
+      ['matched', 'hash SHA1'],
+    ],
+  )
+  rmSync(files[1]!)
+  t.is((await verify(files[0]!)).status, 2)
 })

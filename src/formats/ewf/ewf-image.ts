@@ -47,6 +47,7 @@ async function imageOf(opened: EwfMedium, surroundings: Surroundings): Promise<I
   const digested = stated.length > 0 ? digestMedium(source, stated) : undefined
   const { content, begin } = watched(withoutHoles(source, ranges.holes), digested)
   const verify = digested && { verify: digested.compare }
+  const ofMedium = stated.map(({ algorithm }) => `${algorithm.toUpperCase()} of the medium`)
   const held = await openHeld(content, surroundings, remarks)
   begin()
   if (held) {
@@ -56,7 +57,7 @@ async function imageOf(opened: EwfMedium, surroundings: Surroundings): Promise<I
       variant: `${variant}, holding ${nameOf(held)}`,
       facts: { ...facts, ...held.facts },
       digests: [...held.digests, ...noted],
-      checks: [...CHECKS, ...held.checks],
+      checks: [...CHECKS, ...ofMedium, ...held.checks],
       incomplete: opened.incomplete ?? held.incomplete,
       remarks: [...remarks, ...held.remarks],
       verify: async () => [...((await digested?.compare()) ?? []), ...((await held.verify?.()) ?? [])],
@@ -77,7 +78,7 @@ async function imageOf(opened: EwfMedium, surroundings: Surroundings): Promise<I
     unit: unitOf(medium.chunkSize),
     facts: { ...facts, sectorSize: BigInt(medium.sectorSize) },
     digests: [...(whole ? stated.map(({ algorithm, value }) => linear(algorithm, value)) : []), ...noted],
-    checks: CHECKS,
+    checks: whole ? CHECKS : [...CHECKS, ...ofMedium],
     incomplete: opened.incomplete,
     remarks,
     companions: [],
