@@ -1,4 +1,5 @@
 import type { ByteSource, Bytes } from './byte-source.js'
+import { isDamage } from './format-error.js'
 
 /** Headers as near as this are read together with what stands around them. */
 const NEAR = 64n << 10n
@@ -14,19 +15,31 @@ export function headerReads(source: ByteSource): HeaderReads {
   let block: Bytes = new Uint8Array()
   let start = 0n
   let last = 0n
+
+  async function readAround(offset: bigint, length: number): Promise<Bytes> {
+    start = offset < NEAR ? 0n : offset - NEAR
+    const before = Number(offset - start)
+    block = await source.read(start, before + length + Number(NEAR))
+    return block.subarray(before, before + length)
+  }
+
   return {
     async at(offset, length) {
       const step = offset > last ? offset - last : last - offset
       last = offset
       const from = Number(offset - start)
       if (from >= 0 && from + length <= block.length) return block.subarray(from, from + length)
-      const before = step > NEAR ? 0n : offset < NEAR ? offset : NEAR
-      start = offset - before
-      block =
-        start < source.size
-          ? await source.read(start, Number(before) + length + (step > NEAR ? 0 : Number(NEAR)))
-          : new Uint8Array()
-      return block.subarray(Number(before), Number(before) + length)
+      if (offset >= source.size) return new Uint8Array()
+      if (step <= NEAR) {
+        try {
+          return await readAround(offset, length)
+        } catch (error) {
+          // What is damaged may stand beside it.
+          if (!isDamage(error)) throw error
+          block = new Uint8Array()
+        }
+      }
+      return source.read(offset, length)
     },
   }
 }

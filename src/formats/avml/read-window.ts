@@ -1,4 +1,5 @@
 import type { ByteSource, Bytes } from '../byte-source.js'
+import { isDamage } from '../format-error.js'
 
 const WINDOW = 1 << 20
 
@@ -18,9 +19,15 @@ export function readWindow(source: ByteSource): ReadWindow {
       if (from >= 0 && from + length <= held.length) return held.subarray(from, from + length)
       if (offset >= source.size) return slab.subarray(0, 0)
       held = slab.subarray(0, 0)
-      held = await source.read(offset, WINDOW, slab)
-      start = offset
-      return held.subarray(0, length)
+      try {
+        held = await source.read(offset, WINDOW, slab)
+        start = offset
+        return held.subarray(0, length)
+      } catch (error) {
+        // What is damaged may stand behind it.
+        if (!isDamage(error)) throw error
+        return source.read(offset, length, slab)
+      }
     },
   }
 }

@@ -6,7 +6,7 @@ import { FormatError } from '../format-error.js'
 import { hintFor, recognisePackage, TELLING_SIZE } from '../recognise.js'
 import { FORMATS } from './formats.js'
 import type { Image, ImageFormat, Surroundings } from './image.js'
-import { withMapBeside } from './image-map.js'
+import { readMapBeside, withDamage, withMap } from './image-map.js'
 import { openImage } from './open-image.js'
 
 /** Most formats of memory are told by this much. */
@@ -22,7 +22,7 @@ export interface OpenImageFile {
 
 /**
  * Opens an image of memory or of a disk: a file in any format that is read here, found by its content, or a device.
- * What its map file tells (`PATH.map`, as our sinks write it) is applied.
+ * What its map file tells (`PATH.map`, as our sinks or ddrescue write it) is applied.
  * @throws the operating system's error; {FormatError} when it cannot be read, with what it is where that is known
  */
 export async function openImageFile(path: string, given: OpenImageFile = {}): Promise<Image> {
@@ -36,12 +36,13 @@ export async function openImageFile(path: string, given: OpenImageFile = {}): Pr
     for (const source of opened.splice(0)) await source.close()
   }
   try {
-    const source = own(await openImage(path, { warn }))
+    const file = own(await openImage(path, { warn }))
     const surroundings = surroundingsOf(path, parts, own, warn)
-    const format =
-      given.format === undefined ? await detect(source, surroundings) : formatCalled(given.format)
+    const beside = await readMapBeside(surroundings)
+    const source = beside ? withDamage(file, beside) : file
+    const format = given.format === undefined ? await detect(file, surroundings) : formatCalled(given.format)
     const image = await format.open(source, surroundings)
-    const mapped = await withMapBeside(image, surroundings)
+    const mapped = beside ? withMap(image, beside) : image
     return {
       ...mapped,
       async close() {

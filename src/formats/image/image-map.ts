@@ -1,53 +1,90 @@
 import { type Run, subtractRuns } from '../address-space.js'
+import type { ByteSource } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import { commentsOf, decodeMapfile, type MapBlock, type Mapfile } from '../mapfile.js'
 import { max, min } from '../min-max.js'
+import { damagedSource } from './damaged-source.js'
 import type { Hole, Image, Surroundings } from './image.js'
 import { applyRawMap } from './raw-map.js'
 
 /** Map files of a million blocks are this large. */
 const MOST_BYTES = 64n << 20n
 
-/** The first comment of a map that our sinks wrote: it tells of addresses. */
+/** The first comment of a map that our sinks wrote. */
 const OWN = /^Mapfile\. Created by pmem /
 
+/** The map file beside an image. */
+export interface MapBeside {
+  readonly name: string
+  readonly map: Mapfile
+  readonly comments: readonly string[]
+  /** Our sinks wrote it: it tells of addresses. Any other one tells which bytes of the file are what they were. */
+  readonly own: boolean
+}
+
 /**
- * An image with what the map file beside it tells: blocks marked `-` could not be read, `?` are no part of it or were
- * never tried; what the image has there is filling.
- * @throws {FormatError} where there is a map that cannot be read, or is none of the image: without it filling would
- * pass for evidence
+ * The map file `PATH.map`, undefined where there is none.
+ * @throws {FormatError} where it cannot be read: without it filling would pass for evidence
  */
-export async function withMapBeside(image: Image, { path, openFile }: Surroundings): Promise<Image> {
+export async function readMapBeside({ path, openFile }: Surroundings): Promise<MapBeside | undefined> {
   const name = `${path}.map`
   const file = openFile(name)
-  if (!file) return image
+  if (!file) return undefined
   if (file.size > MOST_BYTES) throw new FormatError(`${name}: too large for a map file`)
   const bytes = await file.read(0n, Number(file.size))
+  const comments = commentsOf(bytes)
+  const map = refusing(name, () => decodeMapfile(bytes))
+  return { name, map, comments, own: comments.some((comment) => OWN.test(comment)) }
+}
+
+function refusing<T>(name: string, work: () => T): T {
   try {
-    return withMap(image, decodeMapfile(bytes), commentsOf(bytes))
+    return work()
   } catch (error) {
     const hint = 'move it away if it is no map of the image'
     throw new FormatError(`${name}: ${(error as Error).message}`, undefined, hint)
   }
 }
 
-function withMap(image: Image, map: Mapfile, comments: readonly string[]): Image {
-  const own = comments.some((comment) => OWN.test(comment))
-  if (image.format !== 'raw') {
-    if (!own) throw new FormatError('tells which bytes of the file could not be read, not which addresses')
-    const last = map.blocks.findLast(({ status }) => status === '+')
-    if (last && last.start + last.length > image.size)
-      throw new FormatError(
-        `tells of bytes up to ${last.start + last.length}, and the image ends at ${image.size}`,
-      )
-  }
-  const mapped = image.format === 'raw' ? applyRawMap(image, map, comments) : applyMap(image, map.blocks)
+/**
+ * A file as the map beside it says: what somebody else could not read of it is damaged.
+ * @throws {FormatError} where the sizes show that it is the map of another file
+ */
+export function withDamage(source: ByteSource, { name, map, own }: MapBeside): ByteSource {
+  if (own) return source
+  const last = map.blocks.at(-1)
+  refusing(name, () => {
+    if (last && last.start + last.length < source.size)
+      throw otherImage(last.start + last.length, source.size)
+  })
+  return damagedSource(source, map.blocks)
+}
+
+/**
+ * An image with what the map file beside it tells: blocks marked `-` could not be read, `?` are no part of it or were
+ * never tried; what the image has there is filling.
+ * @throws {FormatError} where it is none of the image
+ */
+export function withMap(image: Image, beside: MapBeside): Image {
+  const { name, map, comments, own } = beside
+  const mapped = refusing(name, () =>
+    image.format === 'raw' ? applyRawMap(image, map, comments) : own ? applyOwnMap(image, map) : image,
+  )
   if (map.status === '+') return mapped
   const remark = 'its map says that whoever read it had not finished'
   return own
     ? { ...mapped, incomplete: mapped.incomplete ?? remark }
     : { ...mapped, remarks: [...mapped.remarks, remark] }
 }
+
+function applyOwnMap(image: Image, { blocks }: Mapfile): Image {
+  const last = blocks.findLast(({ status }) => status === '+')
+  if (last && last.start + last.length > image.size) throw otherImage(last.start + last.length, image.size)
+  return applyMap(image, blocks)
+}
+
+const otherImage = (told: bigint, size: bigint) =>
+  new FormatError(`tells of bytes up to ${told}, and the image ends at ${size}`)
 
 /**
  * Where the image has bytes, they are evidence only in blocks that were read. Memory that it leaves out because it
