@@ -4,16 +4,13 @@ export interface NotedFacts {
   readonly length?: bigint
   /** Lower-case hexadecimal, of those bytes. */
   readonly sha256?: string
-  /** Not all of the media came. */
-  readonly incomplete?: boolean
 }
 
 const NOTED = /(?:^| )\[pmem:((?: [a-z0-9]+=[0-9a-f]+)+)\]$/
 
 /** Notes with facts behind them: `as found [pmem: length=1000 sha256=…]`. */
-export function encodeNotes(notes: string, { length, sha256, incomplete }: NotedFacts): string {
+export function encodeNotes(notes: string, { length, sha256 }: NotedFacts): string {
   const facts = [
-    ...(incomplete ? ['incomplete=1'] : []),
     ...(length === undefined ? [] : [`length=${length}`]),
     ...(sha256 === undefined ? [] : [`sha256=${sha256}`]),
   ]
@@ -38,7 +35,6 @@ export function decodeNotes(written: string): { readonly notes: string; readonly
     facts: {
       ...(length !== undefined && /^\d{1,19}$/.test(length) && { length: BigInt(length) }),
       ...(sha256?.length === 64 && { sha256 }),
-      ...(noted.has('incomplete') && { incomplete: true }),
     },
   }
 }

@@ -3,7 +3,7 @@ import { showSize } from '../../cli/sizes.js'
 import type { Run } from '../../formats/address-space.js'
 import { fillSymbolic } from '../../formats/aff4/symbolic.js'
 import type { Bytes } from '../../formats/byte-source.js'
-import { openSet, type SetWriter } from '../../formats/ewf/writer/set.js'
+import { openSet, type SetConclusion, type SetWriter } from '../../formats/ewf/writer/set.js'
 import { max, min } from '../../formats/min-max.js'
 import { announcedSize } from '../../frames/streams.js'
 import { within } from '../coverage.js'
@@ -16,6 +16,8 @@ import { concludeNotes, describeSet, isMemoryMap, type SetSettings } from './set
 const MOST_PADDING = 64n << 30n
 /** A stream that takes nothing back is one segment, and programs of 32 bits are to read it. */
 const MOST_STREAMED = (2n << 30n) - (16n << 20n)
+
+const SHA256 = /^[0-9a-f]{64}$/
 
 export type MediaSettings = SetSettings & CoreOptions
 
@@ -45,7 +47,7 @@ async function beginLinear(
 ): Promise<ImageWriter> {
   const size = announcedSize(evidence.stream)
   if (!announced) refuseUnknownSize(outputs)
-  const { set, conclude, refuseChanged } = await begin(outputs, evidence, settings, size)
+  const { set, whole, stump, refuseChanged } = await begin(outputs, evidence, settings, size)
   let padding = 0n
 
   async function pad(end: bigint): Promise<void> {
@@ -70,12 +72,12 @@ async function beginLinear(
       if (size > set.size) await pad(size)
       compareDigests(evidence, set)
       refuseChanged()
-      await set.complete(conclude(evidence, unreadable(evidence)))
+      await set.complete(whole(evidence, unreadable(evidence)))
     },
     async finish(evidence, ranges, complete) {
       try {
         if (complete) return ranges
-        const kept = await set.abandon(conclude(evidence, unreadable(evidence), true))
+        const kept = await set.abandon(stump(evidence, unreadable(evidence)))
         return [...within(ranges, [{ start: 0n, length: kept }])]
       } finally {
         await set.close()
@@ -102,7 +104,7 @@ async function beginMemory(
     (end, { start, shift, length }) => max(end, start + shift + length),
     file.position,
   )
-  const { set, conclude, refuseChanged } = await begin(outputs, evidence, settings, size)
+  const { set, whole, stump, refuseChanged } = await begin(outputs, evidence, settings, size)
   await file.into(set)
   let closed = false
   const errorsOf = (evidence: Evidence): Run[] =>
@@ -122,14 +124,14 @@ async function beginMemory(
       closed = true
       await core.finish(evidence, [], true)
       refuseChanged()
-      await set.complete(conclude(evidence, errorsOf(evidence)))
+      await set.complete(whole(evidence, errorsOf(evidence)))
     },
     async finish(evidence, ranges, complete) {
       try {
         if (complete) return ranges
         // What has failed before fails again, and is told already.
         if (!closed) await core.finish(evidence, ranges, false).catch(() => {})
-        const kept = await set.abandon(conclude(evidence, errorsOf(evidence), true))
+        const kept = await set.abandon(stump(evidence, errorsOf(evidence)))
         const held = placed.map((piece) => ({
           ...piece,
           length: max(0n, min(piece.length, kept - piece.start - piece.shift)),
@@ -155,19 +157,21 @@ async function begin(outputs: SegmentOutputs, evidence: Evidence, settings: SetS
     // What takes nothing back is one segment, and must say it now.
     ...(!outputs.seekable && {
       segmentSize: Number.POSITIVE_INFINITY,
-      notes: concludeNotes(about, lengthOf(size), evidence),
+      notes: concludeNotes(about, lengthOf(size)),
     }),
   })
   return {
     set,
-    conclude(evidence: Evidence, errors: readonly Run[], incomplete = false) {
+    /** What is known in the end of media that came whole. */
+    whole(evidence: Evidence, errors: readonly Run[]): SetConclusion {
       const sha256 = isMemoryMap(evidence) ? undefined : digestOf(evidence, 'sha256')
-      const noted = {
-        ...lengthOf(set.size),
-        ...(!incomplete && sha256 && { sha256 }),
-        ...(incomplete && { incomplete }),
-      }
-      return { errors, notes: concludeNotes(about, noted, evidence) }
+      const noted = { ...lengthOf(set.size), ...(sha256 !== undefined && SHA256.test(sha256) && { sha256 }) }
+      return { errors, notes: concludeNotes(about, noted) }
+    },
+    /** What is known of media that did not. */
+    stump({ outcome }: Evidence, errors: readonly Run[]): SetConclusion {
+      const reason = outcome?.error ?? outcome?.status ?? 'failed'
+      return { errors, notes: concludeNotes(about, lengthOf(set.size), reason) }
     },
     /** @throws {ToolError} where it says another size already, and cannot be changed */
     refuseChanged() {
@@ -186,6 +190,7 @@ function refuseUnknownSize({ name, seekable }: SegmentOutputs): void {
 
 const unreadable = ({ blocks }: Evidence): Run[] => blocks.filter(({ status }) => status === '-')
 
+/** What the stream says that a digest of its bytes is. */
 const digestOf = ({ digests }: Evidence, wanted: string): string | undefined =>
   digests.find(({ algorithm, covers }) => algorithm === wanted && covers === 'linear')?.value.toLowerCase()
 

@@ -102,12 +102,7 @@ const inWords = (facts: Facts): string =>
     .join('; ')
 
 /** What notes say in the end: what is wrong first, what programs read last. */
-export function concludeNotes(
-  { notes }: SetDescription,
-  noted: NotedFacts,
-  { outcome }: Pick<Evidence, 'outcome'>,
-): string {
-  if (!noted.incomplete) return encodeNotes(notes, noted)
-  const reason = (outcome?.error ?? outcome?.status ?? 'failed').slice(0, MOST_REASON)
-  return encodeNotes(`INCOMPLETE (${reason})${notes === '' ? '' : ' '}${notes}`, noted)
+export function concludeNotes({ notes }: SetDescription, noted: NotedFacts, reason?: string): string {
+  if (reason === undefined) return encodeNotes(notes, noted)
+  return encodeNotes(`INCOMPLETE (${reason.slice(0, MOST_REASON)})${notes === '' ? '' : ' '}${notes}`, noted)
 }

@@ -199,13 +199,19 @@ export async function openSet(files: SegmentFiles, about: SetDescription): Promi
     if (digests) {
       await segment.section('digest', encodeDigest(digests.md5, digests.sha1))
       await segment.section('hash', encodeHash(digests.md5))
-    }
-    return end(notes)
+      await segment.end('done')
+    } else await markIncomplete()
+    return tell(notes)
   }
 
-  /** The last section. @returns bytes of media in the set */
-  async function end(notes: string): Promise<bigint> {
+  /** The last sections of a set that is not whole. */
+  async function markIncomplete(): Promise<void> {
+    await segment.section('incomplete', new Uint8Array())
     await segment.end('done')
+  }
+
+  /** What is known in the end. @returns bytes of media in the set */
+  async function tell(notes: string): Promise<bigint> {
     const kept = keptSize()
     await rewrite(kept, notes)
     return kept
@@ -263,7 +269,8 @@ export async function openSet(files: SegmentFiles, about: SetDescription): Promi
     async abandon(conclusion) {
       if (digestsAt !== undefined) {
         await segment.cut(digestsAt)
-        return await end(conclusion.notes)
+        await markIncomplete()
+        return await tell(conclusion.notes)
       }
       try {
         if (!failed) {
@@ -282,7 +289,8 @@ export async function openSet(files: SegmentFiles, about: SetDescription): Promi
         // Not even for these is there room.
         await segment.salvage(0)
         volumes.splice(segment.number)
-        return await end(conclusion.notes)
+        await segment.end('done')
+        return await tell(conclusion.notes)
       }
     },
   }
