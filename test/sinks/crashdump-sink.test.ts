@@ -225,6 +225,17 @@ test('unreadable pages are filled in a full dump, left out of a bitmap, and know
   }
 })
 
+test('a pipe is told its pages ahead, so those that cannot be read are filled there', async (t) => {
+  const { about, sent } = everyOther(43)
+  const bad = sent.map((frame, i) => (i === 1 ? fill(0x3000n, 0x1000n, 'unreadable') : frame))
+  const { status, stdout, stderr } = await sink('-', about, bad)
+  t.is(status, 2)
+  t.regex(stderr, /what could not be read is not recorded beside it/)
+  const whole = (await sink('-', about, sent)).stdout
+  t.is(stdout.length, whole.length)
+  t.is(stdout.toString('latin1', 0x4000, 0x400e), 'DATAUNREADABLE')
+})
+
 test('a page of which a part could not be read stays, with the text in that part', async (t) => {
   const out = path.join(await scratch(t), 'memory.dmp')
   const { about, sent } = everyOther(43, 7)

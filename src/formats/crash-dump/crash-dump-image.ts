@@ -5,7 +5,16 @@ import type { Image } from '../image/image.js'
 import { type PlacedRun, placeRuns, readExactly } from '../placed-runs.js'
 import { decodeSummary, readBitmap, SUMMARY_SIZE, type Summary } from './bitmap.js'
 import { factsOfHeader } from './dump-facts.js'
-import { DUMP_TYPE, type DumpHeader, decodeHeader, decodeRuns, dumpBits, LAYOUTS, PAGE } from './header.js'
+import {
+  DUMP_TYPE,
+  type DumpHeader,
+  decodeHeader,
+  decodeRuns,
+  dumpBits,
+  isProcessMinidump,
+  LAYOUTS,
+  PAGE,
+} from './header.js'
 
 /** What is read, and what is only named. */
 const READ: Readonly<Record<string, string>> = {
@@ -34,13 +43,14 @@ interface Content {
  */
 export async function openCrashDump(source: ByteSource): Promise<Image> {
   const start = await source.read(0n, LAYOUTS[64].size)
+  if (isProcessMinidump(start)) throw refusal(source, 'a minidump of a process')
   const { size } = LAYOUTS[dumpBits(start) ?? 64]
   const bytes = Uint8Array.from(start.subarray(0, size))
   const header = decodeHeader(bytes)
   const { bits, fields } = header
   const type = String(fields.dumpType ?? 'unknown')
   const kind = READ[type]
-  if (kind === undefined) throw refusal(source, type)
+  if (kind === undefined) throw refusal(source, NAMED[type] ?? `a crash dump of type ${type}`)
   const content =
     fields.dumpType === DUMP_TYPE.FULL ? fullContent(bytes, header) : await bitmapContent(source, bytes, bits)
   const { runs, missing, read } = placeRuns(source, content.pieces)
@@ -66,10 +76,8 @@ export async function openCrashDump(source: ByteSource): Promise<Image> {
   }
 }
 
-function refusal({ name }: ByteSource, type: string): FormatError {
-  const what = NAMED[type] ?? `a crash dump of type ${type}`
-  return new FormatError(`${name}: is ${what}: not read`, undefined, 'WinDbg opens it')
-}
+const refusal = ({ name }: ByteSource, what: string): FormatError =>
+  new FormatError(`${name}: is ${what}: not read`, undefined, 'WinDbg opens it')
 
 function fullContent(bytes: Bytes, header: DumpHeader): Content {
   let offset = BigInt(LAYOUTS[header.bits].size)

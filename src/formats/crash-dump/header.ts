@@ -95,6 +95,15 @@ export interface DumpHeader {
   readonly comment: string | undefined
 }
 
+/** Minidumps of processes, which debuggers and Windows Error Reporting write, have a header of their own. */
+const PROCESS_MINIDUMP = 'MDMP\x93\xa7'
+
+/** Whether a file begins as a dump of Windows: of the kernel, or of a process. */
+export const isDump = (start: Bytes): boolean => dumpBits(start) !== undefined || isProcessMinidump(start)
+
+export const isProcessMinidump = (start: Bytes): boolean =>
+  asBuffer(start).toString('latin1', 0, PROCESS_MINIDUMP.length) === PROCESS_MINIDUMP
+
 /** The width that the magic tells; undefined where it is no crash dump. */
 export function dumpBits(start: Bytes): Words | undefined {
   const magic = asBuffer(start.subarray(0, 8)).toString('latin1')

@@ -1,5 +1,5 @@
 import type { Bytes } from '../byte-source.js'
-import { dumpBits } from '../crash-dump/header.js'
+import { isDump } from '../crash-dump/header.js'
 import { isElfCore } from '../elf/core-reader.js'
 import { decodeFileHeader } from '../ewf/structs.js'
 import { isFlat } from '../flat/records.js'
@@ -38,7 +38,7 @@ export const FORMATS: readonly ImageFormat[] = [
     name: 'crashdump',
     title: 'Microsoft crash dump',
     holdsMemory: true,
-    recognises: (head) => dumpBits(head) !== undefined,
+    recognises: isDump,
     open: async (source) => (await import('../crash-dump/crash-dump-image.js')).openCrashDump(source),
   },
   {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import test from 'ava'
 import { openCrashDump } from '../../../src/formats/crash-dump/crash-dump-image.js'
 import { FORMATS } from '../../../src/formats/image/formats.js'
+import { detect } from '../../../src/formats/image/image-file.js'
 import { cutImage, fuzzImage } from '../../fuzz/images.js'
 import { bufferSource } from '../buffer-source.js'
 import { readRuns, surroundingsOf } from '../image/surroundings.js'
@@ -162,6 +163,12 @@ test('dumps of another kind are named, with what opens them', async (t) => {
     t.regex(error.message, what)
     t.like(error, { name: 'FormatError', hint: 'WinDbg opens it' })
   }
+})
+
+test('a minidump of a process is no raw image', async (t) => {
+  const bytes = Buffer.from('4d444d5093a70000'.padEnd(0x400, '0'), 'hex')
+  t.is(await detect(bufferSource(bytes)), format)
+  await t.throwsAsync(openCrashDump(bufferSource(bytes)), { message: /minidump of a process: not read/ })
 })
 
 const HOSTILE: Record<string, readonly [bytes: Buffer, message: RegExp]> = {
