@@ -6,12 +6,17 @@ export interface FormatRow {
   readonly title: string
   /** Options of its sink. */
   readonly words: readonly string[]
+  /** Of its files, where readers go by it. */
+  readonly ending?: string
   /** Which facts it has a place for. */
   keeps(name: FactName, facts: Facts): boolean
   /** What it knows of ranges that were never tried, with the map beside it: that they were there, or nothing. */
   readonly unknown: 'kept' | 'absent'
-  /** What stands for bad ranges where the map is lost: themselves, or text that passes for bytes. */
-  readonly bare: 'kept' | 'text'
+  /**
+   * What stands for bad ranges where the map is lost: themselves, or text that passes for bytes; `bad`: themselves but
+   * for those that were never tried.
+   */
+  readonly bare: 'kept' | 'bad' | 'text'
 }
 
 const all = () => true
@@ -40,9 +45,10 @@ export const FORMAT_ROWS: Readonly<Record<string, FormatRow>> = {
   'avml-sink': { title: 'AVML', words: [], keeps: none, unknown: 'kept', bare: 'text' },
   'crashdump-sink': { title: 'crash dump', words: [], keeps: ofDump, unknown: 'kept', bare: 'text' },
   'elf-sink': { title: 'ELF core', words: [], keeps: all, unknown: 'kept', bare: 'kept' },
+  'ewf-sink': { title: 'E01', words: [], ending: '.E01', keeps: all, unknown: 'kept', bare: 'bad' },
   'lime-sink': { title: 'LiME', words: [], keeps: none, unknown: 'kept', bare: 'text' },
   // Without its map a raw image is bytes from 0 on.
-  'raw-sink': { title: 'raw', words: ['--holes', 'seek'], keeps: none, unknown: 'absent', bare: 'text' },
+  'raw-sink': { title: 'raw', words: ['--holes', 'seek'], keeps: none, unknown: 'kept', bare: 'text' },
 }
 
 /** What comes back of a memory that was written in a format, the map beside it. */
