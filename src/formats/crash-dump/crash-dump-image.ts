@@ -122,6 +122,6 @@ function remarksOn(
   if (required !== undefined && required < end)
     remarks.push(`the header tells of a file of ${required} bytes where its pages take ${end}`)
   if (size > end) remarks.push(`${size - end} bytes behind the last page are not read`)
-  if (covered < held) remarks.push(`${held - covered} pages are listed twice: the first copy counts`)
+  if (covered < held) remarks.push(`pages that are listed twice: ${held - covered}; the first copy counts`)
   return remarks
 }

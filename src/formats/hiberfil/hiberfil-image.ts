@@ -46,7 +46,7 @@ export async function openHiberfil(source: ByteSource): Promise<Image> {
     remarks: [
       'Windows leaves out of a hibernation what it does not need: free pages, and after a shutdown all processes',
       ...(wentOn === undefined ? [] : [wentOn]),
-      ...(repeated > 0 ? [`${repeated} pages are there more than once: the last copy counts`] : []),
+      ...(repeated > 0 ? [`pages that are there more than once: ${repeated}; the last copy counts`] : []),
     ],
     companions: [],
     read: pageReader(source, sets),

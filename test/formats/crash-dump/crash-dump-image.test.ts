@@ -148,7 +148,7 @@ test('what does not fit together is told', async (t) => {
     'the header counts 9 pages where 3 are listed',
     'the header tells of a file of 16384 bytes where its pages take 20480',
     '100 bytes behind the last page are not read',
-    '1 pages are listed twice: the first copy counts',
+    'pages that are listed twice: 1; the first copy counts',
   ])
 })
 
