@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import { openAvmlImage } from '../../src/formats/avml/avml-image.js'
+import { openImageFile } from '../../src/formats/image/image-file.js'
 import { decodeMapfile } from '../../src/formats/mapfile.js'
 import type { Frame } from '../../src/frames/frame.js'
 import { noise, sample } from '../codecs/samples.js'
@@ -141,6 +142,9 @@ test('an input that was cut leaves whole records of what came', async (t) => {
       [['0x1000', PAGE, sha256(A)]],
     )
     t.is(decodeMapfile(await readFile(`${partial}.map`)).status, '?')
+    const stump = await openImageFile(partial)
+    t.regex(stump.incomplete ?? '', /had not finished/)
+    await stump.close()
     const piped = await runTool('avml-sink', ['-'], input)
     t.is(piped.status, 3)
     t.deepEqual(piped.stdout, await readFile(partial))

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
+import { openImageFile } from '../../src/formats/image/image-file.js'
 import { openLimeImage } from '../../src/formats/lime/lime-image.js'
 import { decodeMapfile } from '../../src/formats/mapfile.js'
 import type { Frame } from '../../src/frames/frame.js'
@@ -131,6 +132,9 @@ for (const about of [body, memory()])
     // The last frame before a cut does not count: no header behind it vouches for it.
     t.deepEqual(await listed(t, partial), [['0x1000', PAGE, sha256(A)]])
     t.is(decodeMapfile(await readFile(`${partial}.map`)).status, '?')
+    const stump = await openImageFile(partial)
+    t.regex(stump.incomplete ?? '', /had not finished/)
+    await stump.close()
   })
 
 test('a pipe that was cut is an image whose last record is cut', async (t) => {
