@@ -4,19 +4,14 @@ import type { Content } from './content.js'
 /** What a format makes of a memory: how it is written, and what of it comes back. */
 export interface FormatRow {
   readonly title: string
+  /** Of its files' names, where that matters. */
+  readonly ending?: string
   /** Options of its sink. */
   readonly words: readonly string[]
-  /** Of its files, where readers go by it. */
-  readonly ending?: string
   /** Which facts it has a place for. */
   keeps(name: FactName, facts: Facts): boolean
-  /** What it knows of ranges that were never tried, with the map beside it: that they were there, or nothing. */
-  readonly unknown: 'kept' | 'absent'
-  /**
-   * What stands for bad ranges where the map is lost: themselves, or text that passes for bytes; `bad`: themselves but
-   * for those that were never tried.
-   */
-  readonly bare: 'kept' | 'bad' | 'text'
+  /** Which bad ranges are still told where the map is lost; in others stands text that passes for bytes. */
+  readonly bare: 'all' | 'unreadable' | 'none'
 }
 
 const all = () => true
@@ -41,22 +36,20 @@ const ofDump = (name: FactName, { system }: Facts) =>
 
 /** By the names of their sinks: each sink of memory images has its row. */
 export const FORMAT_ROWS: Readonly<Record<string, FormatRow>> = {
-  'aff4-sink': { title: 'AFF4', words: [], keeps: all, unknown: 'kept', bare: 'kept' },
-  'avml-sink': { title: 'AVML', words: [], keeps: none, unknown: 'kept', bare: 'text' },
-  'crashdump-sink': { title: 'crash dump', words: [], keeps: ofDump, unknown: 'kept', bare: 'text' },
-  'elf-sink': { title: 'ELF core', words: [], keeps: all, unknown: 'kept', bare: 'kept' },
-  'ewf-sink': { title: 'E01', words: [], ending: '.E01', keeps: all, unknown: 'kept', bare: 'bad' },
-  'lime-sink': { title: 'LiME', words: [], keeps: none, unknown: 'kept', bare: 'text' },
+  'aff4-sink': { title: 'AFF4', words: [], keeps: all, bare: 'all' },
+  'avml-sink': { title: 'AVML', words: [], keeps: none, bare: 'none' },
+  'crashdump-sink': { title: 'crash dump', words: [], keeps: ofDump, bare: 'none' },
+  'elf-sink': { title: 'ELF core', words: [], keeps: all, bare: 'all' },
+  // Its media is written front to back: the core in it cannot tell at its beginning what comes later.
+  'ewf-sink': { title: 'E01', ending: '.E01', words: [], keeps: all, bare: 'unreadable' },
+  'kdump-sink': { title: 'kdump', words: [], keeps: all, bare: 'all' },
+  'lime-sink': { title: 'LiME', words: [], keeps: none, bare: 'none' },
   // Without its map a raw image is bytes from 0 on.
-  'raw-sink': { title: 'raw', words: ['--holes', 'seek'], keeps: none, unknown: 'kept', bare: 'text' },
+  'raw-sink': { title: 'raw', words: ['--holes', 'seek'], keeps: none, bare: 'none' },
 }
 
 /** What comes back of a memory that was written in a format, the map beside it. */
 export function expected(row: FormatRow, content: Content): Content {
   const facts = Object.entries(content.facts).filter(([name]) => row.keeps(name as FactName, content.facts))
-  return {
-    ...content,
-    unknown: row.unknown === 'kept' ? content.unknown : [],
-    facts: Object.fromEntries(facts) as Facts,
-  }
+  return { ...content, facts: Object.fromEntries(facts) as Facts }
 }
