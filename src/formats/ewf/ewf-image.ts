@@ -1,6 +1,6 @@
 import type { ByteSource } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
-import type { Image, Surroundings } from '../image/image.js'
+import type { Image, SurroundingFiles, Surroundings } from '../image/image.js'
 import type { StatedDigest } from '../stream-digest.js'
 import { type DigestedMedium, digestMedium } from './digested-medium.js'
 import { type EwfMedium, openEwfMedium } from './ewf-medium.js'
@@ -24,10 +24,9 @@ export async function openEwfImage(file: ByteSource, surroundings: Surroundings)
 }
 
 /** Opens the medium of an EWF image for who reads file systems. @throws as `openEwfMedium` */
-export async function openEwfSource(file: ByteSource, surroundings: Surroundings): Promise<ByteSource> {
-  const { source, ranges, remarks, incomplete } = await openEwfMedium(file, surroundings)
-  for (const remark of incomplete === undefined ? remarks : [incomplete, ...remarks])
-    surroundings.warn(remark)
+export async function openEwfSource(file: ByteSource, surroundings: SurroundingFiles): Promise<ByteSource> {
+  const { source, ranges, incomplete } = await openEwfMedium(file, surroundings)
+  if (incomplete !== undefined) surroundings.warn(incomplete)
   return withoutHoles(source, ranges.holes)
 }
 

@@ -1,7 +1,7 @@
 import type { Run } from '../address-space.js'
 import type { ByteSource } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
-import type { Surroundings } from '../image/image.js'
+import type { SurroundingFiles } from '../image/image.js'
 import { type CaseFacts, readCaseFacts } from './case-facts.js'
 import { layOut } from './layout.js'
 import { type MediumRanges, partMedium } from './medium-ranges.js'
@@ -32,7 +32,7 @@ export interface EwfMedium extends CaseFacts {
  * @throws {FormatError} where it is none, nothing says what it is of, or sections lead back; the operating system's
  * error
  */
-export async function openEwfMedium(file: ByteSource, surroundings: Surroundings): Promise<EwfMedium> {
+export async function openEwfMedium(file: ByteSource, surroundings: SurroundingFiles): Promise<EwfMedium> {
   const set = await findSegments(file, surroundings)
   const remarks = [...set.remarks]
   const { segments, medium } = await ofOneSet(set, file, remarks)

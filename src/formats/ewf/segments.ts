@@ -1,7 +1,7 @@
 import path from 'node:path'
 import type { ByteSource } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
-import type { Surroundings } from '../image/image.js'
+import type { SurroundingFiles } from '../image/image.js'
 import { readFileHeader, readSegment, type Segment } from './sections.js'
 import { NUMBERED, type Series, segmentExtension, segmentNumber, seriesOf } from './segment-names.js'
 
@@ -30,7 +30,7 @@ interface Place {
  * says which it is; names only tell where to look.
  * @throws {FormatError} where the sections of one lead back; the operating system's error
  */
-export async function findSegments(source: ByteSource, surroundings: Surroundings): Promise<SegmentSet> {
+export async function findSegments(source: ByteSource, surroundings: SurroundingFiles): Promise<SegmentSet> {
   const header = await readFileHeader(source)
   if (!header) throw new FormatError(`${source.name}: not an EWF image`, 0n)
   if (header.signature === 'logical')
@@ -87,7 +87,7 @@ function placeOf(name: string, number: number): Place | undefined {
  * @returns their names
  */
 async function takeParts(
-  surroundings: Surroundings,
+  surroundings: SurroundingFiles,
   place: Place | undefined,
   hasFirst: boolean,
   take: (file: File) => boolean,
@@ -118,7 +118,7 @@ async function takeParts(
 
 const isSame = (a: Place, b: Place) => a.stem === b.stem && a.series === b.series
 
-async function openSegment(surroundings: Surroundings, name: string): Promise<File | undefined> {
+async function openSegment(surroundings: SurroundingFiles, name: string): Promise<File | undefined> {
   const source = surroundings.openFile(name)
   const header = source && (await readFileHeader(source))
   return source && header?.signature === 'physical' ? { source, number: header.segment } : undefined
@@ -128,7 +128,7 @@ async function openSegment(surroundings: Surroundings, name: string): Promise<Fi
  * The files beside it whose names make them segments of the set, by the numbers that these tell. Only a set with a
  * hundredth segment has any with letters: `disk.txt` is none.
  */
-function namedSegments(surroundings: Surroundings, { stem, series }: Place): [number, string][] {
+function namedSegments(surroundings: SurroundingFiles, { stem, series }: Place): [number, string][] {
   const named: [number, string][] = []
   const own = path.basename(surroundings.path)
   for (const name of surroundings.listFolder()) {

@@ -1,13 +1,11 @@
-import fs from 'node:fs'
-import path from 'node:path'
 import type { ByteSource } from '../byte-source.js'
-import { openFileIfThere } from '../file-source.js'
 import { FormatError } from '../format-error.js'
 import { hintFor, recognisePackage, TELLING_SIZE } from '../recognise.js'
 import { FORMATS } from './formats.js'
-import type { Image, ImageFormat, Surroundings } from './image.js'
+import type { Image, ImageFormat, SurroundingFiles, Surroundings } from './image.js'
 import { readMapBeside, withDamage, withMap } from './image-map.js'
-import { openImage } from './open-image.js'
+import { openImageBytes } from './open-image.js'
+import { surroundingFiles } from './surrounding-files.js'
 
 /** Most formats of memory are told by this much. */
 const LEAST_TELLING = 4096
@@ -36,8 +34,8 @@ export async function openImageFile(path: string, given: OpenImageFile = {}): Pr
     for (const source of opened.splice(0)) await source.close()
   }
   try {
-    const file = own(await openImage(path, { warn }))
-    const surroundings = surroundingsOf(path, parts, own, warn)
+    const file = own(await openImageBytes(path, { warn }))
+    const surroundings = withContents(surroundingFiles(path, parts, own, warn))
     const beside = await readMapBeside(surroundings)
     const source = beside ? withDamage(file, beside) : file
     const format = given.format === undefined ? await detect(file, surroundings) : formatCalled(given.format)
@@ -102,28 +100,10 @@ async function readHead(content: ByteSource): Promise<Buffer> {
   return Buffer.alloc(0)
 }
 
-function surroundingsOf(
-  name: string,
-  parts: string[],
-  own: (source: ByteSource) => ByteSource,
-  warn: (message: string) => void,
-): Surroundings {
+function withContents(files: SurroundingFiles): Surroundings {
   const surroundings: Surroundings = {
-    path: name,
-    parts,
-    openFile(other) {
-      const source = openFileIfThere(other)
-      return source && own(source)
-    },
-    listFolder() {
-      try {
-        return fs.readdirSync(path.dirname(name)).filter((other) => other !== path.basename(name))
-      } catch {
-        return []
-      }
-    },
+    ...files,
     openContent: (content) => openContent(content, surroundings),
-    warn,
   }
   return surroundings
 }

@@ -52,7 +52,7 @@ export interface Companion {
 }
 
 /** What surrounds the file that is opened. */
-export interface Surroundings {
+export interface SurroundingFiles {
   /** The name of the file, for finding what belongs to it. */
   readonly path: string
   /** Further files that the user named with it, in order: parts of a set. Those taken are removed. */
@@ -61,10 +61,13 @@ export interface Surroundings {
   openFile(path: string): ByteSource | undefined
   /** The names in the folder of `path`, without it; empty where it cannot be listed. */
   listFolder(): readonly string[]
-  /** Opens the memory image that a container holds; undefined where the content is none. */
-  openContent(content: ByteSource): Promise<Image | undefined>
   /** Told what is odd while it is read. */
   warn(message: string): void
+}
+
+export interface Surroundings extends SurroundingFiles {
+  /** Opens the memory image that a container holds; undefined where the content is none. */
+  openContent(content: ByteSource): Promise<Image | undefined>
 }
 
 /** A format that is read. */

@@ -3,6 +3,7 @@ import { blockDevice } from '../../platform/linux/block-device.js'
 import { deviceNumber } from '../../platform/linux/mounts.js'
 import type { Secrets } from '../aff4/encryption/unlock.js'
 import type { ByteSource } from '../byte-source.js'
+import { decodeFileHeader, SIZES } from '../ewf/structs.js'
 import { descriptorSource, openFileSource, type ReadAt } from '../file-source.js'
 import { FormatError } from '../format-error.js'
 import { alignedSource } from './aligned-source.js'
@@ -17,16 +18,35 @@ const ZIP_MEMBER = Buffer.from('PK\x03\x04', 'latin1')
 export interface OpenImage {
   /** Asked only when an AFF4 volume is encrypted. */
   readonly secrets?: Secrets
-  /** Told what is odd about an AFF4 volume. */
+  /** Told what is odd about an AFF4 volume or an EWF image. */
   readonly warn?: (message: string) => void
 }
 
 /**
- * Opens a disk, a volume, or an image of one, for reading only: a file, a block device, a device of Windows by its
- * name, an AFF4 volume with one stream, or `VOLUME.aff4:STREAM`; `-` is standard input, where a file stands there.
+ * Opens a disk, a volume, or an image of one, for reading only: as `openImageBytes`, and of an EWF image its medium.
+ * @throws as `openImageBytes`; {FormatError} when it is a damaged EWF image
+ */
+export async function openImage(path: string, given: OpenImage = {}): Promise<ByteSource> {
+  const file = await openImageBytes(path, given)
+  if (!(await isEwf(file))) return file
+  return (await import('./ewf-file.js')).openEwfFile(file, path, given.warn)
+}
+
+/** What cannot be read at its beginning may still hold a volume. */
+async function isEwf(file: ByteSource): Promise<boolean> {
+  try {
+    return decodeFileHeader(await file.read(0n, SIZES.fileHeader)) !== undefined
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Opens the bytes of a disk, a volume, or an image of one, for reading only: a file, a block device, a device of Windows
+ * by its name, an AFF4 volume with one stream, or `VOLUME.aff4:STREAM`; `-` is standard input, where a file stands there.
  * @throws the operating system's error; {FormatError} when it cannot be read at any place, or is a damaged AFF4 volume
  */
-export async function openImage(
+export async function openImageBytes(
   name: string,
   { secrets, warn = () => {} }: OpenImage = {},
 ): Promise<ByteSource> {
@@ -52,7 +72,7 @@ export async function openImage(
   )
 }
 
-/** Whether `openImage` takes it for an AFF4 volume, or for a stream of one. */
+/** Whether `openImageBytes` takes it for an AFF4 volume, or for a stream of one. */
 export function isAff4Image(path: string): boolean {
   if (WINDOWS_DEVICE.test(path)) return false
   const stat = fs.statSync(path, { bigint: true, throwIfNoEntry: false })
