@@ -73,13 +73,21 @@ function openFile(target: string, replace: boolean): Output {
       return fs.openSync(partial, 'wx+', 0o600)
     },
     settle({ status }) {
-      if (status !== 'complete') return keepUnlessEmpty(partial)
-      if (!replace && statOf(target)) throw new ToolError(EXIT.cannotCreate, `${target}: appeared meanwhile`)
-      fs.renameSync(partial, target)
-      syncFolder(folder)
-      return target
+      return status === 'complete' ? settleFile(partial, target, replace) : keepUnlessEmpty(partial)
     },
   })
+}
+
+/**
+ * Gives a file that is closed, and on the disk, its final name.
+ * @returns that name
+ * @throws {ToolError} when something has it by now, and may not be replaced
+ */
+export function settleFile(partial: string, target: string, replace: boolean): string {
+  if (!replace && statOf(target)) throw new ToolError(EXIT.cannotCreate, `${target}: appeared meanwhile`)
+  fs.renameSync(partial, target)
+  syncFolder(path.dirname(target))
+  return target
 }
 
 /** What becomes of a regular file before and after it is written. */

@@ -183,7 +183,7 @@ test('media of any size: nothing, parts of sectors and of chunks, more than a ta
   await ewfverify(t, out)
 })
 
-test('segments go on from .E99 to .EAA, none larger than it may be', async (t) => {
+test('segments go on from .E99 to .EAA, none larger than it may be, more than files may be open', async (t) => {
   const folder = await scratch(t)
   const out = path.join(folder, 'disk.E01')
   const block = contentOf(MEBIBYTE)
@@ -198,6 +198,7 @@ test('segments go on from .E99 to .EAA, none larger than it may be', async (t) =
     'ewf-sink',
     [out, '--segment-size', '1M', '--level', 'none'],
     input(),
+    { prefix: ['bash', '-c', 'ulimit -n 60; exec "$@"', 'limited'] },
   )
   t.is(status, 0, stderr)
   const names = namesIn(folder)
@@ -368,6 +369,13 @@ test('what a set cannot hold is refused before anything is written', async (t) =
     t.regex(stderr, message)
     t.false(fs.existsSync(out))
   }
+})
+
+test('media that may need more segments than there are names for is told ahead', async (t) => {
+  const out = path.join(await scratch(t), 'out.E01')
+  const frames = [data(0n, Buffer.alloc(512)), data(512n, Buffer.alloc(512))]
+  const { stderr } = await runTool('ewf-sink', [out, '--segment-size', '1M'], cut(disk(1n << 34n), frames))
+  t.regex(stderr, /16.0 GiB may need more segments than .* hold 14.6 GiB\nhint: --segment-size/)
 })
 
 for (const [words, message] of [

@@ -17,6 +17,8 @@ const MOST_PADDING = 64n << 30n
 /** A stream that takes nothing back is one segment, and programs of 32 bits are to read it. */
 const MOST_STREAMED = (2n << 30n) - (16n << 20n)
 
+/** `.E01` to `.E99`, `.EAA` to `.ZZZ`. */
+const MOST_SEGMENTS = 99n + 22n * 26n * 26n
 const SHA256 = /^[0-9a-f]{64}$/
 
 export type MediaSettings = SetSettings & CoreOptions
@@ -145,11 +147,12 @@ async function beginMemory(
 }
 
 /** A set with what both kinds of media do alike. */
-async function begin(outputs: SegmentOutputs, evidence: Evidence, settings: SetSettings, size: bigint) {
+async function begin(outputs: SegmentOutputs, evidence: Evidence, settings: MediaSettings, size: bigint) {
   if (!outputs.seekable && size > MOST_STREAMED)
     throw new ToolError(EXIT.data, `${outputs.name}: ${showSize(size)} may be more than one segment holds`, {
       hint: 'a regular file has others beside it: write OUT.E01',
     })
+  warnOfMany(outputs, settings, size)
   const about = describeSet(evidence, settings, size)
   const lengthOf = (media: bigint) => (media % BigInt(about.sectorSize) === 0n ? {} : { length: media })
   const set = await openSet(outputs, {
@@ -179,6 +182,20 @@ async function begin(outputs: SegmentOutputs, evidence: Evidence, settings: SetS
         throw new ToolError(EXIT.data, `${outputs.name}: ${set.size} bytes came, ${size} were announced`)
     },
   }
+}
+
+/** Where nothing can be compressed, names of segments may end before the media does. */
+function warnOfMany(
+  { name, seekable }: SegmentOutputs,
+  { segmentSize, warn }: MediaSettings,
+  size: bigint,
+): void {
+  const most = MOST_SEGMENTS * BigInt(segmentSize)
+  if (!seekable || size <= most) return
+  warn(
+    `${name}: ${showSize(size)} may need more segments than there are names for: at ${showSize(segmentSize)} each, they hold ${showSize(most)}`,
+    '--segment-size makes them larger',
+  )
 }
 
 function refuseUnknownSize({ name, seekable }: SegmentOutputs): void {

@@ -2,8 +2,16 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { EXIT, ToolError } from '../../cli/exit.js'
 import { asToolError } from '../../cli/failure.js'
-import { type Output, openOutput, partialName } from '../../cli/output.js'
+import {
+  type Outcome,
+  type Output,
+  openFileOutput,
+  openOutput,
+  partialName,
+  settleFile,
+} from '../../cli/output.js'
 import { segmentName } from '../../formats/ewf/segment-names.js'
+import type { SegmentFile } from '../../formats/ewf/writer/segment.js'
 import type { SegmentFiles } from '../../formats/ewf/writer/set.js'
 import { removeFile } from '../../formats/remove-file.js'
 import type { Target } from '../memory-image.js'
@@ -25,33 +33,78 @@ export function openSegmentOutputs(target: string, replace: boolean): SegmentOut
       hint: 'readers find the others by their names: .E02, .E03 …',
     })
   if (!replace) refuseSegments(target)
-  const outputs = [first]
+  const segments: SegmentOutput[] = []
   return {
     name: first.name,
     path: first.path,
     seekable: true,
-    open(number) {
-      if (number > 1) outputs.push(openOutput(nameOf(target, number), replace))
-      return outputs[number - 1]!
+    async open(number) {
+      // The one before may be taken up again where this one does not come to hold anything.
+      await segments.at(-2)?.park()
+      const output = number === 1 ? first : openOutput(nameOf(target, number), replace)
+      const segment = segmentOutput(output, replace)
+      segments.push(segment)
+      return segment
     },
     async drop(number) {
-      await outputs[number - 1]!.truncate(0n)
+      await segments[number - 1]!.truncate(0n)
     },
     async finish(outcome) {
-      if (replace && outcome.status === 'complete') await removeOthers(target, outputs.length)
+      if (replace && outcome.status === 'complete') removeOthers(target, segments.length)
       let kept: string | undefined
-      for (const output of outputs.toReversed()) kept = await output.finish(outcome)
+      for (const segment of segments.toReversed()) kept = await segment.finish(outcome)
       return kept
     },
   }
 }
+
+interface SegmentOutput extends SegmentFile {
+  /** Closes the file, of which only places are written again: a set has more segments than a process open files. */
+  park(): Promise<void>
+  finish: Output['finish']
+}
+
+function segmentOutput(output: Output, replace: boolean): SegmentOutput {
+  const { name, path: partial } = output
+  let parked = false
+  return {
+    name,
+    seekable: true,
+    get position() {
+      return output.position
+    },
+    write: output.write,
+    truncate: output.truncate,
+    async writeAt(offset, bytes) {
+      if (!parked) return output.writeAt(offset, bytes)
+      const again = openFileOutput(name, partial, {
+        open: () => fs.openSync(partial, 'r+'),
+        settle: () => partial,
+      })
+      await again.writeAt(offset, bytes)
+      await again.finish(UNFINISHED)
+    },
+    async park() {
+      if (parked) return
+      await output.finish(UNFINISHED)
+      parked = true
+    },
+    async finish(outcome) {
+      if (!parked) return output.finish(outcome)
+      return outcome.status === 'complete' ? settleFile(partial, name, replace) : partial
+    },
+  }
+}
+
+/** Whatever becomes of a file in the end, it is partial as yet. */
+const UNFINISHED: Outcome = { status: 'interrupted', unreadable: false }
 
 function oneStream(output: Output): SegmentOutputs {
   return {
     name: output.name,
     path: output.path,
     seekable: false,
-    open(number) {
+    async open(number) {
       if (number > 1)
         throw new ToolError(EXIT.data, `${output.name}: one stream takes one segment`, {
           hint: 'a regular file has others beside it',
@@ -94,7 +147,7 @@ function namesIn(folder: string): string[] {
 }
 
 /** Of the set that is replaced: the first segment ahead of any other change, and what would follow the last new one. */
-async function removeOthers(target: string, count: number): Promise<void> {
+function removeOthers(target: string, count: number): void {
   if (count > 1 || fs.existsSync(nameOf(target, 2))) removeFile(target)
   for (const stem of [target, partialName(target)])
     for (let number = count + 1; ; number++) {

@@ -37,7 +37,7 @@ const ERROR_SECTION = SIZES.section + SIZES.errorHeader + SIZES.checksum
 /** Where the segments of a set go. */
 export interface SegmentFiles {
   /** @param number from 1 on, in order @throws where there can be no more */
-  open(number: number): SegmentFile
+  open(number: number): Promise<SegmentFile>
   /** Nothing is to be left of the last one. */
   drop(number: number): Promise<void>
 }
@@ -136,7 +136,7 @@ export async function openSet(files: SegmentFiles, about: SetDescription): Promi
 
   async function nextSegment(): Promise<Segment> {
     const number = opened + 1
-    const file = files.open(number)
+    const file = await files.open(number)
     opened = number
     const entries = file.seekable ? MOST_ENTRIES.old : ENTRIES_HELD
     return openSegment(file, number, { size: segmentSize, entries })

@@ -41,7 +41,7 @@ function mediaOf(size: number): Buffer {
 function memoryFiles(capacity = Number.POSITIVE_INFINITY) {
   const files: Buffer[] = []
   const held = () => files.reduce((sum, file) => sum + file.length, 0)
-  function open(number: number): SegmentFile {
+  async function open(number: number): Promise<SegmentFile> {
     let position = 0
     const index = number - 1
     files[index] = Buffer.alloc(0)
