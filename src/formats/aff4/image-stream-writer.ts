@@ -78,6 +78,7 @@ export interface ImageStreamWriter {
 }
 
 export interface OpenImageStream extends ImageStreamWriter {
+  /** Those that are in the volume. */
   readonly hashes: readonly BlockHashes[]
   readonly closed: boolean
   readonly finishBytes: number
@@ -162,7 +163,10 @@ export function createImageStream(
   const stream: OpenImageStream = {
     urn,
     chunkSize,
-    hashes,
+    get hashes() {
+      // Of no chunks there are none, and a digest over nothing would be missed.
+      return written.bevies > 0 ? hashes : []
+    },
     get codec() {
       return codec
     },
@@ -265,7 +269,7 @@ export function createImageStream(
       graph.add(urn, aff4('size'), long(size ?? wholeBytes()))
       const sha512 = (hex: string) => digestLiteral('SHA512', hex)
       graph.add(urn, aff4('imageStreamIndexHash'), sha512(indexSum.digest('hex')))
-      for (const sums of hashes) {
+      for (const sums of stream.hashes) {
         const subject = `${urn}/blockhash.${sums.digest}`
         graph.add(subject, RDF_TYPE, iri(aff4('BlockHashes')))
         graph.add(subject, aff4('hash'), sha512(sums.sum().toString('hex')))

@@ -1,24 +1,27 @@
 import test from 'ava'
 import fc from 'fast-check'
+import type { Run } from '../../../src/formats/address-space.js'
 import { UNNAMED } from '../../../src/formats/aff4/content-name.js'
 import { openStream } from '../../../src/formats/aff4/reader.js'
 import { openVolume } from '../../../src/formats/aff4/volume.js'
 import { createVolume } from '../../../src/formats/aff4/writer.js'
 import { bufferSink } from '../buffer-sink.js'
 import { bufferSource } from '../buffer-source.js'
-import { expectedBytes, type Recipe, recipes, writeRecipe } from './recipe.js'
+import { expectedBytes, type Recipe, recipes, type Written, writeRecipe } from './recipe.js'
 import { readStream, recoverBytes } from './recover/recovering.js'
 import { check, faults } from './verify/check.js'
 
-/** A volume that is called by its content, finished or as far as a crash has let it come. */
+/** Begins a volume that is called by its content. */
+const begin = (sink: ReturnType<typeof bufferSink>) => () =>
+  createVolume(sink, {
+    tool: 'test',
+    rewrite: async (offset, bytes) => sink.bytes().set(bytes, Number(offset)),
+  })
+
+/** Such a volume, finished or as far as a crash has let it come. */
 async function write(recipe: Recipe, finished = true): Promise<{ bytes: Buffer; tail: string }> {
   const sink = bufferSink()
-  const rewrite = async (offset: bigint, bytes: Uint8Array) => {
-    sink.bytes().set(bytes, Number(offset))
-  }
-  const { volume, image } = await writeRecipe(sink, recipe, undefined, () =>
-    createVolume(sink, { tool: 'test', rewrite }),
-  )
+  const { volume, image } = await writeRecipe(sink, recipe, undefined, begin(sink))
   if (finished) await volume.finish()
   return { bytes: sink.bytes(), tail: image.slice(UNNAMED.length) }
 }
@@ -84,4 +87,46 @@ test('a volume that has lost its end is put together under its name, one that go
     { numRuns: 60 },
   )
   t.true(rebuilt > 15)
+})
+
+test('on a full disk it is finished with what came, in the room that it says it needs', async (t) => {
+  let full = 0
+  await fc.assert(
+    fc.asyncProperty(recipes, fc.integer({ min: 10, max: 99 }), async (recipe, percent) => {
+      const whole = (await write(recipe)).bytes
+      const sink = bufferSink(Math.floor((percent / 100) * whole.length))
+      let written: Written | undefined
+      const began = (beginning: Written) => {
+        written = beginning
+      }
+      try {
+        const { volume } = await writeRecipe(sink, recipe, began, begin(sink))
+        await volume.finish()
+        return
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+      }
+      if (!written) return
+      full++
+      const { volume, map, image } = written
+      const handed = map.runs()
+      const lost = await volume.dropUnflushed()
+      sink.truncate(volume.intact)
+      sink.capacity = Number(volume.intact) + volume.finishBytes
+      await volume.finish()
+      const found = await openVolume(bufferSource(sink.bytes()))
+      t.not(found.urn, UNNAMED)
+      t.deepEqual(faults(await check(sink.bytes())), [])
+      const stream = await openStream([found], found.urn + image.slice(UNNAMED.length))
+      const expected = expectedBytes(recipe.ranges)
+      for (const { start, length } of stream.runs) {
+        const bytes = await stream.read(start, Number(length))
+        t.true(expected.subarray(Number(start), Number(start + length)).equals(bytes))
+      }
+      const total = (runs: readonly Run[]) => runs.reduce((sum, { length }) => sum + length, 0n)
+      t.is(total(stream.runs) + total(lost), total(handed))
+    }),
+    { numRuns: 40 },
+  )
+  t.true(full > 12)
 })
