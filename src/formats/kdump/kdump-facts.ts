@@ -47,6 +47,8 @@ export async function readDumpFacts(source: ByteSource, about: DumpHeader): Prom
   }
   const own = decodeOwnNote(notes)
   const facts: MutableFacts = { ...headerFacts(about), ...hypervisorFacts(notes) }
+  // Where we wrote it and knew of no size of pages, one had to be taken.
+  if (own) delete facts.pageSize
   if (text) Object.assign(facts, linuxFacts(text.toString('latin1'), facts))
   const others = notes.filter((note) => note.name !== 'VMCOREINFO' && !isOwnNote(note))
   if (others.length > 0) facts.elfNotes = encodeNotes(others)
