@@ -1,10 +1,13 @@
 import fs from 'node:fs'
 import path from 'node:path'
+import { type CoreSegment, elfCoreLayout } from '../src/formats/elf/core-layout.js'
+import { DIRECT_MAP, TINY_KERNEL_RUNS, tinyKernel, vmcoreinfoNote } from '../test/formats/tiny-kernel.js'
 import { FOLDER, mixedFile } from './corpus.js'
 import { type Cost, inTurn, runPipeline } from './measure.js'
 
 const SIZE = 2 ** 28
 const ROUNDS = 3
+const X86_64 = 62
 const bin = (name: string) => path.resolve('bin', name)
 
 export type Row = (what: string, base: Cost, measured: Cost, target: number, detail: string) => void
@@ -13,6 +16,7 @@ export type Row = (what: string, base: Cost, measured: Cost, target: number, det
 export async function benchImages(row: Row): Promise<void> {
   const raw = mixedFile(SIZE)
   await benchEwfWriting(row, raw)
+  await benchKdump(row, raw)
   fs.rmSync(raw)
 }
 
@@ -29,6 +33,53 @@ async function benchEwfWriting(row: Row, raw: string): Promise<void> {
   row('file-cat | ewf-sink / ewfacquirestream -c fast', costs.theirs, costs.ours, 1, tell(costs))
   console.log(`  meanwhile other programs had ${Math.round(others * 100)} % of the processors`)
   for (const file of [ours, `${theirs}.E01`]) fs.rmSync(file)
+}
+
+/** An ELF core into a kernel dump at level 1 of zlib, and that of makedumpfile into one of pages as they are. */
+async function benchKdump(row: Row, raw: string): Promise<void> {
+  const [core, ours, theirs, copy] = ['memory.core', 'ours.kdump', 'theirs.kdump', 'copy.kdump'].map((name) =>
+    path.join(FOLDER, name),
+  ) as [string, string, string, string]
+  writeKernelCore(core, raw)
+  const quiet = '> /dev/null 2>&1'
+  const stored = `${bin('kdump-sink')} -q -t --compress none`
+  const { others, ...written } = await inTurn(ROUNDS, {
+    ours: () => runPipeline(`${bin('image-cat')} ${core} | ${bin('kdump-sink')} -q -t ${ours}`),
+    theirs: () => runPipeline(`rm -f ${theirs}; makedumpfile -c -d 0 ${core} ${theirs} ${quiet}`),
+  })
+  row('image-cat | kdump-sink / makedumpfile -c -d 0', written.theirs, written.ours, 1, tell(written))
+  console.log(`  meanwhile other programs had ${Math.round(others * 100)} % of the processors`)
+  const { others: _, ...read } = await inTurn(ROUNDS, {
+    ours: () => runPipeline(`${bin('image-cat')} ${theirs} | ${stored} ${copy}`),
+    theirs: () => runPipeline(`rm -f ${copy}; makedumpfile -d 0 ${theirs} ${copy} ${quiet}`),
+  })
+  row('a dump decompressed / makedumpfile -d 0', read.theirs, read.ours, 1, tell(read))
+  for (const file of [core, ours, theirs, copy]) fs.rmSync(file)
+}
+
+/** The bytes of a file as the memory of a kernel that makedumpfile takes. */
+function writeKernelCore(core: string, raw: string): void {
+  const { memory, vmcoreinfo } = tinyKernel()
+  const [tables, rest] = TINY_KERNEL_RUNS.map(({ start, length }) => ({
+    paddr: start,
+    vaddr: DIRECT_MAP + start,
+    length,
+    bytes: memory.subarray(Number(start), Number(start + length)),
+  })) as [KernelSegment, KernelSegment]
+  const bytes = fs.readFileSync(raw)
+  bytes.set(rest.bytes)
+  const runs = [tables, { ...rest, length: BigInt(bytes.length), bytes }]
+  const notes = [vmcoreinfoNote(vmcoreinfo)]
+  const { header, segments } = elfCoreLayout({ machine: X86_64, flags: 0, notes }, runs)
+  const fd = fs.openSync(core, 'w')
+  fs.writeSync(fd, header, 0, header.length, 0)
+  for (const [i, run] of runs.entries())
+    fs.writeSync(fd, run.bytes, 0, run.bytes.length, Number(segments[i]!.offset))
+  fs.closeSync(fd)
+}
+
+interface KernelSegment extends CoreSegment {
+  readonly bytes: Buffer
 }
 
 const tell = (costs: Record<string, Cost>) =>
