@@ -4,7 +4,7 @@ import type { Hole, Image } from '../image/image.js'
 import { applyMap } from '../image/image-map.js'
 import { coreFacts, otherNotes } from './core-facts.js'
 import { type ElfCore, openElfCore } from './core-reader.js'
-import { decodeOwnNote, type OwnNote } from './own-note.js'
+import { blocksOfNote, decodeOwnNote, type OwnNote, whyStump } from './own-note.js'
 import { isQemuNote } from './qemu-note.js'
 import { FLAG_INCOMPLETE } from './structs.js'
 import { decodeVirtualBoxNote } from './virtualbox-note.js'
@@ -46,7 +46,7 @@ export async function openElfImage(source: ByteSource): Promise<Image> {
     read: core.read,
     async close() {},
   }
-  return own ? applyMap(image, own.holes.flatMap(blockOf)) : image
+  return own ? applyMap(image, blocksOfNote(own)) : image
 }
 
 /** VirtualBox announces the ranges of devices without content: they are no memory. */
@@ -57,19 +57,16 @@ function holesOf({ missing, leftOut, notes }: ElfCore): Hole[] {
     .sort((a, b) => (a.start < b.start ? -1 : 1))
 }
 
-const blockOf = ({ content, ...run }: Hole) =>
-  content === 'zero' ? [] : [{ ...run, status: content === 'unreadable' ? ('-' as const) : ('?' as const) }]
-
 function whyIncomplete({ header, missing }: ElfCore, own: OwnNote | undefined): string | undefined {
-  const told = own?.status !== undefined && own.status !== 'complete' && [own.status, own.error]
+  const told = own && whyStump(own)
   const lost = missing.reduce((sum, { length }) => sum + length, 0n)
   const reasons = [
-    told && `its input was ${told.filter(Boolean).join(': ')}`,
-    !told &&
+    told,
+    told === undefined &&
       (header.flags & FLAG_INCOMPLETE) !== 0 &&
       'its writer did not finish it: what it did not write may read as zeros',
     lost > 0n && `${lost} bytes of memory lie past the end of the file`,
-  ].filter((reason) => reason !== false)
+  ].filter((reason) => reason !== false && reason !== undefined)
   return reasons.length > 0 ? reasons.join('; ') : undefined
 }
 

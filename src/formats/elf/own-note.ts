@@ -8,6 +8,7 @@ import {
   setFact,
 } from '../image/facts.js'
 import type { Hole } from '../image/image.js'
+import type { MapBlock } from '../mapfile.js'
 import type { ElfNote } from './notes.js'
 
 // Our own note: name PMEM, type 0x504d454d, a JSON object in UTF-8. crash goes by the type alone, and would take 1 for
@@ -121,3 +122,15 @@ function runOf(start: unknown, length: unknown): Run | undefined {
   const run = { start: BigInt(String(start)), length: BigInt(String(length)) }
   return run.length > 0n && run.start + run.length <= 1n << 64n ? run : undefined
 }
+
+/** What its holes are in a map, for images that fill them or cannot say why something is absent. */
+export const blocksOfNote = ({ holes }: OwnNote): MapBlock[] =>
+  holes.flatMap(({ content, ...run }) =>
+    content === 'zero' ? [] : [{ ...run, status: content === 'unreadable' ? '-' : '?' }],
+  )
+
+/** Why what it stands in is a stump; undefined where it is none, or its end was not known yet. */
+export const whyStump = ({ status, error }: OwnNote): string | undefined =>
+  status === undefined || status === 'complete'
+    ? undefined
+    : `its input was ${[status, error].filter(Boolean).join(': ')}`

@@ -1,6 +1,6 @@
 import { firstIndex, mergeRuns, type Run } from '../address-space.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
-import type { OwnNote } from '../elf/own-note.js'
+import { blocksOfNote } from '../elf/own-note.js'
 import { openFlat } from '../flat/flat-source.js'
 import { isFlat } from '../flat/records.js'
 import { FormatError } from '../format-error.js'
@@ -8,24 +8,10 @@ import type { Hole, Image, Surroundings } from '../image/image.js'
 import { applyMap } from '../image/image-map.js'
 import { max } from '../min-max.js'
 import type { PageRun } from './bitmaps.js'
+import { remarksOn, variantOf, whyIncomplete } from './dump-account.js'
 import { belongTogether, type DumpFile, findAbsent, openDumpFile } from './dump-file.js'
 import { isKdump } from './dump-header.js'
 import { readDumpFacts } from './kdump-facts.js'
-import { EXCLUDED_VMEMMAP, INCOMPLETE, LZO, SNAPPY, ZLIB, ZSTD } from './structs.js'
-
-const CODEC_NAMES: readonly [number, string][] = [
-  [ZLIB, 'zlib'],
-  [LZO, 'lzo'],
-  [SNAPPY, 'snappy'],
-  [ZSTD, 'zstd'],
-]
-/** Bits of dump_level. Pages of zeros (1) are not left out: they share one. */
-const LEVELS: readonly [number, string][] = [
-  [2, 'the page cache'],
-  [4, 'private pages of the page cache'],
-  [8, 'memory of processes'],
-  [16, 'free pages'],
-]
 
 /**
  * A kernel dump of kdump-compressed form, from one file or from its parts in any order.
@@ -64,7 +50,7 @@ export async function openKdump(source: ByteSource, surroundings: Surroundings):
     read: readerOf(files, about.blockSize),
     async close() {},
   }
-  return own ? applyMap(image, own.holes.flatMap(blockOf)) : image
+  return own ? applyMap(image, blocksOfNote(own)) : image
 }
 
 /** The other parts, of what the user has named. */
@@ -139,48 +125,3 @@ function readerOf(files: readonly DumpFile[], page: number): Image['read'] {
     return bytes
   }
 }
-
-function variantOf(files: readonly DumpFile[]): string {
-  const [{ about }] = files as [DumpFile]
-  const { model, version, header } = about
-  const codec = CODEC_NAMES.find(([bit]) => Number(header.status) & bit)?.[1]
-  return [
-    `version ${version}`,
-    `${model.bits} bit`,
-    model.littleEndian ? undefined : 'big-endian',
-    codec ?? 'not compressed',
-    about.split ? `${files.length} of several files` : undefined,
-  ]
-    .filter(Boolean)
-    .join(', ')
-}
-
-function whyIncomplete(
-  files: readonly DumpFile[],
-  own: OwnNote | undefined,
-  gaps: readonly PageRun[],
-  absent: boolean,
-): string | undefined {
-  const told = own?.status !== undefined && own.status !== 'complete' && [own.status, own.error]
-  const marked = files.some(({ about }) => (about.header.status & BigInt(INCOMPLETE)) !== 0n)
-  const lost = files.reduce((sum, file) => sum + file.lost.reduce((all, { count }) => all + count, 0), 0)
-  const reasons = [
-    told && `its input was ${told.filter(Boolean).join(': ')}`,
-    !told && marked && 'its writer did not finish it',
-    lost > 0 && `${lost} pages that it lists are not in it`,
-    absent &&
-      `a part is missing: pages ${gaps.map(({ first, count }) => `0x${first.toString(16)} to 0x${(first + count).toString(16)}`).join(', ')}`,
-  ].filter((reason) => reason !== false)
-  return reasons.length > 0 ? reasons.join('; ') : undefined
-}
-
-function remarksOn({ about }: DumpFile): string[] {
-  const level = Number(about.sub.dump_level)
-  const named = LEVELS.filter(([bit]) => level & bit).map(([, name]) => name)
-  const remarks = named.length > 0 ? [`dump level ${level} leaves out ${named.join(', ')}`] : []
-  if (Number(about.header.status) & EXCLUDED_VMEMMAP) remarks.push('it leaves out unused parts of vmemmap')
-  return remarks
-}
-
-const blockOf = ({ content, ...run }: Hole) =>
-  content === 'zero' ? [] : [{ ...run, status: content === 'unreadable' ? ('-' as const) : ('?' as const) }]
