@@ -337,6 +337,17 @@ test('one stream takes one segment: the same media, size and length told ahead',
   t.is((await ewfinfo(out)).Notes, `[pmem: length=${bytes.length}]`)
 })
 
+test('a stream that was cut is opened by libewf as far as it goes', async (t) => {
+  const out = path.join(await scratch(t), 'piped.E01')
+  const bytes = contentOf(3 * MEBIBYTE)
+  const { status, stdout } = await runTool('ewf-sink', ['-'], cut(disk(8 * MEBIBYTE), framesOf(bytes)))
+  t.is(status, 3)
+  fs.writeFileSync(out, stdout)
+  t.deepEqual(typesOf(out).slice(-2), ['incomplete', 'done'])
+  const media = await ewfexport(t, out)
+  t.true(media.subarray(0, 2 * MEBIBYTE).equals(bytes.subarray(0, 2 * MEBIBYTE)))
+})
+
 test('what one stream cannot hold, or must know ahead, is refused with the way out', async (t) => {
   const bytes = contentOf(1000)
   const unknown = { name: 'pipe', kind: 'image' } as const

@@ -192,7 +192,8 @@ export async function openSet(files: SegmentFiles, about: SetDescription): Promi
   async function conclude({ errors, notes }: SetConclusion, digests?: Digests): Promise<bigint> {
     await segment.closeChunks()
     const kept = keptSize()
-    if (segment.number === 1) await writeVolume('data', kept)
+    // Both say the same, where the first cannot be written again.
+    if (segment.number === 1) await writeVolume('data', segment.file.seekable ? kept : about.size)
     const entries = errorEntries(errors, kept, sectorSize)
     if (entries.length > 0) await segment.section('error2', encodeErrors(entries))
     digestsAt = segment.file.position
