@@ -42,6 +42,9 @@ convert() {
 }
 
 retry=0 never=0 unreadable=0
+images=$(mktemp) || exit 74
+trap 'rm -f "$images"' EXIT
+find -L "$evidence" -type f -print0 >"$images" || never=1
 while IFS= read -r -d '' image; do
   if belongs "$image"; then
     echo "$image: goes with another"
@@ -60,7 +63,7 @@ while IFS= read -r -d '' image; do
     3) retry=1 && echo "$image: failed, another attempt may help" ;;
     *) never=1 && echo "$image: cannot be converted" ;;
   esac
-done < <(find "$evidence" -type f -print0 | LC_ALL=C sort -z)
+done < <(LC_ALL=C sort -z "$images")
 
 [ $retry -eq 0 ] || exit 3
 [ $never -eq 0 ] || exit 65
