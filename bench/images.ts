@@ -16,6 +16,8 @@ export type Row = (what: string, base: Cost, measured: Cost, target: number, det
 export async function benchImages(row: Row): Promise<void> {
   const raw = mixedFile(SIZE)
   await benchEwfWriting(row, raw)
+  await benchEwfReading(row, raw)
+  await benchCopy(row, raw)
   await benchKdump(row, raw)
   fs.rmSync(raw)
 }
@@ -33,6 +35,35 @@ async function benchEwfWriting(row: Row, raw: string): Promise<void> {
   row('file-cat | ewf-sink / ewfacquirestream -c fast', costs.theirs, costs.ours, 1, tell(costs))
   console.log(`  meanwhile other programs had ${Math.round(others * 100)} % of the processors`)
   for (const file of [ours, `${theirs}.E01`]) fs.rmSync(file)
+}
+
+/** An E01 back into a raw image, both with the MD5 that it carries. */
+async function benchEwfReading(row: Row, raw: string): Promise<void> {
+  const [image, ours, theirs] = ['read', 'ours.raw', 'theirs'].map((name) => path.join(FOLDER, name))
+  await runPipeline(`ewfacquirestream -q -c fast -t ${image} < ${raw} > /dev/null 2>&1`)
+  const { others, ...costs } = await inTurn(ROUNDS, {
+    ours: () => runPipeline(`${bin('image-cat')} ${image}.E01 | ${bin('raw-sink')} -t ${ours}`),
+    theirs: () =>
+      runPipeline(
+        `rm -f ${theirs}.*; ewfexport -u -q -f raw -o 0 -t ${theirs} ${image}.E01 < /dev/null > /dev/null 2>&1`,
+      ),
+  })
+  row('image-cat E01 | raw-sink / ewfexport -f raw', costs.theirs, costs.ours, 1, tell(costs))
+  console.log(`  meanwhile other programs had ${Math.round(others * 100)} % of the processors`)
+  for (const file of [`${image}.E01`, ours!, `${theirs}.raw`, `${theirs}.raw.info`])
+    fs.rmSync(file, { force: true })
+}
+
+/** A file as it is, through two of our tools. */
+async function benchCopy(row: Row, raw: string): Promise<void> {
+  const [ours, theirs] = [path.join(FOLDER, 'ours.raw'), path.join(FOLDER, 'theirs.raw')]
+  const { others, ...costs } = await inTurn(ROUNDS, {
+    ours: () => runPipeline(`${bin('file-cat')} ${raw} | ${bin('raw-sink')} -t ${ours}`),
+    theirs: () => runPipeline(`dd bs=1M status=none conv=fsync if=${raw} of=${theirs}`),
+  })
+  row('file-cat | raw-sink / dd bs=1M conv=fsync', costs.theirs, costs.ours, 0.6, tell(costs))
+  console.log(`  meanwhile other programs had ${Math.round(others * 100)} % of the processors`)
+  for (const file of [ours, theirs]) fs.rmSync(file)
 }
 
 /** An ELF core into a kernel dump at level 1 of zlib, and that of makedumpfile into one of pages as they are. */
