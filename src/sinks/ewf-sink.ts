@@ -1,4 +1,5 @@
 import type { Options } from '../cli/arguments.js'
+import { DETERMINISTIC } from '../cli/deterministic.js'
 import { EXIT, ToolError } from '../cli/exit.js'
 import { parseSize, showSize } from '../cli/sizes.js'
 import type { Tool } from '../cli/tool.js'
@@ -30,7 +31,7 @@ export const tool: Tool = {
     examiner: { value: 'TEXT', help: 'name of the examiner' },
     description: { value: 'TEXT', help: 'description of the evidence' },
     notes: { value: 'TEXT', help: 'notes (those of the input, else its facts)' },
-    deterministic: { help: 'the same input always gives the same bytes: no times, hosts or random names' },
+    deterministic: DETERMINISTIC,
   },
   operands: [1, 1],
   run(context) {

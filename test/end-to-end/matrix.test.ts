@@ -106,6 +106,27 @@ test.serial(
   },
 )
 
+test.serial(
+  'the same evidence from another host at another time gives the same bytes, where asked for',
+  async (t) => {
+    for (const [name, row] of ROWS) {
+      const tool = tools.get(name)!
+      const words = [...row.words, ...('deterministic' in tool.options ? ['--deterministic'] : [])]
+      const made: Buffer[] = []
+      for (const [host, started] of [
+        ['one', '2026-01-01T00:00:00Z'],
+        ['another', '2026-02-02T02:02:02Z'],
+      ] as const) {
+        const out = fileOf(host, name)
+        await sink(tool, [...words, out], framesOf(EVIDENCE['bad pages']!, { host, started }))
+        made.push(readFileSync(out))
+        remove(out)
+      }
+      t.true(made[0]!.equals(made[1]!), name)
+    }
+  },
+)
+
 test.serial('docs/conversions.md has the tables that were found here', (t) => {
   const text = readFileSync('docs/conversions.md', 'utf8')
   const tables = [formatTable(), pairTable()]

@@ -106,8 +106,14 @@ function frameOf([start, length, kind]: Piece): Frame {
   return data(start, Buffer.concat(pages))
 }
 
-/** The evidence as a transmission. */
-export async function* framesOf({ pieces, facts }: Evidence): Frames {
+/**
+ * The evidence as a transmission.
+ * @param host where it comes from, and when
+ */
+export async function* framesOf(
+  { pieces, facts }: Evidence,
+  host?: { host: string; started: string },
+): Frames {
   const last = pieces.at(-1)!
   const size = last[0] + last[1]
   const body = memory({
@@ -122,7 +128,7 @@ export async function* framesOf({ pieces, facts }: Evidence): Frames {
     type: 'start',
     stream: 0,
     time: 0n,
-    body: { format: 1, programs: [{ name: 'test-source', version: '1', arguments: [] }] },
+    body: { format: 1, ...host, programs: [{ name: 'test-source', version: '1', arguments: [] }] },
   })
   yield batch(...stream(body, [meta, ...pieces.map(frameOf)]))
   yield batch({ type: 'end', stream: 0, time: 0n, body: { status: 'complete', frames: 0, bytes: 0 } })
