@@ -1,8 +1,9 @@
 import { EXIT, ToolError } from '../cli/exit.js'
 import type { Output } from '../cli/output.js'
-import type { Run } from '../formats/address-space.js'
+import { mergeRuns, type Run, subtractRuns } from '../formats/address-space.js'
 import { fillSymbolic } from '../formats/aff4/symbolic.js'
 import type { Bytes } from '../formats/byte-source.js'
+import { CLOSING_SIZE, encodeClosing } from '../formats/elf/closing-note.js'
 import {
   alignToPage,
   elfCoreLayout,
@@ -13,8 +14,9 @@ import {
 import { FLAG_INCOMPLETE, PN_XNUM } from '../formats/elf/structs.js'
 import { min } from '../formats/min-max.js'
 import { within } from './coverage.js'
-import { type CoreDescription, describeCore } from './elf-description.js'
+import { type CoreDescription, describeCore, TOOL } from './elf-description.js'
 import { growingSegments, type Placed, settledSegments } from './elf-segments.js'
+import { endOf } from './evidence-notes.js'
 import { refuseUnlessHeld } from './file-size.js'
 import { largeWrites } from './large-writes.js'
 import type { Evidence, ImageWriter } from './memory-image.js'
@@ -36,6 +38,8 @@ export interface CoreOptions {
 export interface CoreWriter extends ImageWriter {
   /** Where in the file addresses have their place. */
   placed(): readonly Placed[]
+  /** Bytes of the whole file, when it is written in sequence. */
+  readonly size: bigint
 }
 
 /**
@@ -56,7 +60,7 @@ export async function beginCore(
     throw new ToolError(EXIT.data, `${output.name}: the stream does not tell its ranges ahead`, {
       hint: 'an ELF core begins with them: write it to a regular file',
     })
-  const description = describeCore(evidence, deterministic)
+  const description = describeCore(evidence, deterministic, !output.seekable)
   // What is cut off by a power failure is marked, too.
   const flags = output.seekable ? FLAG_INCOMPLETE : 0
   const layout = elfCoreLayout(
@@ -72,6 +76,7 @@ export async function beginCore(
   await output.write()
   await refuseUnlessHeld(output, layout.size, 'aff4-sink takes any address, and no space for what is zero')
   await output.write(layout.header)
+  const closingStart = alignToPage(layout.size)
   const writes = largeWrites(output)
   /** End of what is on its way to an output that takes bytes only in sequence. */
   let end = BigInt(layout.header.length)
@@ -89,6 +94,15 @@ export async function beginCore(
       end = offset + length
       done += Number(length)
     }
+  }
+
+  /** What was announced and never came is filling, too. */
+  async function close({ blocks, outcome }: Evidence): Promise<void> {
+    const absent = [...subtractRuns(announced ?? [], mergeRuns(blocks))]
+    const all = [...blocks, ...absent.map((run) => ({ ...run, status: '?' as const }))]
+    all.sort((a, b) => (a.start < b.start ? -1 : 1))
+    await reach(closingStart)
+    await writes.put(closingStart, encodeClosing(endOf({ blocks: all, outcome }, TOOL)))
   }
 
   /** What of the segments came and is in the file. */
@@ -123,16 +137,17 @@ export async function beginCore(
     },
     release: writes.release,
     placed: segments.placed,
+    size: closingStart + BigInt(CLOSING_SIZE),
     async finish(evidence, ranges, complete) {
       if (!output.seekable) {
-        if (complete) await reach(layout.size)
+        if (complete || end === layout.size) await close(evidence)
         await writes.settle()
         return ranges
       }
       await writes.settle()
       const kept = [...keptOf(ranges)]
       if (!announced) warnOfMany(kept.length + 1, output.name, warn)
-      await writeHeaders(output, describeCore(evidence, deterministic), kept, memoryStart, complete)
+      await writeHeaders(output, describeCore(evidence, deterministic, false), kept, memoryStart, complete)
       return kept
     },
   }

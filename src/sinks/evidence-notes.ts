@@ -10,18 +10,22 @@ const MOST_ERROR = 500
  * What is known about a memory as ELF notes: VMCOREINFO, those of the input, and our own with everything else.
  * @param tool who writes them
  * @param deterministic nothing of the machine that writes it, and of how and when
+ * @param isClosed how it ended will stand behind the memory
  */
-export function evidenceNotes(evidence: Evidence, tool: string, deterministic: boolean): ElfNote[] {
-  const { stream, facts, origin, outcome } = evidence
+export function evidenceNotes(
+  evidence: Evidence,
+  tool: string,
+  deterministic: boolean,
+  isClosed = false,
+): ElfNote[] {
+  const { stream, facts, origin } = evidence
   const { vmcoreinfo, directMapBase = 0n, elfNotes, ...others } = facts
   const own = encodeOwnNote({
-    program: `pmem ${tool} ${VERSION}`,
+    ...endOf(evidence, tool),
     category: stream.category,
     origin: { stream: stream.name, ...(!deterministic && origin) },
     facts: { ...others, ...(directMapBase !== 0n && { directMapBase }) },
-    status: outcome?.status,
-    error: outcome?.error?.slice(0, MOST_ERROR),
-    holes: holesOf(evidence),
+    isClosed,
   })
   return [
     ...(vmcoreinfo === undefined
@@ -32,8 +36,12 @@ export function evidenceNotes(evidence: Evidence, tool: string, deterministic: b
   ]
 }
 
-/** What was not read, and is filling where the format has no holes. */
-const holesOf = ({ blocks }: Evidence): Hole[] =>
-  blocks.flatMap(({ start, length, status }) =>
+/** How the input ended; what was not read, and is filling where the format has no holes. */
+export const endOf = ({ blocks, outcome }: Pick<Evidence, 'blocks' | 'outcome'>, tool: string) => ({
+  program: `pmem ${tool} ${VERSION}`,
+  status: outcome?.status,
+  error: outcome?.error?.slice(0, MOST_ERROR),
+  holes: blocks.flatMap(({ start, length, status }): Hole[] =>
     status === '+' ? [] : [{ start, length, content: status === '?' ? 'unknown' : 'unreadable' }],
-  )
+  ),
+})

@@ -74,7 +74,7 @@ test('announced ranges become segments that readelf and gdb read at their addres
   t.false(fs.existsSync(`${out}.map`))
 })
 
-test('a pipe is given the same core, headers first, without a claim about how it ends', async (t) => {
+test('a pipe is given the same core, headers first, and how it ended behind it', async (t) => {
   const folder = await scratch(t)
   const [file, piped] = [path.join(folder, 'file.core'), path.join(folder, 'piped.core')]
   const input = transmission(stream(body, frames))
@@ -87,6 +87,38 @@ test('a pipe is given the same core, headers first, without a claim about how it
   t.false(core.incomplete)
   t.deepEqual(Buffer.from(await core.read(0x1000n, 2 * PAGE)), Buffer.concat([A, B]))
   t.is((await pmemNote(piped)).status, undefined)
+})
+
+test('a core from a pipe tells what could not be read, what never came, and whether it is whole', async (t) => {
+  const some = [data(0x1000n, A), fill(0x2000n, 0x1000n, 'unreadable')]
+  const bad = [...some, fill(0x5000n, 0x800n, 'unknown'), data(0x5800n, A.subarray(0x800))]
+  const { stdout } = await runTool('elf-sink', ['-'], transmission(stream(body, bad)))
+  const core = await openElfImage(bufferSource(stdout))
+  t.deepEqual(core.holes, [
+    { start: 0x2000n, length: 0x1000n, content: 'unreadable' },
+    { start: 0x5000n, length: 0x800n, content: 'unknown' },
+  ])
+  t.is(core.incomplete, undefined)
+  const less = await runTool('elf-sink', ['-'], transmission(stream(body, some)))
+  const { holes, incomplete } = await openElfImage(bufferSource(less.stdout))
+  t.deepEqual(holes, [
+    { start: 0x2000n, length: 0x1000n, content: 'unreadable' },
+    { start: 0x5000n, length: 0x1000n, content: 'unknown' },
+  ])
+  t.is(incomplete, undefined)
+  const failed = await runTool('elf-sink', ['-'], transmission(stream(body, frames), 'failed'))
+  t.regex((await openElfImage(bufferSource(failed.stdout))).incomplete!, /^its input was failed/)
+  const stump = await runTool('elf-sink', ['-'], cut(body, [data(0x1000n, A), data(0x2000n, B)]))
+  t.regex((await openElfImage(bufferSource(stump.stdout))).incomplete!, /past the end.*its end was cut off/)
+  const note: Frame = {
+    type: 'note',
+    stream: 1,
+    time: 0n,
+    body: { level: 'info', program: 'test', message: 'the last one' },
+  }
+  const unended = await runTool('elf-sink', ['-'], cut(body, [...frames, note]))
+  t.is(unended.status, 3)
+  t.regex((await openElfImage(bufferSource(unended.stdout))).incomplete!, /^its input was truncated/)
 })
 
 test('makedumpfile takes a core with VMCOREINFO and a direct map from META for a kernel', async (t) => {

@@ -2,6 +2,7 @@ import type { Run } from '../address-space.js'
 import type { ByteSource } from '../byte-source.js'
 import type { Hole, Image } from '../image/image.js'
 import { applyMap } from '../image/image-map.js'
+import { readClosing } from './closing-note.js'
 import { coreFacts, otherNotes } from './core-facts.js'
 import { type ElfCore, openElfCore } from './core-reader.js'
 import { blocksOfNote, decodeOwnNote, type OwnNote, whyStump } from './own-note.js'
@@ -19,7 +20,10 @@ const DEVICES = { start: (7n * GIB) / 2n, end: 4n * GIB }
 /** @throws {FormatError} as `openElfCore` */
 export async function openElfImage(source: ByteSource): Promise<Image> {
   const core = await openElfCore(source)
-  const own = decodeOwnNote(core.notes)
+  const front = decodeOwnNote(core.notes)
+  const closing = front?.isClosed ? await readClosing(source, core.segments) : undefined
+  const own = front && closing ? { ...closing, program: front.program } : front
+  const cutOff = front?.isClosed === true && !closing
   const winpmem =
     core.winpmem && (await readWinpmemMetadata(source, core.winpmem.offset, core.winpmem.filesz))
   const holes = holesOf(core)
@@ -40,7 +44,7 @@ export async function openElfImage(source: ByteSource): Promise<Image> {
     facts: { ...coreFacts(core), ...winpmem?.facts },
     digests: [],
     checks: [],
-    incomplete: whyIncomplete(core, own),
+    incomplete: whyIncomplete(core, own, cutOff),
     remarks: [...remarksOn(core, own), ...(winpmem?.remarks ?? [])],
     companions: winpmem?.pageFile ? [winpmem.pageFile] : [],
     read: core.read,
@@ -57,7 +61,11 @@ function holesOf({ missing, leftOut, notes }: ElfCore): Hole[] {
     .sort((a, b) => (a.start < b.start ? -1 : 1))
 }
 
-function whyIncomplete({ header, missing }: ElfCore, own: OwnNote | undefined): string | undefined {
+function whyIncomplete(
+  { header, missing }: ElfCore,
+  own: OwnNote | undefined,
+  cutOff: boolean,
+): string | undefined {
   const told = own && whyStump(own)
   const lost = missing.reduce((sum, { length }) => sum + length, 0n)
   const reasons = [
@@ -66,6 +74,7 @@ function whyIncomplete({ header, missing }: ElfCore, own: OwnNote | undefined): 
       (header.flags & FLAG_INCOMPLETE) !== 0 &&
       'its writer did not finish it: what it did not write may read as zeros',
     lost > 0n && `${lost} bytes of memory lie past the end of the file`,
+    cutOff && 'its end was cut off, which tells what could not be read',
   ].filter((reason) => reason !== false && reason !== undefined)
   return reasons.length > 0 ? reasons.join('; ') : undefined
 }

@@ -20,6 +20,7 @@ import type { ElfNote } from './notes.js'
 //   status, error                      how the input ended; absent where it was not over yet
 //   holes                              [start, length, content]: what stands in the core there is filling
 //   holesLeftOut                       how many more holes there are than stand here
+//   closed                             true: status, error and holes stand behind memory, see closing-note.ts
 
 const NAME = 'PMEM'
 const TYPE = 0x504d454d
@@ -38,12 +39,17 @@ export interface OwnNote {
   /** Ascending, not overlapping. */
   readonly holes: readonly Hole[]
   readonly holesLeftOut: number
+  /** How it ended stands behind memory. */
+  readonly isClosed: boolean
 }
 
-/** @param holes ascending; those beyond 65536 are left out, and that is told */
-export function encodeOwnNote(note: Omit<OwnNote, 'holesLeftOut'>): ElfNote {
-  const { program, category, origin, facts, status, error, holes } = note
-  const listed = holes.slice(0, MOST_HOLES)
+/** What a note is made of. */
+export type OwnNoteContent = Omit<OwnNote, 'holesLeftOut' | 'isClosed'> & { readonly isClosed?: boolean }
+
+/** @param most more holes than these are left out, and that is told */
+export function encodeOwnNote(note: OwnNoteContent, most = MOST_HOLES): ElfNote {
+  const { program, category, origin, facts, status, error, holes, isClosed } = note
+  const listed = holes.slice(0, most)
   const json = JSON.stringify({
     ...origin,
     program,
@@ -53,6 +59,7 @@ export function encodeOwnNote(note: Omit<OwnNote, 'holesLeftOut'>): ElfNote {
     error,
     holes: listed.length > 0 ? listed.map(describeHole) : undefined,
     holesLeftOut: holes.length > listed.length ? holes.length - listed.length : undefined,
+    closed: isClosed || undefined,
   })
   return { name: NAME, type: TYPE, desc: Buffer.from(json, 'utf8') }
 }
@@ -67,7 +74,7 @@ export function decodeOwnNote(notes: readonly ElfNote[]): OwnNote | undefined {
   const note = notes.find(isOwnNote)
   const told = note && parseObject(Buffer.from(note.desc).toString('utf8'))
   if (!told) return undefined
-  const { program, category, facts, status, error, holes, holesLeftOut, ...origin } = told
+  const { program, category, facts, status, error, holes, holesLeftOut, closed, ...origin } = told
   return {
     program: textOf(program) ?? 'pmem',
     category: textOf(category),
@@ -77,6 +84,7 @@ export function decodeOwnNote(notes: readonly ElfNote[]): OwnNote | undefined {
     error: textOf(error),
     holes: decodeHoles(holes),
     holesLeftOut: typeof holesLeftOut === 'number' ? holesLeftOut : 0,
+    isClosed: closed === true,
   }
 }
 

@@ -102,11 +102,7 @@ async function beginMemory(
   const file = coreFile(outputs.name)
   const core = await beginCore(file, evidence, announced, settings)
   const placed = core.placed()
-  const size = placed.reduce(
-    (end, { start, shift, length }) => max(end, start + shift + length),
-    file.position,
-  )
-  const { set, whole, stump, refuseChanged } = await begin(outputs, evidence, settings, size)
+  const { set, whole, stump, refuseChanged } = await begin(outputs, evidence, settings, core.size)
   await file.into(set)
   let closed = false
   const errorsOf = (evidence: Evidence): Run[] =>

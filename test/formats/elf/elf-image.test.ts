@@ -6,10 +6,11 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import type { ByteSource } from '../../../src/formats/byte-source.js'
+import { encodeClosing } from '../../../src/formats/elf/closing-note.js'
 import { elfCoreLayout } from '../../../src/formats/elf/core-layout.js'
 import { openElfImage } from '../../../src/formats/elf/elf-image.js'
 import { decodeNotes, type ElfNote, encodeNotes } from '../../../src/formats/elf/notes.js'
-import { encodeOwnNote, type OwnNote } from '../../../src/formats/elf/own-note.js'
+import { encodeOwnNote, type OwnNoteContent } from '../../../src/formats/elf/own-note.js'
 import { MACHINE } from '../../../src/formats/elf/structs.js'
 import { FORMATS } from '../../../src/formats/image/formats.js'
 import { parseIomem, ramRuns, systemRam } from '../../../src/platform/linux/iomem.js'
@@ -279,7 +280,7 @@ test('WinPmem 1.6 without a page file, and with one that was cut', async (t) => 
   t.regex(cut.remarks.join(), /perhaps a page file that was cut off/)
 })
 
-const OWN: Omit<OwnNote, 'holesLeftOut'> = {
+const OWN: OwnNoteContent = {
   program: 'pmem elf-sink 1.2.3',
   category: 'memory:physical',
   origin: { host: 'evidence', programs: [{ name: 'pmem-read-kcore', version: '1.2.3' }] },
@@ -323,6 +324,37 @@ test('our own core says why it is a stump', async (t) => {
   const unfinished = coreOf([encodeOwnNote({ ...OWN, status: undefined })])
   unfinished.writeUInt32LE(1, 48)
   t.regex((await open(unfinished)).incomplete!, /its writer did not finish it/)
+})
+
+test('a core that was written in sequence is closed by a second note behind memory', async (t) => {
+  const front = coreOf([encodeOwnNote({ ...OWN, status: undefined, holes: [], isClosed: true })])
+  const closed = Buffer.concat([front, encodeClosing(OWN)])
+  const core = await open(closed)
+  t.deepEqual(
+    [core.holes, core.incomplete, core.variant],
+    [OWN.holes, undefined, '64 bit, pmem elf-sink 1.2.3'],
+  )
+  t.is(core.facts.kernelRelease, '6.1.0')
+  const truncated = Buffer.concat([front, encodeClosing({ ...OWN, status: 'truncated', error: 'why' })])
+  t.is((await open(truncated)).incomplete, 'its input was truncated: why')
+  for (const cut of [
+    front,
+    Buffer.concat([front, Buffer.alloc(4096)]),
+    closed.subarray(0, front.length + 20),
+  ])
+    t.is((await open(cut)).incomplete, 'its end was cut off, which tells what could not be read')
+})
+
+test('a closing note of most holes with a long error fits its block', async (t) => {
+  const holes = Array.from({ length: 5000 }, (_, i) => ({
+    start: (1n << 63n) + BigInt(i) * 0x2000n,
+    length: 0x1000n,
+    content: 'unreadable' as const,
+  }))
+  const block = encodeClosing({ ...OWN, holes, error: '\u0001'.repeat(500) })
+  t.is(block.length, 256 << 10)
+  const [note] = decodeNotes(block)
+  t.like(JSON.parse(Buffer.from(note!.desc).toString()), { holesLeftOut: 904 })
 })
 
 test('our own core of physical memory that starts at 0 is none of a process', async (t) => {
