@@ -11,7 +11,7 @@ export interface FormatRow {
   /** Which facts it has a place for. */
   keeps(name: FactName, facts: Facts): boolean
   /** Which bad ranges are still told where the map is lost; in others stands text that passes for bytes. */
-  readonly bare: 'all' | 'unreadable' | 'none'
+  readonly bare: 'all' | 'none'
 }
 
 const all = () => true
@@ -40,8 +40,7 @@ export const FORMAT_ROWS: Readonly<Record<string, FormatRow>> = {
   'avml-sink': { title: 'AVML', words: [], keeps: none, bare: 'none' },
   'crashdump-sink': { title: 'crash dump', words: [], keeps: ofDump, bare: 'none' },
   'elf-sink': { title: 'ELF core', words: [], keeps: all, bare: 'all' },
-  // Its media is written front to back: the core in it cannot tell at its beginning what comes later.
-  'ewf-sink': { title: 'E01', ending: '.E01', words: [], keeps: all, bare: 'unreadable' },
+  'ewf-sink': { title: 'E01', ending: '.E01', words: [], keeps: all, bare: 'all' },
   'kdump-sink': { title: 'kdump', words: [], keeps: all, bare: 'all' },
   'lime-sink': { title: 'LiME', words: [], keeps: none, bare: 'none' },
   // Without its map a raw image is bytes from 0 on.
