@@ -66,6 +66,7 @@ const PACKAGES: readonly Signature[] = [
   sign(0, 'EVF2\x0d\x0a\x81\x00', 'an EWF image of version 2 (Ex01)', EX01),
   sign(0, 'LEF2\x0d\x0a\x81\x00', 'logical evidence of EWF version 2 (Lx01)', EX01),
   sign(0, 'ADCRYPT\0', 'an image that AD encryption protects', 'FTK Imager decrypts it'),
+  sign(0, 'DISKDUMP', 'a dump of diskdump, from before kdump', 'crash opens it'),
   sign(0, '\x1f\x8b', 'a gzip file', 'gzip -dc FILE > IMAGE'),
   sign(0, '\xfd7zXZ\0', 'an xz file', 'xz -dc FILE > IMAGE'),
   sign(0, 'BZh', 'a bzip2 file', 'bzip2 -dc FILE > IMAGE'),

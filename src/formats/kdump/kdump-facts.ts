@@ -11,8 +11,8 @@ import { MACHINES } from './machines.js'
 
 /** Notes of thousands of processors take a few MiB. */
 const MOST_NOTES = 8 << 20
-/** What uname says where nobody has set a domain. */
-const NO_DOMAIN = '(none)'
+/** What uname says of a name that nobody has set. */
+const NOT_SET = '(none)'
 
 export interface DumpFacts {
   readonly facts: Facts
@@ -59,7 +59,7 @@ function headerFacts({ header, sub, blockSize, model }: DumpHeader): Facts {
   const { sysname, nodename, release, version, tv_sec, tv_usec, nr_cpus } = header
   const facts: MutableFacts = { pageSize: BigInt(blockSize) }
   if (sysname !== '') facts.system = sysname
-  if (nodename !== '' && nodename !== NO_DOMAIN) facts.hostName = nodename
+  if (nodename !== '' && nodename !== NOT_SET) facts.hostName = nodename
   if (release !== '') facts.kernelRelease = release
   if (version !== '') facts.kernelVersion = version
   const machine = MACHINES.find(({ name }) => name.test(header.machine))
