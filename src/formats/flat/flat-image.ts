@@ -1,8 +1,12 @@
+import { isZero } from '../../codecs/zero.js'
 import type { ByteSource } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import type { Image, Surroundings } from '../image/image.js'
 import { openFlat } from './flat-source.js'
 import { isFlat } from './records.js'
+
+/** Bytes by which its content is known. */
+const HEADER = 16
 
 /**
  * The image of memory in a flat container: a kernel dump or an ELF core.
@@ -10,7 +14,9 @@ import { isFlat } from './records.js'
  */
 export async function openFlatImage(source: ByteSource, surroundings: Surroundings): Promise<Image> {
   const { content, cutAt, trailing } = await openFlat(source)
-  if (isFlat(await content.read(0n, 16))) throw new FormatError('a flat container in a flat container')
+  if (cutAt !== undefined && isZero(await content.read(0n, HEADER)))
+    throw new FormatError('the container was cut before the headers of what it holds', cutAt)
+  if (isFlat(await content.read(0n, HEADER))) throw new FormatError('a flat container in a flat container')
   const image = await surroundings.openContent(content)
   if (!image)
     throw new FormatError(

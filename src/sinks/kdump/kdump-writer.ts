@@ -47,8 +47,9 @@ export interface KdumpOptions {
 }
 
 /**
- * Begins a dump. Where the pages are announced, and come in order, their descriptors stand ahead of them and are
- * written as they come: what was cut can be read up to there. Else bitmaps and descriptors follow the pages.
+ * Begins a dump. In a file, where the pages are announced and come in order, their descriptors stand ahead of them and
+ * are written as they come: what was cut can be read up to there. Else bitmaps and descriptors follow the pages, and
+ * in a flat container the headers come last: crash takes any of several records that overlap.
  * @throws {ToolError} when no dump holds the memory
  */
 export async function beginKdump(
@@ -64,7 +65,8 @@ export async function beginKdump(
     })
   tellWhatItLacks(options.log, output, facts)
   const pageSize = pageSizeOf(facts)
-  const ahead = announced && stream.ordered !== false ? pageRuns(announced, pageSize) : undefined
+  const settled = announced && stream.ordered !== false && output.seekable
+  const ahead = settled ? pageRuns(announced, pageSize) : undefined
   const pages = ahead?.at(-1)
   const end = pages ? pages.first + pages.count : 0
   if (end > MOST_PAGES) throw tooFar(output, end, pageSize)
@@ -91,9 +93,9 @@ export async function beginKdump(
   if (output.seekable) {
     await output.write()
     await refuseUnlessHeld(output, BigInt(zerosAt), 'aff4-sink takes any address')
+    // What is cut off by a power failure is marked, too.
+    await writeFront(layout, evidence, false)
   }
-  // What is cut off by a power failure is marked, too.
-  await writeFront(layout, evidence, false)
   if (ahead) await writeBitmaps(target, layout, ahead, ahead)
   await target.writeAt(BigInt(zerosAt), Buffer.alloc(pageSize))
 
