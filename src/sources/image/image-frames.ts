@@ -50,8 +50,8 @@ export async function* imageToFrames(job: ImageFrames): AsyncGenerator<Batch> {
 
   const compared = await content.compare()
   const failures = [...contradictions(compared), ...((await image.verify?.()) ?? [])]
-  for (const failure of failures) warn(failure)
   if (image.incomplete !== undefined) failures.unshift(image.incomplete)
+  for (const failure of failures) warn(failure)
   const digests = compared
     .filter(({ found, value }) => found === value.toLowerCase())
     .map(
