@@ -97,12 +97,12 @@ export async function beginCore(
   }
 
   /** What was announced and never came is filling, too. */
-  async function close({ blocks, outcome }: Evidence): Promise<void> {
-    const absent = [...subtractRuns(announced ?? [], mergeRuns(blocks))]
-    const all = [...blocks, ...absent.map((run) => ({ ...run, status: '?' as const }))]
-    all.sort((a, b) => (a.start < b.start ? -1 : 1))
+  async function close(evidence: Evidence): Promise<void> {
+    const absent = [...subtractRuns(announced ?? [], mergeRuns(evidence.blocks))]
+    const blocks = [...evidence.blocks, ...absent.map((run) => ({ ...run, status: '?' as const }))]
+    blocks.sort((a, b) => (a.start < b.start ? -1 : 1))
     await reach(closingStart)
-    await writes.put(closingStart, encodeClosing(endOf({ blocks: all, outcome }, TOOL)))
+    await writes.put(closingStart, encodeClosing(endOf({ ...evidence, blocks }, TOOL)))
   }
 
   /** What of the segments came and is in the file. */

@@ -2,6 +2,8 @@ import { VERSION } from '../cli/version.js'
 import { decodeNotes, type ElfNote } from '../formats/elf/notes.js'
 import { encodeOwnNote } from '../formats/elf/own-note.js'
 import type { Hole } from '../formats/image/image.js'
+import type { StatedDigest } from '../formats/stream-digest.js'
+import { announcedSize } from '../frames/streams.js'
 import type { Evidence } from './memory-image.js'
 
 const MOST_ERROR = 500
@@ -36,12 +38,22 @@ export function evidenceNotes(
   ]
 }
 
-/** How the input ended; what was not read, and is filling where the format has no holes. */
-export const endOf = ({ blocks, outcome }: Pick<Evidence, 'blocks' | 'outcome'>, tool: string) => ({
+/** How the input ended; what was not read, and is filling where the format has no holes; digests of all. */
+export const endOf = (evidence: Evidence, tool: string) => ({
   program: `pmem ${tool} ${VERSION}`,
-  status: outcome?.status,
-  error: outcome?.error?.slice(0, MOST_ERROR),
-  holes: blocks.flatMap(({ start, length, status }): Hole[] =>
+  status: evidence.outcome?.status,
+  error: evidence.outcome?.error?.slice(0, MOST_ERROR),
+  holes: evidence.blocks.flatMap(({ start, length, status }): Hole[] =>
     status === '+' ? [] : [{ start, length, content: status === '?' ? 'unknown' : 'unreadable' }],
   ),
+  digests: digestsOf(evidence),
 })
+
+/** An image ends with its last range: a digest that counts zeros behind it is none of the image's. */
+function digestsOf({ stream, digests, blocks }: Evidence): StatedDigest[] {
+  const last = blocks.at(-1)
+  const endsThere = last !== undefined && announcedSize(stream) <= last.start + last.length
+  return digests
+    .filter(({ covers }) => covers === 'ranges' || endsThere)
+    .map(({ algorithm, value, covers }) => ({ algorithm, value: value.toLowerCase(), covers }))
+}

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import test from 'ava'
-import { data, hex, memory, ranges, runTool, scratch, stream, transmission } from '../sinks/pipeline.js'
+import { data, fill, hex, memory, ranges, runTool, scratch, stream, transmission } from '../sinks/pipeline.js'
 import { rangesOf, runSource } from './collect.js'
 
 const PAGE = Buffer.alloc(0x1000, 'A')
@@ -63,3 +63,26 @@ test('standard input is an image where a file stands there, and is refused where
   t.is(piped.status, 65)
   t.regex(piped.stderr.toString(), /cannot be read at any place\nhint: write it to a file first/)
 })
+
+for (const sink of ['elf-sink', 'ewf-sink'])
+  test(`digests of a memory go through ${sink}, and are compared on the way back`, async (t) => {
+    const folder = await scratch(t)
+    const name = { 'elf-sink': 'memory.core', 'ewf-sink': 'memory.E01' }[sink]!
+    const script = `${path.resolve('bin')}/pmem-hash sha256 md5 | ${path.resolve('bin')}/${sink} ${name}`
+    const bad = fill(0x3000n, 0x1000n, 'unreadable')
+    const body = memory({ size: hex(0x6000), ranges: ranges([0x1000n, 0x3000n], [0x5000n, 0x1000n]) })
+    const frames = [data(0x1000n, PAGE), fill(0x2000n, 0x1000n, 'zero'), bad, data(0x5000n, PAGE)]
+    const input = transmission(stream(body, frames))
+    const { status, stderr } = spawnSync('bash', ['-c', script], { cwd: folder, input })
+    t.is(status, 2, String(stderr))
+    const file = path.join(folder, name)
+    const verified = await runTool('image-verify', ['--json', file], Buffer.of())
+    t.is(verified.status, 0, verified.stdout.toString())
+    t.regex(verified.stdout.toString(), /sha256/i)
+    const bytes = readFileSync(file)
+    const at = bytes.indexOf(PAGE)
+    if (at < 0) return
+    bytes[at] = 0
+    writeFileSync(file, bytes)
+    t.is((await runTool('image-verify', [file], Buffer.of())).status, 1)
+  })

@@ -15,7 +15,9 @@ export const CLOSING_SIZE = 256 << 10
 /** They fit into it with an error of 500 characters. */
 const MOST_HOLES = 4096
 
-export function encodeClosing(note: Pick<OwnNote, 'program' | 'status' | 'error' | 'holes'>): Bytes {
+export function encodeClosing(
+  note: Pick<OwnNote, 'program' | 'status' | 'error' | 'holes' | 'digests'>,
+): Bytes {
   const block = new Uint8Array(CLOSING_SIZE)
   const empty = { category: undefined, origin: {}, facts: {} }
   block.set(encodeNotes([encodeOwnNote({ ...note, ...empty }, MOST_HOLES)]))

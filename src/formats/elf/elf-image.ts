@@ -42,7 +42,7 @@ export async function openElfImage(source: ByteSource): Promise<Image> {
     holes,
     unit: PAGE,
     facts: { ...coreFacts(core), ...winpmem?.facts },
-    digests: [],
+    digests: own?.digests ?? [],
     checks: [],
     incomplete: whyIncomplete(core, own, cutOff),
     remarks: [...remarksOn(core, own), ...(winpmem?.remarks ?? [])],

@@ -9,6 +9,7 @@ import {
 } from '../image/facts.js'
 import type { Hole } from '../image/image.js'
 import type { MapBlock } from '../mapfile.js'
+import type { StatedDigest } from '../stream-digest.js'
 import type { ElfNote } from './notes.js'
 
 // Our own note: name PMEM, type 0x504d454d, a JSON object in UTF-8. crash goes by the type alone, and would take 1 for
@@ -20,6 +21,7 @@ import type { ElfNote } from './notes.js'
 //   status, error                      how the input ended; absent where it was not over yet
 //   holes                              [start, length, content]: what stands in the core there is filling
 //   holesLeftOut                       how many more holes there are than stand here
+//   digests                            [algorithm, value, covers]: of the content, as DIGEST says them
 //   closed                             true: status, error and holes stand behind memory, see closing-note.ts
 
 const NAME = 'PMEM'
@@ -39,6 +41,7 @@ export interface OwnNote {
   /** Ascending, not overlapping. */
   readonly holes: readonly Hole[]
   readonly holesLeftOut: number
+  readonly digests: readonly StatedDigest[]
   /** How it ended stands behind memory. */
   readonly isClosed: boolean
 }
@@ -48,7 +51,7 @@ export type OwnNoteContent = Omit<OwnNote, 'holesLeftOut' | 'isClosed'> & { read
 
 /** @param most more holes than these are left out, and that is told */
 export function encodeOwnNote(note: OwnNoteContent, most = MOST_HOLES): ElfNote {
-  const { program, category, origin, facts, status, error, holes, isClosed } = note
+  const { program, category, origin, facts, status, error, holes, digests, isClosed } = note
   const listed = holes.slice(0, most)
   const json = JSON.stringify({
     ...origin,
@@ -59,6 +62,10 @@ export function encodeOwnNote(note: OwnNoteContent, most = MOST_HOLES): ElfNote 
     error,
     holes: listed.length > 0 ? listed.map(describeHole) : undefined,
     holesLeftOut: holes.length > listed.length ? holes.length - listed.length : undefined,
+    digests:
+      digests.length > 0
+        ? digests.map(({ algorithm, value, covers }) => [algorithm, value, covers])
+        : undefined,
     closed: isClosed || undefined,
   })
   return { name: NAME, type: TYPE, desc: Buffer.from(json, 'utf8') }
@@ -74,7 +81,7 @@ export function decodeOwnNote(notes: readonly ElfNote[]): OwnNote | undefined {
   const note = notes.find(isOwnNote)
   const told = note && parseObject(Buffer.from(note.desc).toString('utf8'))
   if (!told) return undefined
-  const { program, category, facts, status, error, holes, holesLeftOut, closed, ...origin } = told
+  const { program, category, facts, status, error, holes, holesLeftOut, digests, closed, ...origin } = told
   return {
     program: textOf(program) ?? 'pmem',
     category: textOf(category),
@@ -84,6 +91,7 @@ export function decodeOwnNote(notes: readonly ElfNote[]): OwnNote | undefined {
     error: textOf(error),
     holes: decodeHoles(holes),
     holesLeftOut: typeof holesLeftOut === 'number' ? holesLeftOut : 0,
+    digests: decodeDigests(digests),
     isClosed: closed === true,
   }
 }
@@ -121,6 +129,18 @@ function decodeHoles(told: unknown): Hole[] {
     end = run.start + run.length
   }
   return holes
+}
+
+const DIGEST = /^[0-9a-f]{8,256}$/
+
+function decodeDigests(told: unknown): StatedDigest[] {
+  return (Array.isArray(told) ? told : []).flatMap((digest) => {
+    const [algorithm, value, covers] = Array.isArray(digest) ? digest : []
+    const known = typeof algorithm === 'string' && DIGEST.test(String(value))
+    return known && (covers === 'linear' || covers === 'ranges')
+      ? [{ algorithm, value: String(value), covers } as const]
+      : []
+  })
 }
 
 const ADDRESS = /^0x[0-9a-f]{1,16}$/

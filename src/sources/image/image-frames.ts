@@ -49,7 +49,7 @@ export async function* imageToFrames(job: ImageFrames): AsyncGenerator<Batch> {
   })
 
   const compared = await content.compare()
-  const failures = [...contradictions(compared), ...((await image.verify?.()) ?? [])]
+  const failures = [...contradictions(image, compared), ...((await image.verify?.()) ?? [])]
   if (image.incomplete !== undefined) failures.unshift(image.incomplete)
   for (const failure of failures) warn(failure)
   const digests = compared
@@ -103,7 +103,9 @@ function isLinear(image: Image): boolean {
 }
 
 /** What speaks against the digests of an image; those of unknown algorithms say nothing. */
-function contradictions(compared: readonly ComparedDigest[]): string[] {
+function contradictions({ incomplete }: Image, compared: readonly ComparedDigest[]): string[] {
+  // Of a stump they are not, which is told anyway.
+  if (incomplete !== undefined) return []
   const known = compared.filter(({ algorithm }) => isDigestName(algorithm))
   if (known.some(({ found }) => found === undefined))
     return ['the digests of the image cannot be compared: not all of it could be read']

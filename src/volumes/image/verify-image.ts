@@ -47,13 +47,12 @@ export async function verifyImage(image: Image, subject: string, report: Report,
   }
 }
 
-function judge({ holes }: Image, { algorithm, value, found }: ComparedDigest) {
+function judge({ incomplete }: Image, { algorithm, value, found }: ComparedDigest) {
   if (!isDigestName(algorithm)) return { outcome: 'unchecked', detail: 'the algorithm is not known' } as const
   if (found === undefined) return { outcome: 'unchecked', detail: 'not all of the image was read' } as const
   if (found === value.toLowerCase()) return { outcome: 'matched' } as const
   const detail = `is ${found}, the image says ${value}`
-  // What stood in its holes when it was taken is nowhere told.
-  return holes.some(({ content }) => content !== 'zero')
-    ? ({ outcome: 'unchecked', detail: `${detail}; not all that it covers could be read then` } as const)
-    : ({ outcome: 'mismatched', detail } as const)
+  return incomplete === undefined
+    ? ({ outcome: 'mismatched', detail } as const)
+    : ({ outcome: 'unchecked', detail: `${detail}, but not all that it covers is there` } as const)
 }

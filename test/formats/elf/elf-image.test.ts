@@ -291,6 +291,7 @@ const OWN: OwnNoteContent = {
     { start: 0x2000n, length: 0x1000n, content: 'unreadable' },
     { start: 0x4000n, length: 0x1000n, content: 'unknown' },
   ],
+  digests: [{ algorithm: 'md5', value: '0123456789abcdef0123456789abcdef', covers: 'ranges' }],
 }
 
 test('our own core tells its facts, and what could not be read', async (t) => {
@@ -302,6 +303,7 @@ test('our own core tells its facts, and what could not be read', async (t) => {
     { start: 0x3000n, length: 0x1000n },
   ])
   t.deepEqual(core.holes, OWN.holes)
+  t.deepEqual(core.digests, OWN.digests)
   t.is(core.incomplete, undefined)
 })
 
