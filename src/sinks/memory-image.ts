@@ -177,7 +177,7 @@ function memoryImage<T extends Target>(
         )
         const written = complete ? output.name : output.path
         if (name) log.info(`${name} lists what is not in ${written}`)
-        else if (told) log.warn(`${written}: what could not be read is not recorded beside it`)
+        else if (told) log.warn(`${written}: no map beside it lists what could not be read`)
       }
       return output.finish(outcome)
     },
