@@ -14,6 +14,7 @@ import type { Frame, StreamBody } from '../../src/frames/frame.js'
 import { bufferSource } from '../formats/buffer-source.js'
 import { haltedGuest } from '../formats/image/qemu.js'
 import { DIRECT_MAP, TINY_KERNEL_RUNS, tinyKernel } from '../formats/tiny-kernel.js'
+import { anyMemory } from './memory-parts.js'
 import { cut, data, fill, memory, ranges, runTool, scratch, stream, transmission } from './pipeline.js'
 
 const run = promisify(execFile)
@@ -470,43 +471,22 @@ test('the core of a process is read at its virtual addresses', async (t) => {
 
 test('whatever comes reads back, to a file and to a pipe', async (t) => {
   const folder = await scratch(t)
-  const part = fc.record({
-    gap: fc.constantFrom(0, 0, 0x1000, 0x12345),
-    size: fc.oneof(fc.integer({ min: 1, max: 0x3000 }), fc.constantFrom(0x40000, 0x120000)),
-    kind: fc.constantFrom('data', 'data', 'data', 'zero'),
-  })
   await fc.assert(
-    fc.asyncProperty(
-      fc.array(part, { minLength: 1, maxLength: 6 }),
-      fc.bigInt({ min: 0n, max: 1n << 52n }),
-      async (parts, base) => {
-        let at = base
-        const sent: Frame[] = []
-        const runs: [bigint, bigint][] = []
-        const contents: Buffer[] = []
-        for (const [i, { gap, size, kind }] of parts.entries()) {
-          at += BigInt(gap)
-          const content = Buffer.alloc(size, kind === 'data' ? i + 1 : 0)
-          sent.push(kind === 'data' ? data(at, content) : fill(at, BigInt(size), 'zero'))
-          runs.push([at, BigInt(size)])
-          contents.push(content)
-          at += BigInt(size)
-        }
-        const announced = transmission(stream(memory({ ranges: ranges(...runs) }), sent))
-        const out = path.join(folder, 'out.core')
-        const cores = [(await runTool('elf-sink', ['-'], announced)).stdout]
-        for (const input of [announced, transmission(stream(memory(), sent))]) {
-          t.is((await runTool('elf-sink', ['-t', out], input)).status, 0)
-          cores.push(await readFile(out))
-        }
-        for (const bytes of cores) {
-          const core = await openElfCore(bufferSource(bytes))
-          t.false(core.incomplete)
-          for (const [i, [start, length]] of runs.entries())
-            t.true(contents[i]!.equals(await core.read(start, Number(length))))
-        }
-      },
-    ),
+    fc.asyncProperty(anyMemory(52), async ({ frames: sent, runs, contents }) => {
+      const announced = transmission(stream(memory({ ranges: ranges(...runs) }), sent))
+      const out = path.join(folder, 'out.core')
+      const cores = [(await runTool('elf-sink', ['-'], announced)).stdout]
+      for (const input of [announced, transmission(stream(memory(), sent))]) {
+        t.is((await runTool('elf-sink', ['-t', out], input)).status, 0)
+        cores.push(await readFile(out))
+      }
+      for (const bytes of cores) {
+        const core = await openElfCore(bufferSource(bytes))
+        t.false(core.incomplete)
+        for (const [i, [start, length]] of runs.entries())
+          t.true(contents[i]!.equals(await core.read(start, Number(length))))
+      }
+    }),
     { numRuns: 10 },
   )
 })

@@ -1,6 +1,6 @@
 import type { ByteSource } from '../byte-source.js'
 import { openEwfSource } from '../ewf/ewf-image.js'
-import { surroundingFiles } from './surrounding-files.js'
+import { createOpenFiles, surroundingFiles } from './surrounding-files.js'
 
 /**
  * The medium in an EWF image, with the segments beside it. Closing it closes them all.
@@ -11,14 +11,8 @@ export async function openEwfFile(
   path: string,
   warn: (message: string) => void = () => {},
 ): Promise<ByteSource> {
-  const opened = [file]
-  const own = (source: ByteSource) => {
-    opened.push(source)
-    return source
-  }
-  const close = async () => {
-    for (const source of opened.splice(0)) await source.close()
-  }
+  const { own, close } = createOpenFiles()
+  own(file)
   try {
     const medium = await openEwfSource(file, surroundingFiles(path, [], own, warn))
     return {

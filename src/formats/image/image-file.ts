@@ -5,7 +5,7 @@ import { FORMATS } from './formats.js'
 import type { Image, ImageFormat, SurroundingFiles, Surroundings } from './image.js'
 import { readMapBeside, withDamage, withMap } from './image-map.js'
 import { openImageBytes } from './open-image.js'
-import { surroundingFiles } from './surrounding-files.js'
+import { createOpenFiles, surroundingFiles } from './surrounding-files.js'
 
 /** Most formats of memory are told by this much. */
 const LEAST_TELLING = 4096
@@ -25,14 +25,7 @@ export interface OpenImageFile {
  */
 export async function openImageFile(path: string, given: OpenImageFile = {}): Promise<Image> {
   const { parts = [], warn = () => {} } = given
-  const opened: ByteSource[] = []
-  const own = (source: ByteSource) => {
-    opened.push(source)
-    return source
-  }
-  const close = async () => {
-    for (const source of opened.splice(0)) await source.close()
-  }
+  const { own, close } = createOpenFiles()
   try {
     const file = own(await openImageBytes(path, { warn }))
     const surroundings = withContents(surroundingFiles(path, parts, own, warn))

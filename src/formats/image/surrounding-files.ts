@@ -4,6 +4,21 @@ import type { ByteSource } from '../byte-source.js'
 import { openFileIfThere } from '../file-source.js'
 import type { SurroundingFiles } from './image.js'
 
+/** Files that are opened for one image, to be closed together. */
+export function createOpenFiles() {
+  const opened: ByteSource[] = []
+  return {
+    /** Takes a file over. */
+    own(source: ByteSource): ByteSource {
+      opened.push(source)
+      return source
+    },
+    async close(): Promise<void> {
+      for (const source of opened.splice(0)) await source.close()
+    },
+  }
+}
+
 /**
  * The files around one.
  * @param parts further ones that the user named with it
