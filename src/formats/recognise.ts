@@ -57,14 +57,14 @@ const SIGNATURES: readonly Signature[] = [
 export const UNZIP = 'unzip -p FILE > IMAGE'
 const CONVERT = 'qemu-img convert -O raw FILE IMAGE'
 
-const EX01 = 'EnCase converts it to E01; libewf since 2020 reads it: ewfexport FILE'
+const LX01 = 'EnCase converts it to E01; libewf since 2020 reads it: ewfexport FILE'
 
 /** What an image may be packed in. */
 const PACKAGES: readonly Signature[] = [
   sign(0, 'PK\x03\x04', 'a ZIP file', `${UNZIP}; of an AFF4 volume, give VOLUME.aff4 or VOLUME.aff4:STREAM`),
   sign(0, 'EVF\x09\x0d\x0a\xff\x00', 'an EWF image (E01)', 'image-cat FILE | raw-sink IMAGE'),
-  sign(0, 'EVF2\x0d\x0a\x81\x00', 'an EWF image of version 2 (Ex01)', EX01),
-  sign(0, 'LEF2\x0d\x0a\x81\x00', 'logical evidence of EWF version 2 (Lx01)', EX01),
+  sign(0, 'EVF2\x0d\x0a\x81\x00', 'an EWF image (Ex01)', 'image-cat FILE | raw-sink IMAGE'),
+  sign(0, 'LEF2\x0d\x0a\x81\x00', 'logical evidence of EWF version 2 (Lx01)', LX01),
   sign(0, 'ADCRYPT\0', 'an image that AD encryption protects', 'FTK Imager decrypts it'),
   sign(0, 'DISKDUMP', 'a dump of diskdump, from before kdump', 'crash opens it'),
   sign(0, '\x1f\x8b', 'a gzip file', 'gzip -dc FILE > IMAGE'),

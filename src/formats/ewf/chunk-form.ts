@@ -5,8 +5,11 @@ import { asBuffer, asDataView } from '../../codecs/views.js'
 import { inflateInto } from '../../codecs/zlib-codec.js'
 import type { Bytes } from '../byte-source.js'
 
-/** How a chunk is stored: deflated, which has an Adler-32 within, or as it is with one behind. */
-export type ChunkForm = 'zlib' | 'plain'
+/**
+ * How a chunk is stored: deflated, which has an Adler-32 within, or as it is with one behind; of EWF2, also without one,
+ * or as a pattern that it repeats.
+ */
+export type ChunkForm = 'zlib' | 'plain' | 'bare' | 'pattern'
 
 const CHECKSUM = 4
 
@@ -26,9 +29,10 @@ export function decodeChunk(form: ChunkForm, stored: Bytes, length: number, targ
     if (written < length) throw new CodecError('zlib', `holds ${written} bytes of ${length}`)
     return
   }
-  if (stored.length < length + CHECKSUM)
+  if (form === 'pattern') return void asBuffer(target).fill(stored, 0, length)
+  if (stored.length < length + (form === 'plain' ? CHECKSUM : 0))
     throw new CodecError('none', `holds ${stored.length} bytes of ${length}`)
-  if (!holds(stored, length) && !holds(stored, target.length - 1))
+  if (form === 'plain' && !holds(stored, length) && !holds(stored, target.length - 1))
     throw new CodecError('none', 'does not hold its Adler-32')
   copyBytes(asBuffer(target), 0, stored.subarray(0, length))
 }

@@ -1,4 +1,6 @@
 import type { ByteSource } from '../byte-source.js'
+import { openEx01Medium } from '../ewf2/ex01-medium.js'
+import { isEx01 } from '../ewf2/structs.js'
 import { FormatError } from '../format-error.js'
 import type { Image, SurroundingFiles, Surroundings } from '../image/image.js'
 import type { StatedDigest } from '../stream-digest.js'
@@ -8,13 +10,14 @@ import { clipRanges, withoutHoles } from './medium-ranges.js'
 import { MEDIA_FLAG, MEDIA_TYPE } from './structs.js'
 import type { Medium } from './volume.js'
 
+const MAGIC_SIZE = 8
 const CHECKS = ['Adler-32 of each chunk']
 /** The most that fails together, as reading takes it. */
 const LARGEST_UNIT = 1 << 20
 
 /** Opens an EWF image: of a disk or a memory as it is, or of what holds a memory. @throws as `openEwfMedium` */
 export async function openEwfImage(file: ByteSource, surroundings: Surroundings): Promise<Image> {
-  const opened = await openEwfMedium(file, surroundings)
+  const opened = await openMedium(file, surroundings)
   try {
     return await imageOf(opened, surroundings)
   } catch (error) {
@@ -25,13 +28,19 @@ export async function openEwfImage(file: ByteSource, surroundings: Surroundings)
 
 /** Opens the medium of an EWF image for who reads file systems. @throws as `openEwfMedium` */
 export async function openEwfSource(file: ByteSource, surroundings: SurroundingFiles): Promise<ByteSource> {
-  const { source, ranges, incomplete } = await openEwfMedium(file, surroundings)
+  const { source, ranges, incomplete } = await openMedium(file, surroundings)
   if (incomplete !== undefined) surroundings.warn(incomplete)
   return withoutHoles(source, ranges.holes)
 }
 
+/** Of either version. */
+const openMedium = async (file: ByteSource, surroundings: SurroundingFiles): Promise<EwfMedium> =>
+  isEx01(await file.read(0n, MAGIC_SIZE))
+    ? openEx01Medium(file, surroundings)
+    : openEwfMedium(file, surroundings)
+
 async function imageOf(opened: EwfMedium, surroundings: Surroundings): Promise<Image> {
-  const { medium, source, facts } = opened
+  const { variant, medium, source, facts } = opened
   const size = trueSize(opened)
   const ranges = clipRanges(opened.ranges, size)
   const remarks = [...opened.remarks]
@@ -40,7 +49,6 @@ async function imageOf(opened: EwfMedium, surroundings: Surroundings): Promise<I
     remarks.push('its digests cannot be compared: not all of it is there')
   const stated = comparable ? opened.digests : []
   const noted = comparable && opened.noted.sha256 !== undefined ? [linear('sha256', opened.noted.sha256)] : []
-  const variant = medium.signature === 'SMART' ? 'S01' : 'E01'
   const close = () => source.close()
 
   const digested = stated.length > 0 ? digestMedium(source, stated) : undefined

@@ -3,21 +3,20 @@ import type { ByteSource } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import type { SurroundingFiles } from '../image/image.js'
 import { type CaseFacts, readCaseFacts } from './case-facts.js'
-import { layOut } from './layout.js'
+import { layOut, type PlacedTable } from './layout.js'
 import { type MediumRanges, partMedium } from './medium-ranges.js'
 import { openMediumSource } from './medium-source.js'
 import { readErrors } from './read-errors.js'
-import type { Segment } from './sections.js'
-import { findSegments, type SegmentSet } from './segments.js'
+import { readFileHeader, SEGMENTS, type Segment } from './sections.js'
+import { findSegments, missingSegments, type SegmentSet, upToLast } from './segments.js'
 import { type MediumDigest, readDigests } from './stored-digests.js'
 import { openTableMap } from './table-map.js'
-import { readTables, type Table } from './tables.js'
+import { type Entries, placeOf, readEntries, readTables, type Table } from './tables.js'
 import { checkMedium, type Medium, mostTrusted, readMedium } from './volume.js'
-
-const MOST_NAMED = 10
 
 /** What a set of segments holds. */
 export interface EwfMedium extends CaseFacts {
+  readonly variant: 'E01' | 'S01' | 'Ex01'
   readonly medium: Medium
   /** Its bytes, with what the chunks have where it could not be read. */
   readonly source: ByteSource
@@ -33,11 +32,17 @@ export interface EwfMedium extends CaseFacts {
  * error
  */
 export async function openEwfMedium(file: ByteSource, surroundings: SurroundingFiles): Promise<EwfMedium> {
-  const set = await findSegments(file, surroundings)
+  if ((await readFileHeader(file))?.signature === 'logical')
+    throw new FormatError(
+      `${file.name}: logical evidence (L01): files, not the image of a medium`,
+      0n,
+      'ewfexport -f files FILE writes the files that it holds',
+    )
+  const set = await findSegments(file, surroundings, SEGMENTS)
   const remarks = [...set.remarks]
   const { segments, medium } = await ofOneSet(set, file, remarks)
   checkMedium(medium, file.name)
-  const { parts, missing, cut } = await gather(segments, set, remarks)
+  const parts = await gather(segments, set, remarks)
 
   const chunkBytes = BigInt(medium.chunkSize)
   const declared = medium.size === 0n ? undefined : Number((medium.size + chunkBytes - 1n) / chunkBytes)
@@ -59,13 +64,14 @@ export async function openEwfMedium(file: ByteSource, surroundings: SurroundingF
   const described = await readCaseFacts(segments)
   const unfinished = segments.some(({ sections }) => sections.some(({ type }) => type === 'incomplete'))
   const reasons = [
-    ...missingNames(missing, set),
-    ...cut,
+    ...missingSegments(segments, set),
     ...(unfinished ? ['its writer says that it is incomplete'] : []),
     ...(declared !== undefined && there < declared ? [`its tables list ${there} of ${declared} chunks`] : []),
   ]
-  const map = openTableMap({ ...medium, size, tables, warn: surroundings.warn })
+  const { warn } = surroundings
+  const map = openTableMap<PlacedTable, Entries>({ ...medium, size, tables, readEntries, placeOf, warn })
   return {
+    variant: medium.signature === 'SMART' ? 'S01' : 'E01',
     medium,
     source: openMediumSource(map, file.name),
     ranges: partMedium(size, present, errors.errors),
@@ -79,7 +85,7 @@ export async function openEwfMedium(file: ByteSource, surroundings: SurroundingF
 
 /** The segments of one set, up to the one that says to be its last, and what they say about the medium. */
 async function ofOneSet(
-  { segments, nameOf }: SegmentSet,
+  { segments, nameOf }: SegmentSet<Segment>,
   file: ByteSource,
   remarks: string[],
 ): Promise<{ segments: Segment[]; medium: Medium }> {
@@ -90,15 +96,8 @@ async function ofOneSet(
   }
   const given = segments.find(({ source }) => source === file)
   const setId = (given && told.get(given))?.setId ?? [...told.values()].find((each) => each.setId)?.setId
-  const own: Segment[] = []
-  for (const segment of segments) {
-    const other = told.get(segment)?.setId
-    if (other !== undefined && other !== setId)
-      remarks.push(`${nameOf(segment.number)} is part of another image, and left out`)
-    else if (own.at(-1)?.ending === 'done' && own.at(-1)?.cut === undefined)
-      remarks.push(`${nameOf(segment.number)} lies behind the last segment, and is left out`)
-    else own.push(segment)
-  }
+  const isOther = (segment: Segment) => ![undefined, setId].includes(told.get(segment)?.setId)
+  const own = upToLast(segments, isOther, nameOf, remarks)
   const media = own.flatMap((segment) => told.get(segment) ?? [])
   const medium = mostTrusted(media)
   if (!medium) throw new FormatError(`${file.name}: no volume section: nothing says what is in its chunks`)
@@ -109,48 +108,25 @@ async function ofOneSet(
   return { segments: own, medium }
 }
 
-interface Gathered {
-  readonly parts: readonly (Table | 'gap')[]
-  /** Numbers of segments; of those behind the last one that is there only the first. */
-  readonly missing: readonly number[]
-  /** Why files are cut. */
-  readonly cut: readonly string[]
-}
-
 /** The tables of all segments in their order. */
 async function gather(
   segments: readonly Segment[],
-  { nameOf }: SegmentSet,
+  { nameOf }: SegmentSet<Segment>,
   remarks: string[],
-): Promise<Gathered> {
+): Promise<readonly (Table | 'gap')[]> {
   const parts: (Table | 'gap')[] = []
-  const missing: number[] = []
-  const cut: string[] = []
   let expected = 1
   for (const segment of segments) {
     if (segment.number > expected) parts.push('gap')
-    for (; expected < segment.number; expected++) missing.push(expected)
     const tables = await readTables(segment)
     parts.push(...tables.parts)
     remarks.push(...tables.remarks)
-    if (segment.cut !== undefined) cut.push(segment.cut)
-    expected++
+    expected = segment.number + 1
   }
   const last = segments.at(-1)
-  if (last?.ending === 'next') {
-    parts.push('gap')
-    missing.push(expected)
-  }
+  if (last?.ending === 'next') parts.push('gap')
   for (const segment of segments)
     if (segment.ending === 'done' && segment !== last)
       remarks.push(`${nameOf(segment.number)} says to be the last segment`)
-  return { parts, missing, cut }
-}
-
-function missingNames(missing: readonly number[], { segments, nameOf }: SegmentSet): string[] {
-  if (missing.length === 0) return []
-  const behind = missing.at(-1)! > (segments.at(-1)?.number ?? 0)
-  const names = missing.slice(0, MOST_NAMED).map(nameOf)
-  const more = missing.length > MOST_NAMED ? [`${missing.length - MOST_NAMED} more`] : []
-  return [`missing: ${[...names, ...more].join(', ')}${behind ? ' and what may follow it' : ''}`]
+  return parts
 }

@@ -1,6 +1,7 @@
 import type { ByteSource } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import { min } from '../min-max.js'
+import type { SegmentFile, SegmentReader } from './segments.js'
 import { decodeFileHeader, decodeSection, type FileHeader, SIZES } from './structs.js'
 
 /** More sections than any program writes into one file: three for each 512 MiB. */
@@ -39,17 +40,17 @@ export interface PlacedSection {
 }
 
 /** A segment file, and what is in it. */
-export interface Segment {
-  readonly source: ByteSource
-  readonly number: number
+export interface Segment extends SegmentFile {
   /** In their order in the file; the last one is cut where `cut` says so. */
   readonly sections: readonly PlacedSection[]
-  /** How it says to end: with more segments to come, or with none; undefined where it is cut. */
-  readonly ending: 'next' | 'done' | undefined
-  /** Why there is no ending. */
-  readonly cut: string | undefined
-  /** What is odd about its sections. */
-  readonly remarks: readonly string[]
+}
+
+export const SEGMENTS: SegmentReader<Segment> = {
+  async numberOf(source) {
+    const header = await readFileHeader(source)
+    return header?.signature === 'physical' ? header.segment : undefined
+  },
+  read: readSegment,
 }
 
 /** What a file says to be; undefined where it does not begin as EWF does. */
@@ -62,7 +63,7 @@ export async function readFileHeader(source: ByteSource): Promise<FileHeader | u
  * makes sense: what it leads to has checksums of its own.
  * @throws {FormatError} where the sections lead back
  */
-export async function readSegment(source: ByteSource, number: number): Promise<Segment> {
+async function readSegment(source: ByteSource, number: number): Promise<Segment> {
   const sections: PlacedSection[] = []
   const remarks: string[] = []
   const ended = (ending: Segment['ending'], cut?: string): Segment => ({

@@ -2,13 +2,34 @@ import path from 'node:path'
 import type { ByteSource } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import type { SurroundingFiles } from '../image/image.js'
-import { readFileHeader, readSegment, type Segment } from './sections.js'
 import { NUMBERED, type Series, segmentExtension, segmentNumber, seriesOf } from './segment-names.js'
 
+/** Missing segments that a message names. */
+const MOST_NAMED = 10
+
+/** A segment file of either version. */
+export interface SegmentFile {
+  readonly source: ByteSource
+  readonly number: number
+  /** How it says to end; undefined where it is cut. */
+  readonly ending: 'next' | 'done' | undefined
+  readonly cut: string | undefined
+  /** What is odd about its sections. */
+  readonly remarks: readonly string[]
+}
+
+/** How segments of one version are read. */
+export interface SegmentReader<S extends SegmentFile> {
+  /** The number that a file says to have; undefined where it is no segment of this version. */
+  numberOf(source: ByteSource): Promise<number | undefined>
+  /** @throws {FormatError} where its sections lead nowhere */
+  read(source: ByteSource, number: number): Promise<S>
+}
+
 /** The segments of a set that are there. */
-export interface SegmentSet {
+export interface SegmentSet<S extends SegmentFile> {
   /** By ascending number; not all of them where some are missing. */
-  readonly segments: readonly Segment[]
+  readonly segments: readonly S[]
   /** What the file of a segment is called, for messages. */
   nameOf(number: number): string
   /** What is odd about the files. */
@@ -30,20 +51,18 @@ interface Place {
  * says which it is; names only tell where to look.
  * @throws {FormatError} where the sections of one lead back; the operating system's error
  */
-export async function findSegments(source: ByteSource, surroundings: SurroundingFiles): Promise<SegmentSet> {
-  const header = await readFileHeader(source)
-  if (!header) throw new FormatError(`${source.name}: not an EWF image`, 0n)
-  if (header.signature === 'logical')
-    throw new FormatError(
-      `${source.name}: logical evidence (L01): files, not the image of a medium`,
-      0n,
-      'ewfexport -f files FILE writes the files that it holds',
-    )
-  const found = new Map<number, ByteSource>([[header.segment, source]])
+export async function findSegments<S extends SegmentFile>(
+  source: ByteSource,
+  surroundings: SurroundingFiles,
+  reader: SegmentReader<S>,
+): Promise<SegmentSet<S>> {
+  const own = await reader.numberOf(source)
+  if (own === undefined) throw new FormatError(`${source.name}: not an EWF image`, 0n)
+  const found = new Map<number, ByteSource>([[own, source]])
   const remarks: string[] = []
-  const place = placeOf(surroundings.path, header.segment)
+  const place = placeOf(surroundings.path, own)
   const beside = place ? namedSegments(surroundings, place) : []
-  const hasFirst = header.segment === 1 || beside.some(([number]) => number === 1)
+  const hasFirst = own === 1 || beside.some(([number]) => number === 1)
 
   function take({ source: file, number }: File): boolean {
     if (found.has(number)) return false
@@ -51,18 +70,24 @@ export async function findSegments(source: ByteSource, surroundings: Surrounding
     return true
   }
 
-  const given = await takeParts(surroundings, place, hasFirst, take)
+  async function openSegment(name: string): Promise<File | undefined> {
+    const file = surroundings.openFile(name)
+    const number = file && (await reader.numberOf(file))
+    return file && number !== undefined ? { source: file, number } : undefined
+  }
+
+  const given = await takeParts(surroundings, place, hasFirst, openSegment, take)
   const folder = path.dirname(surroundings.path)
   for (const [expected, name] of beside) {
     if (given.has(path.join(folder, name))) continue
-    const file = await openSegment(surroundings, path.join(folder, name))
+    const file = await openSegment(path.join(folder, name))
     if (!file) remarks.push(`${name} is not an EWF image`)
     else if (!take(file)) remarks.push(`${name}: there is another segment ${file.number}`)
     else if (file.number !== expected) remarks.push(`${name} says to be segment ${file.number}`)
   }
-  const segments: Segment[] = []
+  const segments: S[] = []
   for (const [number, file] of [...found].sort(([a], [b]) => a - b))
-    segments.push(await readSegment(file, number))
+    segments.push(await reader.read(file, number))
   return {
     segments,
     remarks: [...remarks, ...segments.flatMap((segment) => segment.remarks)],
@@ -72,6 +97,49 @@ export async function findSegments(source: ByteSource, surroundings: Surrounding
       return there?.name ?? (extension ? `${place.stem}.${extension}` : `segment ${number}`)
     },
   }
+}
+
+/** The segments of one set, up to the one that says to be its last. */
+export function upToLast<S extends SegmentFile>(
+  segments: readonly S[],
+  isOther: (segment: S) => boolean,
+  nameOf: (number: number) => string,
+  remarks: string[],
+): S[] {
+  const own: S[] = []
+  for (const segment of segments) {
+    if (isOther(segment)) remarks.push(`${nameOf(segment.number)} is part of another image, and left out`)
+    else if (own.at(-1)?.ending === 'done' && own.at(-1)?.cut === undefined)
+      remarks.push(`${nameOf(segment.number)} lies behind the last segment, and is left out`)
+    else own.push(segment)
+  }
+  return own
+}
+
+/** Why segments do not make up a whole set: those that are missing, and those that are cut. */
+export function missingSegments<S extends SegmentFile>(
+  segments: readonly S[],
+  { nameOf }: SegmentSet<S>,
+): string[] {
+  const missing: string[] = []
+  let count = 0
+  const note = (from: number, to: number) => {
+    count += to - from
+    for (let number = from; number < to && missing.length < MOST_NAMED; number++) missing.push(nameOf(number))
+  }
+  let expected = 1
+  for (const { number } of segments) {
+    note(expected, number)
+    expected = number + 1
+  }
+  const behind = segments.at(-1)?.ending === 'next'
+  if (behind) note(expected, expected + 1)
+  const more = count > missing.length ? [`${count - missing.length} more`] : []
+  const names = [...missing, ...more].join(', ')
+  return [
+    ...(count > 0 ? [`missing: ${names}${behind ? ' and what may follow it' : ''}`] : []),
+    ...segments.flatMap(({ cut }) => cut ?? []),
+  ]
 }
 
 /** What the name of a segment says; that of a renamed one, too, as long as it has digits. */
@@ -90,6 +158,7 @@ async function takeParts(
   surroundings: SurroundingFiles,
   place: Place | undefined,
   hasFirst: boolean,
+  openSegment: (name: string) => Promise<File | undefined>,
   take: (file: File) => boolean,
 ): Promise<ReadonlySet<string>> {
   const { parts } = surroundings
@@ -104,7 +173,7 @@ async function takeParts(
     )
   for (let index = 0; index < parts.length; ) {
     const part = parts[index]!
-    const file = await openSegment(surroundings, part)
+    const file = await openSegment(part)
     const other = file && placeOf(part, file.number)
     // Where names say nothing, what was given together belongs together.
     const belongs = other && place ? isSame(other, place) && !isOfAnotherSet(part, other) : !other && !place
@@ -117,12 +186,6 @@ async function takeParts(
 }
 
 const isSame = (a: Place, b: Place) => a.stem === b.stem && a.series === b.series
-
-async function openSegment(surroundings: SurroundingFiles, name: string): Promise<File | undefined> {
-  const source = surroundings.openFile(name)
-  const header = source && (await readFileHeader(source))
-  return source && header?.signature === 'physical' ? { source, number: header.segment } : undefined
-}
 
 /**
  * The files beside it whose names make them segments of the set, by the numbers that these tell. Only a set with a

@@ -125,7 +125,8 @@ export type TableHeader = Struct<typeof TABLE_HEADER>
 /** A range of sectors that could not be read. */
 export type ErrorEntry = Struct<typeof ERROR_ENTRY>
 
-function decode<F extends Fields>(fields: F, bytes: Bytes, at = 0): Struct<F> {
+/** The fields of a structure at `at` of `bytes`. */
+export function decode<F extends Fields>(fields: F, bytes: Bytes, at = 0): Struct<F> {
   const view = asDataView(bytes)
   const struct: Record<string, number | bigint> = {}
   for (const name in fields) {

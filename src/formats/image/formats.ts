@@ -2,6 +2,7 @@ import type { Bytes } from '../byte-source.js'
 import { isDump } from '../crash-dump/header.js'
 import { isElfCore } from '../elf/core-reader.js'
 import { decodeFileHeader } from '../ewf/structs.js'
+import { isEx01 } from '../ewf2/structs.js'
 import { isFlat } from '../flat/records.js'
 import { isHibernation } from '../hiberfil/header.js'
 import { isKdump } from '../kdump/dump-header.js'
@@ -96,7 +97,7 @@ export const FORMATS: readonly ImageFormat[] = [
     name: 'ewf',
     title: 'EWF',
     holdsMemory: false,
-    recognises: (head) => decodeFileHeader(head) !== undefined,
+    recognises: (head) => decodeFileHeader(head) !== undefined || isEx01(head),
     open: async (source, surroundings) =>
       (await import('../ewf/ewf-image.js')).openEwfImage(source, surroundings),
   },

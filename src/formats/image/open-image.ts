@@ -4,6 +4,7 @@ import { deviceNumber } from '../../platform/linux/mounts.js'
 import type { Secrets } from '../aff4/encryption/unlock.js'
 import type { ByteSource } from '../byte-source.js'
 import { decodeFileHeader, SIZES } from '../ewf/structs.js'
+import { isEx01 } from '../ewf2/structs.js'
 import { descriptorSource, openFileSource, type ReadAt } from '../file-source.js'
 import { FormatError } from '../format-error.js'
 import { alignedSource } from './aligned-source.js'
@@ -35,7 +36,8 @@ export async function openImage(path: string, given: OpenImage = {}): Promise<By
 /** What cannot be read at its beginning may still hold a volume. */
 async function isEwf(file: ByteSource): Promise<boolean> {
   try {
-    return decodeFileHeader(await file.read(0n, SIZES.fileHeader)) !== undefined
+    const head = await file.read(0n, SIZES.fileHeader)
+    return decodeFileHeader(head) !== undefined || isEx01(head)
   } catch {
     return false
   }
