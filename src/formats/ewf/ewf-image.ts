@@ -11,7 +11,6 @@ import { MEDIA_FLAG, MEDIA_TYPE } from './structs.js'
 import type { Medium } from './volume.js'
 
 const MAGIC_SIZE = 8
-const CHECKS = ['Adler-32 of each chunk']
 /** The most that fails together, as reading takes it. */
 const LARGEST_UNIT = 1 << 20
 
@@ -49,6 +48,8 @@ async function imageOf(opened: EwfMedium, surroundings: Surroundings): Promise<I
     remarks.push('its digests cannot be compared: not all of it is there')
   const stated = comparable ? opened.digests : []
   const noted = comparable && opened.noted.sha256 !== undefined ? [linear('sha256', opened.noted.sha256)] : []
+  // Of patterns, and of chunks whose writer left it out, an Ex01 has none.
+  const checks = [variant === 'Ex01' ? 'Adler-32 of each chunk that has one' : 'Adler-32 of each chunk']
   const close = () => source.close()
 
   const digested = stated.length > 0 ? digestMedium(source, stated) : undefined
@@ -64,7 +65,7 @@ async function imageOf(opened: EwfMedium, surroundings: Surroundings): Promise<I
       variant: `${variant}, holding ${nameOf(held)}`,
       facts: { ...facts, ...held.facts },
       digests: [...held.digests, ...noted],
-      checks: [...CHECKS, ...ofMedium, ...held.checks],
+      checks: [...checks, ...ofMedium, ...held.checks],
       incomplete: opened.incomplete ?? held.incomplete,
       remarks: [...remarks, ...held.remarks],
       verify: async () => [...((await digested?.compare()) ?? []), ...((await held.verify?.()) ?? [])],
@@ -85,7 +86,7 @@ async function imageOf(opened: EwfMedium, surroundings: Surroundings): Promise<I
     unit: unitOf(medium.chunkSize),
     facts: { ...facts, sectorSize: BigInt(medium.sectorSize) },
     digests: [...(whole ? stated.map(({ algorithm, value }) => linear(algorithm, value)) : []), ...noted],
-    checks: whole ? CHECKS : [...CHECKS, ...ofMedium],
+    checks: whole ? checks : [...checks, ...ofMedium],
     incomplete: opened.incomplete,
     remarks,
     companions: [],
