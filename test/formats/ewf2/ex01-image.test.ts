@@ -124,6 +124,24 @@ test('an Ex01 is read in all forms of chunks, with its digests and its case', as
   }
 })
 
+test('what libewf writes as Ex01 is read: a pattern, a deflated chunk, a stored one, an error, the case', async (t) => {
+  const { image } = await open({ 'tiny.Ex01': readFileSync('test/data/images/tiny.Ex01') }, 'tiny.Ex01')
+  t.deepEqual(image.holes, [{ start: 10n * 512n, length: 2n * 512n, content: 'unreadable' }])
+  t.like(image.facts, {
+    caseNumber: 'case 9',
+    examiner: 'Jane Roe',
+    caseNotes: 'some notes',
+    sectorSize: 512n,
+  })
+  const pattern = Buffer.alloc(2 * 512, 'PATTERN ')
+  const [before, behind] = await readRuns(image)
+  t.is(
+    digest('sha256', Buffer.concat([before!, pattern, behind!])),
+    '5309b2a97e0641755039e6e8dde4f9bbddfe19ebfe19544684725cab0db774a8',
+  )
+  t.deepEqual(await image.verify?.(), [])
+})
+
 test('any segment of a set opens it, and the tools for file systems see its medium', async (t) => {
   const media = mediaOf(11 * CHUNK + 1024)
   const files = makeEx01(media, { chunksPerTable: 2, tablesPerSegment: 2, forms: 'pzs' })
