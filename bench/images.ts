@@ -5,7 +5,7 @@ import { DIRECT_MAP, TINY_KERNEL_RUNS, tinyKernel, vmcoreinfoNote } from '../tes
 import { FOLDER, mixedFile } from './corpus.js'
 import { type Cost, inTurn, runPipeline } from './measure.js'
 
-const SIZE = 2 ** 28
+const SIZE = 2 ** 30
 const ROUNDS = 3
 const X86_64 = 62
 const bin = (name: string) => path.resolve('bin', name)
