@@ -47,8 +47,9 @@ export async function beginDump(
   const shape = shapeOrRefuse(() => dumpShape(evidence.facts, template, pages, end))
   tellWhatItLacks(log, output, evidence, shape, template !== undefined)
   if (announced?.some(({ start, length }) => (start | length) & BigInt(PAGE - 1)))
-    log.info(
-      `hint: ${output.name} holds whole pages: zeros stand in for the rest of those that are there in part`,
+    log.warn(
+      `${output.name} holds whole pages: zeros stand in for the rest of those that are there in part`,
+      output.seekable ? `${output.name}.map tells which` : undefined,
     )
 
   const isFull = shape.type === DUMP_TYPE.FULL

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import test from 'ava'
+import { openImageFile } from '../../src/formats/image/image-file.js'
 import { data, fill, hex, memory, ranges, runTool, scratch, stream, transmission } from '../sinks/pipeline.js'
 import { rangesOf, runSource } from './collect.js'
 
@@ -86,3 +87,19 @@ for (const sink of ['elf-sink', 'ewf-sink'])
     writeFileSync(file, bytes)
     t.is((await runTool('image-verify', [file], Buffer.of())).status, 1)
   })
+
+test('who converts an image to E01 did not acquire it', async (t) => {
+  const folder = await scratch(t)
+  const core = await write('elf-sink', path.join(folder, 'memory.core'))
+  const bin = path.resolve('bin')
+  const script = `${bin}/image-cat ${core} | ${bin}/ewf-sink converted.E01; ${bin}/file-cat ${core} | ${bin}/ewf-sink acquired.E01`
+  t.is(spawnSync('bash', ['-c', script], { cwd: folder }).status, 0)
+  const factsOf = async (name: string) => {
+    const image = await openImageFile(path.join(folder, name))
+    await image.close()
+    return image.facts
+  }
+  const { acquisitionTime, acquisitionTool } = await factsOf('converted.E01')
+  t.deepEqual([acquisitionTime, acquisitionTool], [undefined, undefined])
+  t.not((await factsOf('acquired.E01')).acquisitionTime, undefined)
+})

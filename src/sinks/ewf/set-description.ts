@@ -13,6 +13,7 @@ import {
   formatFact,
 } from '../../formats/image/facts.js'
 import type { Evidence } from '../memory-image.js'
+import type { Origin } from '../stream-facts.js'
 
 /** What the user wants of a set. */
 export interface SetSettings {
@@ -39,6 +40,8 @@ const HEADER_FACTS: readonly FactName[] = [
   'diskModel',
   'diskSerial',
 ]
+/** Sources that send what somebody has acquired before. */
+const CONVERTERS = /^(image|aff4)-cat$/
 const SECTOR_SIZES = [512n, 1024n, 2048n, 4096n]
 const SECOND = 1_000_000_000n
 /** Of a fact in notes: longer ones are for programs. */
@@ -61,6 +64,7 @@ export function describeSet(evidence: Evidence, settings: SetSettings, size: big
   const { stream, facts, origin } = evidence
   const { level, segmentSize, deterministic } = settings
   const known = { ...facts, ...settings.caseData }
+  const converted = isConverted(origin)
   const memory = stream.category?.startsWith('memory:')
   const part = stream.category === 'disk:logical' || stream.category === 'disk:partition'
   const physical = memory || part ? 0 : MEDIA_FLAG.physical
@@ -72,17 +76,24 @@ export function describeSet(evidence: Evidence, settings: SetSettings, size: big
     level,
     segmentSize,
     setId: deterministic ? Buffer.alloc(16) : randomBytes(16),
-    values: valuesOf(known),
-    time: timeOf(facts, deterministic ? undefined : origin.started),
+    values: valuesOf(known, converted),
+    time: timeOf(facts, deterministic || converted ? undefined : origin.started),
     notes: known.caseNotes ?? (isMemoryMap(evidence) ? '' : inWords(facts)),
     size,
   }
 }
 
-function valuesOf(facts: Facts): HeaderValues {
+/** Who converts an image did not acquire it, and not then. */
+function isConverted({ programs }: Origin): boolean {
+  const [first] = Array.isArray(programs) ? programs : []
+  return CONVERTERS.test(String(first?.name))
+}
+
+function valuesOf(facts: Facts, converted: boolean): HeaderValues {
   const { caseNumber: c, evidenceNumber: n, description: a, examiner: e } = facts
   const { diskModel: md, diskSerial: sn, acquisitionSystem: ov } = facts
-  const values = { c, n, a, e, md, sn, av: facts.acquisitionTool ?? `pmem ${VERSION}`, ov, p: '0' }
+  const av = facts.acquisitionTool ?? (converted ? undefined : `pmem ${VERSION}`)
+  const values = { c, n, a, e, md, sn, av, ov, p: '0' }
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
 }
 

@@ -251,11 +251,11 @@ function pageSizeOf({ pageSize }: Facts): number {
 
 function tellWhatItLacks(log: Log, { name }: Output, { vmcoreinfo, system, machine }: Facts): void {
   if (vmcoreinfo === undefined && (system ?? 'Linux') === 'Linux')
-    log.info(
-      `hint: ${name}: nothing tells VMCOREINFO, without which crash and makedumpfile do not open the memory of a kernel that was moved (KASLR)`,
+    log.warn(
+      `${name}: nothing tells VMCOREINFO`,
+      'crash and makedumpfile do not open the memory of a kernel that was moved (KASLR) without it',
     )
-  if (machine === undefined)
-    log.info(`hint: ${name}: nothing tells what machine it is of, and crash asks for that`)
+  if (machine === undefined) log.warn(`${name}: nothing tells what machine it is of`, 'crash asks for that')
 }
 
 const tooFar = ({ name }: Output, pages: number, pageSize: number): ToolError =>
