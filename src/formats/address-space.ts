@@ -1,4 +1,5 @@
 import type { Bytes } from './byte-source.js'
+import { max } from './min-max.js'
 
 /** A half-open range of addresses that belongs to an image. */
 export interface Run {
@@ -18,14 +19,23 @@ export interface AddressSpace {
   read(address: bigint, length: number, into?: Bytes): Promise<Bytes>
 }
 
+/** Sorts runs in ascending order; those with one start stay as they are. */
+export const byStart = (a: Pick<Run, 'start'>, b: Pick<Run, 'start'>): number =>
+  a.start < b.start ? -1 : a.start > b.start ? 1 : 0
+
+/** One past the highest address of runs in any order. */
+export const endOfRuns = (runs: Iterable<Run>): bigint => {
+  let highest = 0n
+  for (const { start, length } of runs) highest = max(highest, start + length)
+  return highest
+}
+
 /**
  * Sorts runs and joins those that touch; empty ones vanish.
  * @throws {RangeError} naming the address at which two runs overlap
  */
 export function mergeRuns(runs: Iterable<Run>): Run[] {
-  const sorted = [...runs]
-    .filter((run) => run.length > 0n)
-    .sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0))
+  const sorted = [...runs].filter((run) => run.length > 0n).sort(byStart)
   const merged: { start: bigint; length: bigint }[] = []
   for (const run of sorted) {
     const last = merged.at(-1)
@@ -41,7 +51,7 @@ export function mergeRuns(runs: Iterable<Run>): Run[] {
 /** Sorts runs and joins those that touch or overlap; empty ones vanish. */
 export function uniteRuns(runs: Iterable<Run>): Run[] {
   const united: { start: bigint; length: bigint }[] = []
-  for (const { start, length } of [...runs].sort((a, b) => (a.start < b.start ? -1 : 1))) {
+  for (const { start, length } of [...runs].sort(byStart)) {
     if (length <= 0n) continue
     const last = united.at(-1)
     if (last && start <= last.start + last.length) {

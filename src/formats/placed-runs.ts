@@ -1,4 +1,4 @@
-import { type AddressSpace, firstIndex, mergeRuns, type Run } from './address-space.js'
+import { type AddressSpace, byStart, firstIndex, mergeRuns, type Run } from './address-space.js'
 import type { ByteSource, Bytes } from './byte-source.js'
 import { clipLength } from './clip-length.js'
 import { FormatError } from './format-error.js'
@@ -44,7 +44,7 @@ export async function readExactly(
 function resolve(segments: PlacedRun[]): PlacedRun[] {
   const pieces: PlacedRun[] = []
   let end = 0n
-  for (const segment of segments.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0))) {
+  for (const segment of segments.sort(byStart)) {
     const skip = segment.start < end ? end - segment.start : 0n
     if (skip >= segment.length) continue
     // A million segments are copied for a reason only.

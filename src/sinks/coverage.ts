@@ -1,4 +1,4 @@
-import type { Run } from '../formats/address-space.js'
+import { byStart, type Run } from '../formats/address-space.js'
 import type { BlockStatus, MapBlock } from '../formats/mapfile.js'
 import { max, min } from '../formats/min-max.js'
 import type { DataFrame, FillFrame } from '../frames/frame.js'
@@ -46,7 +46,7 @@ export function createCoverage(): Coverage {
 function inOrder(blocks: readonly MapBlock[]): MapBlock[] {
   let at = 0n
   return [...blocks]
-    .sort((a, b) => (a.start < b.start ? -1 : 1))
+    .sort(byStart)
     .map(({ start, length, status }) => {
       const from = max(start, at)
       at = start + length > at ? start + length : at

@@ -1,6 +1,6 @@
 import { EXIT, ToolError } from '../cli/exit.js'
 import type { Output } from '../cli/output.js'
-import { mergeRuns, type Run, subtractRuns } from '../formats/address-space.js'
+import { byStart, mergeRuns, type Run, subtractRuns } from '../formats/address-space.js'
 import { fillSymbolic } from '../formats/aff4/symbolic.js'
 import type { Bytes } from '../formats/byte-source.js'
 import { CLOSING_SIZE, encodeClosing } from '../formats/elf/closing-note.js'
@@ -100,7 +100,7 @@ export async function beginCore(
   async function close(evidence: Evidence): Promise<void> {
     const absent = [...subtractRuns(announced ?? [], mergeRuns(evidence.blocks))]
     const blocks = [...evidence.blocks, ...absent.map((run) => ({ ...run, status: '?' as const }))]
-    blocks.sort((a, b) => (a.start < b.start ? -1 : 1))
+    blocks.sort(byStart)
     await reach(closingStart)
     await writes.put(closingStart, encodeClosing(endOf({ ...evidence, blocks }, TOOL)))
   }

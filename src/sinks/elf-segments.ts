@@ -1,4 +1,4 @@
-import { firstIndex, type Run } from '../formats/address-space.js'
+import { byStart, firstIndex, type Run } from '../formats/address-space.js'
 import { alignToPage, MAX_PROGRAM_HEADERS } from '../formats/elf/core-layout.js'
 import { FormatError } from '../formats/format-error.js'
 import { min } from '../formats/min-max.js'
@@ -63,6 +63,6 @@ export function growingSegments(first: bigint): Segments {
       end += length
       return { offset, length }
     },
-    placed: () => placed.sort((a, b) => (a.start < b.start ? -1 : 1)),
+    placed: () => placed.sort(byStart),
   }
 }

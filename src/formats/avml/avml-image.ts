@@ -1,8 +1,7 @@
-import { type Run, subtractRuns } from '../address-space.js'
+import { endOfRuns, type Run, subtractRuns } from '../address-space.js'
 import type { ByteSource } from '../byte-source.js'
 import type { Hole, Image } from '../image/image.js'
 import { remarksOnRecords } from '../lime/record-remarks.js'
-import { max } from '../min-max.js'
 import { placeRuns } from '../placed-runs.js'
 import { recordContent } from './record-content.js'
 import { type AvmlRecord, indexRecords } from './record-index.js'
@@ -24,7 +23,7 @@ export async function openAvmlImage(source: ByteSource): Promise<Image> {
     format: 'avml',
     variant: 'version 2',
     category: 'memory:physical',
-    size: records.reduce((end, { start, length }) => max(end, start + length), 0n),
+    size: endOfRuns(records),
     runs,
     holes: holesOf(records, runs),
     unit: PAGE,

@@ -1,4 +1,4 @@
-import type { Run } from '../address-space.js'
+import { byStart, endOfRuns, type Run } from '../address-space.js'
 import type { ByteSource } from '../byte-source.js'
 import type { Hole, Image } from '../image/image.js'
 import { applyMap } from '../image/image-map.js'
@@ -27,10 +27,7 @@ export async function openElfImage(source: ByteSource): Promise<Image> {
   const winpmem =
     core.winpmem && (await readWinpmemMetadata(source, core.winpmem.offset, core.winpmem.filesz))
   const holes = holesOf(core)
-  const last = [...core.runs, ...holes].reduce(
-    (end, { start, length }) => (start + length > end ? start + length : end),
-    0n,
-  )
+  const last = endOfRuns([...core.runs, ...holes])
   const { bits, littleEndian } = core.encoding
   const writer = winpmem?.tool?.replace('WinPMEM', 'WinPmem') ?? writerOf(core)
   const image: Image = {
@@ -56,9 +53,7 @@ export async function openElfImage(source: ByteSource): Promise<Image> {
 /** VirtualBox announces the ranges of devices without content: they are no memory. */
 function holesOf({ missing, leftOut, notes }: ElfCore): Hole[] {
   const unknown = decodeVirtualBoxNote(notes) ? missing : [...missing, ...leftOut]
-  return unknown
-    .map((run): Hole => ({ ...run, content: 'unknown' }))
-    .sort((a, b) => (a.start < b.start ? -1 : 1))
+  return unknown.map((run): Hole => ({ ...run, content: 'unknown' })).sort(byStart)
 }
 
 function whyIncomplete(

@@ -1,4 +1,4 @@
-import { firstIndex, type Run } from '../address-space.js'
+import { byStart, firstIndex, type Run } from '../address-space.js'
 import type { ByteSource } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import type { Hole } from '../image/image.js'
@@ -15,7 +15,7 @@ export interface MediumRanges {
  * @param errors ranges that could not be read, in any order: only what is present of them counts
  */
 export function partMedium(size: bigint, present: readonly Run[], errors: readonly Run[]): MediumRanges {
-  const sorted = [...errors].sort((a, b) => (a.start < b.start ? -1 : 1))
+  const sorted = [...errors].sort(byStart)
   const runs: Run[] = []
   const holes: Hole[] = []
   let at = 0n

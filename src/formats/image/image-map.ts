@@ -1,4 +1,4 @@
-import { type Run, subtractRuns } from '../address-space.js'
+import { byStart, endOfRuns, type Run, subtractRuns } from '../address-space.js'
 import type { ByteSource } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import { commentsOf, decodeMapfile, type MapBlock, type Mapfile } from '../mapfile.js'
@@ -118,14 +118,14 @@ export function applyMap(image: Image, blocks: readonly MapBlock[]): Image {
     }
     if (end > at) runs.push({ start: at, length: end - at })
   }
-  const end = holes.reduce((end, { start, length }) => max(end, start + length), image.size)
+  const end = max(endOfRuns(holes), image.size)
   return { ...image, size: end, runs, holes: joined(holes), read: image.read }
 }
 
 /** In their order; those that touch and are alike are one. */
 function joined(holes: Hole[]): Hole[] {
   const found: Hole[] = []
-  for (const hole of holes.sort((a, b) => (a.start < b.start ? -1 : 1))) {
+  for (const hole of holes.sort(byStart)) {
     const last = found.at(-1)
     if (last?.content === hole.content && last.start + last.length === hole.start)
       found[found.length - 1] = { ...last, length: last.length + hole.length }
@@ -136,7 +136,7 @@ function joined(holes: Hole[]): Hole[] {
 
 /** What could not be read and is in none of the ranges, ascending. */
 function leftOut(ranges: readonly Run[], blocks: readonly MapBlock[]): Hole[] {
-  const sorted = [...ranges].sort((a, b) => (a.start < b.start ? -1 : 1))
+  const sorted = [...ranges].sort(byStart)
   const found: Hole[] = []
   let index = 0
   for (const { start, length, status } of blocks) {

@@ -1,7 +1,6 @@
-import { mergeRuns, type Run, subtractRuns } from '../address-space.js'
+import { byStart, endOfRuns, mergeRuns, type Run, subtractRuns } from '../address-space.js'
 import { FormatError } from '../format-error.js'
 import type { MapBlock, Mapfile } from '../mapfile.js'
-import { max } from '../min-max.js'
 import { placeRuns } from '../placed-runs.js'
 import type { Hole, Image } from './image.js'
 
@@ -44,8 +43,8 @@ export function applyRawMap(image: Image, map: Mapfile, comments: readonly strin
   const told = comments.find((comment) => comment.startsWith(CATEGORY))?.slice(CATEGORY.length)
   const category = CATEGORIES.find((known) => known === told)
   const read = map.blocks.filter(({ status }) => status === '+')
-  const end = endOf(map.blocks)
-  const [least, most] = joined ? [total(read), total(read)] : [endOf(read), end]
+  const end = endOfRuns(map.blocks)
+  const [least, most] = joined ? [total(read), total(read)] : [endOfRuns(read), end]
   // What was being written when the disk was full may stand behind what the map claims.
   if (image.size < least || (image.size > most && map.status === '+'))
     throw new FormatError(`tells of an image of ${most} bytes, and this one has ${image.size}`)
@@ -63,7 +62,7 @@ export function applyRawMap(image: Image, map: Mapfile, comments: readonly strin
     ...placed,
     category,
     size: end,
-    holes: holes.sort((a, b) => (a.start < b.start ? -1 : 1)),
+    holes: holes.sort(byStart),
   }
 }
 
@@ -93,8 +92,5 @@ function placeJoined(image: Image, read: readonly MapBlock[]) {
   )
   return { runs, read: readAt }
 }
-
-const endOf = (runs: readonly Run[]): bigint =>
-  runs.reduce((end, { start, length }) => max(end, start + length), 0n)
 
 const total = (runs: readonly Run[]): bigint => runs.reduce((sum, { length }) => sum + length, 0n)

@@ -1,4 +1,4 @@
-import { firstIndex, mergeRuns, type Run } from '../address-space.js'
+import { endOfRuns, firstIndex, mergeRuns, type Run } from '../address-space.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { blocksOfNote } from '../elf/own-note.js'
 import { openFlat } from '../flat/flat-source.js'
@@ -6,7 +6,6 @@ import { isFlat } from '../flat/records.js'
 import { FormatError } from '../format-error.js'
 import type { Hole, Image, Surroundings } from '../image/image.js'
 import { applyMap } from '../image/image-map.js'
-import { max } from '../min-max.js'
 import type { PageRun } from './bitmaps.js'
 import { remarksOn, variantOf, whyIncomplete } from './dump-account.js'
 import { belongTogether, type DumpFile, findAbsent, openDumpFile } from './dump-file.js'
@@ -30,7 +29,7 @@ export async function openKdump(source: ByteSource, surroundings: Surroundings):
   const holes = mergeRuns(unknown.map((run) => runOf(run, page))).map(
     (run): Hole => ({ ...run, content: 'unknown' }),
   )
-  const size = max(endOf(runs), endOf(holes))
+  const size = endOfRuns([...runs, ...holes])
   if (size === 0n) throw new FormatError('bitmaps without a single page', about.bitmapsAt)
   const { facts, own, remarks } = await readDumpFacts(files[0]!.source, about)
   const image: Image = {
@@ -74,11 +73,6 @@ const runOf = ({ first, count }: PageRun, page: bigint): Run => ({
   start: BigInt(first) * page,
   length: BigInt(count) * page,
 })
-
-const endOf = (runs: readonly Run[]): bigint => {
-  const last = runs.at(-1)
-  return last ? last.start + last.length : 0n
-}
 
 /** Pages that no part is about. */
 function gapsBetween(files: readonly DumpFile[], pages: number): PageRun[] {

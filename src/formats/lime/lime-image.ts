@@ -1,3 +1,4 @@
+import { endOfRuns } from '../address-space.js'
 import type { ByteSource } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import { headerReads } from '../header-reads.js'
@@ -18,7 +19,7 @@ export async function openLimeImage(source: ByteSource): Promise<Image> {
   const content = placeRuns(source, records)
   const { runs, missing } = content
   const [cut] = missing
-  const last = records.reduce((end, { start, length }) => (start + length > end ? start + length : end), 0n)
+  const last = endOfRuns(records)
   return {
     format: 'lime',
     variant: 'version 1',

@@ -1,4 +1,4 @@
-import type { Run } from '../address-space.js'
+import { byStart, type Run } from '../address-space.js'
 import { max, min } from '../min-max.js'
 
 /** AVML cuts ranges into records of this size. */
@@ -10,7 +10,7 @@ const PAGE = 4096n
  * @param records in the order of the file
  */
 export function remarksOnRecords(records: readonly Run[]): string[] {
-  const ascending = [...records].sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0))
+  const ascending = [...records].sort(byStart)
   const remarks = records.every((record, i) => record === ascending[i]) ? [] : ['its records do not ascend']
   let [twice, leftOut, shortEnds, reached] = [0n, 0n, 0n, 0n]
   for (const [index, { start, length }] of ascending.entries()) {

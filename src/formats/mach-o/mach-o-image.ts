@@ -1,4 +1,4 @@
-import { subtractRuns, uniteRuns } from '../address-space.js'
+import { byStart, subtractRuns, uniteRuns } from '../address-space.js'
 import type { ByteSource } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import type { Facts } from '../image/facts.js'
@@ -37,9 +37,7 @@ export async function openMachCore(source: ByteSource): Promise<Image> {
       return { start, length: min(vmaddr + vmsize, space) - start }
     })
   const leftOut = subtractRuns(uniteRuns(tails), uniteRuns([...runs, ...missing]))
-  const holes = [...missing, ...leftOut]
-    .map((run) => ({ ...run, content: 'unknown' as const }))
-    .sort((a, b) => (a.start < b.start ? -1 : 1))
+  const holes = [...missing, ...leftOut].map((run) => ({ ...run, content: 'unknown' as const })).sort(byStart)
   const lost = missing.reduce((sum, { length }) => sum + length, 0n)
   return {
     format: 'mach-o',

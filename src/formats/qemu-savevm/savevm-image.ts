@@ -1,5 +1,5 @@
 import { asBuffer } from '../../codecs/views.js'
-import type { Run } from '../address-space.js'
+import { byStart, endOfRuns, type Run } from '../address-space.js'
 import type { ByteSource } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import type { MutableFacts } from '../image/facts.js'
@@ -59,7 +59,7 @@ export async function openSavevmImage(source: ByteSource): Promise<Image> {
     format: 'qemu',
     variant: [libvirt && 'saved by libvirt', 'version 3'].filter(Boolean).join(', '),
     category: 'memory:physical',
-    size: pieces.reduce((end, { start, length }) => max(end, start + length), 0n),
+    size: endOfRuns(pieces),
     runs,
     holes: holesOf(pieces, runs, lost),
     unit: pageSize,
@@ -102,7 +102,7 @@ function place(parts: readonly Run[], pieces: readonly PlacedRun[]): PlacedRun[]
 
 /** What the memory has beside its runs: pages that cannot be read, and those that the stream does not hold. */
 function holesOf(pieces: readonly Run[], runs: readonly Run[], lost: readonly Run[]): Hole[] {
-  const told = [...runs, ...lost].sort((a, b) => (a.start < b.start ? -1 : 1))
+  const told = [...runs, ...lost].sort(byStart)
   const holes: Hole[] = lost.map(({ start, length }) => ({ start, length, content: 'unreadable' }))
   let index = 0
   for (const { start, length } of pieces) {
@@ -115,7 +115,7 @@ function holesOf(pieces: readonly Run[], runs: readonly Run[], lost: readonly Ru
     }
     if (at < end) holes.push({ start: at, length: end - at, content: 'unknown' })
   }
-  return holes.sort((a, b) => (a.start < b.start ? -1 : 1))
+  return holes.sort(byStart)
 }
 
 function lostRemark(lost: readonly Run[]): string[] {

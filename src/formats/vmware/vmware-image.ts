@@ -1,4 +1,4 @@
-import { mergeRuns } from '../address-space.js'
+import { endOfRuns, mergeRuns } from '../address-space.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { FormatError } from '../format-error.js'
 import type { Image, Surroundings } from '../image/image.js'
@@ -94,7 +94,7 @@ function imageOf(memory: ByteSource, described: Described | undefined, variant: 
   refuseOverlap(pieces)
   const { runs, missing, read } = placeRuns(memory, pieces)
   if (runs.length === 0) throw new FormatError('a memory without a byte', 0n)
-  const size = pieces.reduce((end, { start, length }) => (start + length > end ? start + length : end), 0n)
+  const size = endOfRuns(pieces)
   return {
     format: 'vmware',
     variant: [variant, described?.checkpoint.words].filter(Boolean).join(', '),

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import type { Run } from '../../formats/address-space.js'
+import { byStart, type Run } from '../../formats/address-space.js'
 import { FormatError } from '../../formats/format-error.js'
 
 /*
@@ -78,9 +78,7 @@ export function parsePmemInfo(text: string): PmemInfo {
 
 /** The ranges that hold memory: ascending, joined where they touch or overlap. */
 export function ramRuns(ranges: readonly EfiRange[]): Run[] {
-  const ram = ranges
-    .filter(({ type, length }) => RAM_TYPES.has(type) && length > 0n)
-    .sort((a, b) => (a.start < b.start ? -1 : 1))
+  const ram = ranges.filter(({ type, length }) => RAM_TYPES.has(type) && length > 0n).sort(byStart)
   const runs: { start: bigint; length: bigint }[] = []
   for (const { start, length } of ram) {
     const last = runs.at(-1)

@@ -1,11 +1,11 @@
-import type { Run } from '../../formats/address-space.js'
+import { byStart, type Run } from '../../formats/address-space.js'
 import type { PageRun } from '../../formats/kdump/bitmaps.js'
 
 /** The pages that ranges touch, ascending; in any order, overlapping or not. */
 export function pageRuns(ranges: readonly Run[], pageSize: number): PageRun[] {
   const size = BigInt(pageSize)
   const runs: { first: number; count: number }[] = []
-  for (const { start, length } of [...ranges].sort((a, b) => (a.start < b.start ? -1 : 1))) {
+  for (const { start, length } of [...ranges].sort(byStart)) {
     if (length === 0n) continue
     const first = Number(start / size)
     const end = Number((start + length + size - 1n) / size)

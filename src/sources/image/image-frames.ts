@@ -1,4 +1,5 @@
 import { isDigestName } from '../../codecs/digest.js'
+import { byStart } from '../../formats/address-space.js'
 import { type ComparedDigest, digestContent } from '../../formats/image/content-digests.js'
 import type { Image } from '../../formats/image/image.js'
 import { formatAddress } from '../../frames/address.js'
@@ -89,7 +90,7 @@ function streamBody(image: Image, name: string): StreamBody {
 /** Runs and holes in their order. */
 function spansOf({ runs, holes }: Image): Span[] {
   const spans: Span[] = [...runs, ...holes.map(({ content, ...run }) => ({ ...run, fill: content }))]
-  return spans.sort((a, b) => (a.start < b.start ? -1 : 1))
+  return spans.sort(byStart)
 }
 
 /** Whether it tells about each address from 0 to its size. */

@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import { reasonOf } from '../../cli/failure.js'
-import type { Run } from '../../formats/address-space.js'
+import { byStart, type Run } from '../../formats/address-space.js'
 import type { Bytes } from '../../formats/byte-source.js'
 import type { Piece } from '../../platform/linux/kcore.js'
 import { type FaultyRun, faultyRuns } from '../../platform/linux/page-flags.js'
@@ -27,7 +27,7 @@ export function* ramSpans(
   const parts = [
     ...pieces.map(({ start, length }) => ({ start, length, shown: true })),
     ...missing.map(({ start, length }) => ({ start, length, shown: false })),
-  ].sort((a, b) => (a.start < b.start ? -1 : 1))
+  ].sort(byStart)
   for (const { start, length, shown } of parts) {
     if (!shown)
       yield {

@@ -1,3 +1,4 @@
+import { byStart } from '../../formats/address-space.js'
 import type { ByteSource } from '../../formats/byte-source.js'
 import { clipLength } from '../../formats/clip-length.js'
 import { FormatError } from '../../formats/format-error.js'
@@ -43,7 +44,7 @@ async function describe(image: Image, file: string): Promise<ImageReport> {
 
 function rangesOf({ runs, holes }: Image): Range[] {
   const ranges: Range[] = [...runs.map((run): Range => ({ ...run, content: 'present' })), ...holes]
-  return ranges.sort((a, b) => (a.start < b.start ? -1 : 1))
+  return ranges.sort(byStart)
 }
 
 /** A disk's bytes from 0 on; undefined where there are none. */

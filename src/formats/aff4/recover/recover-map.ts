@@ -1,4 +1,4 @@
-import { type Run, subtractRuns } from '../../address-space.js'
+import { byStart, type Run, subtractRuns } from '../../address-space.js'
 import { max } from '../../min-max.js'
 import { STANDARD } from '../dialect.js'
 import { aff4, iri, long, pmem, text } from '../lexicon.js'
@@ -111,9 +111,7 @@ function announcedOf({ found: { graph } }: Job, image: string): Run[] {
 function disjoint(runs: readonly Run[]): Run[] {
   const result: Run[] = []
   let end = 0n
-  for (const { start, length } of runs.toSorted((a, b) =>
-    a.start < b.start ? -1 : a.start > b.start ? 1 : 0,
-  )) {
+  for (const { start, length } of runs.toSorted(byStart)) {
     const from = max(start, end)
     const to = start + length < ADDRESS_LIMIT ? start + length : ADDRESS_LIMIT
     if (to > from) result.push({ start: from, length: to - from })

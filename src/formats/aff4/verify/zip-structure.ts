@@ -1,4 +1,5 @@
 import { asBuffer } from '../../../codecs/views.js'
+import { byStart } from '../../address-space.js'
 import type { ByteSource } from '../../byte-source.js'
 import { clipLength } from '../../clip-length.js'
 import { FormatError } from '../../format-error.js'
@@ -93,7 +94,7 @@ export async function checkStructure(source: ByteSource, report: Report): Promis
     if (!(error instanceof FormatError)) throw error
     await bad('directory', error.message, error.offset ?? at)
   }
-  spans.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0))
+  spans.sort(byStart)
   let furthest: Span | undefined
   for (const span of spans) {
     if (furthest && span.start < furthest.end)
