@@ -11,7 +11,7 @@ import { decodeMapfile } from '../../src/formats/mapfile.js'
 import type { Frame, StreamBody } from '../../src/frames/frame.js'
 import { readRuns } from '../formats/image/surroundings.js'
 import { anyMemory } from './memory-parts.js'
-import { cut, data, fill, memory, ranges, runTool, scratch, stream, transmission } from './pipeline.js'
+import { cut, data, fill, memory, meta, ranges, runTool, scratch, stream, transmission } from './pipeline.js'
 
 const run = promisify(execFile)
 const PAGE = 0x1000
@@ -20,12 +20,6 @@ const B = Buffer.alloc(PAGE, 'B')
 const body = memory({ ranges: ranges([0x1000n, 0x2000n], [0x5000n, 0x1000n]) })
 const frames: Frame[] = [data(0x1000n, Buffer.concat([A, B])), data(0x5000n, A)]
 
-const meta = (turtle: string): Frame => ({
-  type: 'meta',
-  stream: 1,
-  time: 0n,
-  turtle: `@prefix pmem: <https://pmem.dev/ns#> .\n@prefix aff4: <http://aff4.org/Schema#> .\n<> ${turtle} .\n`,
-})
 const I386 = meta('pmem:elfMachine "3"')
 
 /** Every other page, from `first` on, each with its number all over. */

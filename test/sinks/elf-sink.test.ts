@@ -15,7 +15,19 @@ import { bufferSource } from '../formats/buffer-source.js'
 import { haltedGuest } from '../formats/image/qemu.js'
 import { DIRECT_MAP, TINY_KERNEL_RUNS, tinyKernel } from '../formats/tiny-kernel.js'
 import { anyMemory } from './memory-parts.js'
-import { cut, data, fill, memory, ranges, runTool, scratch, stream, transmission } from './pipeline.js'
+import {
+  cut,
+  data,
+  fill,
+  memory,
+  meta,
+  onceItBegins,
+  ranges,
+  runTool,
+  scratch,
+  stream,
+  transmission,
+} from './pipeline.js'
 
 const run = promisify(execFile)
 const PAGE = 0x1000
@@ -23,13 +35,6 @@ const A = Buffer.alloc(PAGE, 'A')
 const B = Buffer.alloc(PAGE, 'B')
 const body = memory({ ranges: ranges([0x1000n, 0x2000n], [0x5000n, 0x1000n]) })
 const frames: Frame[] = [data(0x1000n, Buffer.concat([A, B])), data(0x5000n, A)]
-
-const meta = (turtle: string): Frame => ({
-  type: 'meta',
-  stream: 1,
-  time: 0n,
-  turtle: `@prefix pmem: <https://pmem.dev/ns#> .\n<> ${turtle} .\n`,
-})
 
 /** What readelf makes of a core; a warning of its fails the test. */
 async function readelf(t: ExecutionContext, file: string): Promise<string> {
@@ -380,10 +385,7 @@ test('a core that is not finished yet is already marked as incomplete', async (t
   )
   async function* slowly() {
     yield whole.subarray(0, 0x600000)
-    const partial = out.replace('.core', '.partial.core')
-    while (!fs.existsSync(partial) || fs.statSync(partial).size === 0)
-      await new Promise((wake) => setTimeout(wake, 20))
-    seen = fs.readFileSync(partial)
+    seen = await onceItBegins(out.replace('.core', '.partial.core'), '\x7fELF')
     yield whole.subarray(0x600000)
   }
   t.is((await runTool('elf-sink', [out], slowly())).status, 0)

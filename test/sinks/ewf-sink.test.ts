@@ -11,7 +11,19 @@ import { decodeSection } from '../../src/formats/ewf/structs.js'
 import { decodeMapfile } from '../../src/formats/mapfile.js'
 import type { Frame, StreamBody } from '../../src/frames/frame.js'
 import { bufferSource } from '../formats/buffer-source.js'
-import { cut, data, fill, hex, memory, ranges, runTool, scratch, stream, transmission } from './pipeline.js'
+import {
+  cut,
+  data,
+  fill,
+  hex,
+  memory,
+  meta,
+  ranges,
+  runTool,
+  scratch,
+  stream,
+  transmission,
+} from './pipeline.js'
 
 const run = promisify(execFile)
 const MEBIBYTE = 1 << 20
@@ -29,12 +41,6 @@ const digest = (algorithm: string, value: string): Frame => ({
   stream: 1,
   time: 0n,
   body: { algorithm, value, covers: 'linear' },
-})
-const meta = (turtle: string): Frame => ({
-  type: 'meta',
-  stream: 1,
-  time: 0n,
-  turtle: `@prefix pmem: <https://pmem.dev/ns#> . @prefix aff4: <http://aff4.org/Schema#> .\n<> ${turtle} .\n`,
 })
 const hashOf = (algorithm: string, bytes: Buffer) => createHash(algorithm).update(bytes).digest('hex')
 

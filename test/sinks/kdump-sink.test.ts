@@ -12,7 +12,18 @@ import { noise, sample } from '../codecs/samples.js'
 import { readRuns } from '../formats/image/surroundings.js'
 import { makedumpfile, tinyCore, tinyRuns } from '../formats/kdump/makedumpfile.js'
 import { TINY_KERNEL_RUNS, tinyKernel } from '../formats/tiny-kernel.js'
-import { cut, data, fill, memory, ranges, runTool, scratch, stream, transmission } from './pipeline.js'
+import {
+  cut,
+  data,
+  fill,
+  memory,
+  onceItBegins,
+  ranges,
+  runTool,
+  scratch,
+  stream,
+  transmission,
+} from './pipeline.js'
 
 const run = promisify(execFile)
 const PAGE = 0x1000
@@ -247,9 +258,7 @@ test('a dump that is not finished yet is already marked as incomplete', async (t
   let seen: Buffer | undefined
   async function* slowly() {
     yield whole.subarray(0, 6 * MIB)
-    while (!fs.existsSync(partial) || fs.statSync(partial).size < 5 * PAGE)
-      await new Promise((wake) => setTimeout(wake, 20))
-    seen = fs.readFileSync(partial)
+    seen = await onceItBegins(partial, 'KDUMP')
     yield whole.subarray(6 * MIB)
   }
   t.is((await runTool('kdump-sink', [out], slowly())).status, 0)

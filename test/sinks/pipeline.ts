@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import fs from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -47,6 +48,14 @@ export function fill(offset: bigint, length: bigint, kind: FillKind, value?: num
   return value === undefined ? frame : { ...frame, value }
 }
 
+/** Facts of the stream: what Turtle says of `<>`. */
+export const meta = (about: string): Frame => ({
+  type: 'meta',
+  stream: 1,
+  time: 0n,
+  turtle: `@prefix pmem: <https://pmem.dev/ns#> .\n@prefix aff4: <http://aff4.org/Schema#> .\n<> ${about} .\n`,
+})
+
 export const memory = (body: Partial<StreamBody> = {}): StreamBody => ({
   name: 'PhysicalMemory',
   kind: 'map',
@@ -88,4 +97,13 @@ export async function scratch(t: ExecutionContext): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'pmem-sink-'))
   t.teardown(() => rm(folder, { recursive: true }))
   return folder
+}
+
+/** A file that a sink writes, as soon as its header is there: a size is tried before. */
+export async function onceItBegins(file: string, magic: string): Promise<Buffer> {
+  for (;;) {
+    const bytes = fs.existsSync(file) ? fs.readFileSync(file) : Buffer.of()
+    if (bytes.toString('latin1', 0, magic.length) === magic) return bytes
+    await new Promise((wake) => setTimeout(wake, 20))
+  }
 }
