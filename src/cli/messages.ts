@@ -24,9 +24,12 @@ export interface LogStyle {
   json?: boolean
 }
 
+/** Whether standard error is a terminal on which a line may be written over. */
+export const takesBars = (): boolean => isatty(2) && !process.env.NO_COLOR
+
 /** A log that writes whole lines, at once: nothing is lost when the process ends after it. */
 export function createLog(tool: string, style: LogStyle): Log {
-  const terminal = !style.json && isatty(2)
+  const terminal = !style.json && takesBars()
   let bar = 0
 
   function write(level: string, message: string, hint?: string): void {
