@@ -6,7 +6,7 @@ import path from 'node:path'
 const MEBIBYTE = 1 << 20
 const FOLDERS = ['/usr/lib', '/usr/bin', '/usr/share']
 
-/** A place for what the benchmarks read and write; on disk, since memory is what is measured. */
+/** A place for what the benchmarks read and write: on disk, since memory is what is measured, or where it is said. */
 export const FOLDER = path.join(process.env.PMEM_BENCH_DIR ?? os.tmpdir(), 'pmem-bench')
 
 /**

@@ -4,13 +4,12 @@ import { type CoreSegment, elfCoreLayout } from '../src/formats/elf/core-layout.
 import { DIRECT_MAP, TINY_KERNEL_RUNS, tinyKernel, vmcoreinfoNote } from '../test/formats/tiny-kernel.js'
 import { FOLDER, mixedFile } from './corpus.js'
 import { type Cost, inTurn, runPipeline } from './measure.js'
+import type { Row } from './row.js'
 
 const SIZE = 2 ** 30
 const ROUNDS = 3
 const X86_64 = 62
 const bin = (name: string) => path.resolve('bin', name)
-
-export type Row = (what: string, base: Cost, measured: Cost, target: number, detail: string) => void
 
 /** Prints what images cost beside the programs that others have for them. */
 export async function benchImages(row: Row): Promise<void> {

@@ -8,8 +8,13 @@ export interface Cost {
   processor: number
 }
 
+/** What something took in several runs: the median, and each. */
+export interface Measured extends Cost {
+  readonly rounds: readonly Cost[]
+}
+
 export interface Run extends Cost {
-  /** Peak resident memory of each process of the pipeline, in MiB, by the tool's name. */
+  /** Peak resident memory of each process of the pipeline, in MB, by the tool's name. */
   peaks: Map<string, number>
 }
 
@@ -68,14 +73,15 @@ function notePeaks(shell: number, peaks: Map<string, number>): void {
         ?.split('/')
         .at(-1)
       const peak = /VmHWM:\s+(\d+) kB/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))
-      if (name && peak) peaks.set(name, Math.max(peaks.get(name) ?? 0, Number(peak[1]) / 1024))
+      if (name && peak) peaks.set(name, Math.max(peaks.get(name) ?? 0, Number(peak[1]) * 1.024e-3))
     }
   } catch {
     // A process that ends while it is looked at has been seen before.
   }
 }
 
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
+export const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1]!
 
 /**
  * Runs things in turn, one after another, round after round, so that the machine's moods meet all of them.
@@ -84,7 +90,7 @@ const median = (values: number[]): number => values.toSorted((a, b) => a - b)[va
 export async function inTurn<K extends string>(
   rounds: number,
   things: Record<K, () => Promise<Cost>>,
-): Promise<Record<K, Cost> & { others: number }> {
+): Promise<Record<K, Measured> & { others: number }> {
   const costs = new Map<K, Cost[]>()
   const before = machineTime()
   let ours = 0
@@ -95,14 +101,21 @@ export async function inTurn<K extends string>(
       costs.set(name, [...(costs.get(name) ?? []), cost])
     }
   const after = machineTime()
-  const medians = [...costs].map(([name, all]): [K, Cost] => [
+  const medians = [...costs].map(([name, all]): [K, Measured] => [
     name,
     {
       seconds: median(all.map((cost) => cost.seconds)),
       processor: median(all.map((cost) => cost.processor)),
+      rounds: all,
     },
   ])
-  return Object.assign(Object.fromEntries(medians) as Record<K, Cost>, {
+  return Object.assign(Object.fromEntries(medians) as Record<K, Measured>, {
     others: Math.max(0, (after.used - before.used - ours) / (after.all - before.all)),
   })
+}
+
+/** How many times as fast as `base` something was: in the median, and the least and the most of one round. */
+export function ratioOf(base: Measured, measured: Measured): { median: number; least: number; most: number } {
+  const ratios = base.rounds.map((cost, round) => cost.seconds / measured.rounds[round]!.seconds)
+  return { median: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) }
 }

@@ -2,15 +2,14 @@ import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { FOLDER } from './corpus.js'
-import { type Cost, inTurn, runPipeline } from './measure.js'
+import { inTurn, runPipeline } from './measure.js'
+import type { Row } from './row.js'
 
 const ROUNDS = 3
 const FILES_A_FOLDER = 100
 
 /** Prints what a listing of all entries costs beside The Sleuth Kit's fls, the page cache warm. */
-export async function benchListing(
-  row: (what: string, base: Cost, measured: Cost, target: number, detail: string) => void,
-): Promise<void> {
+export async function benchListing(row: Row): Promise<void> {
   for (const entries of [5000, 200_000]) {
     const image = makeVolume(entries)
     const list = path.resolve('bin/ntfs-ls')

@@ -4,15 +4,14 @@ import path from 'node:path'
 import { FOLDER, mixedFile } from './corpus.js'
 import { type Cost, inTurn, runPipeline } from './measure.js'
 import { makeVolumes } from './ntfs-volumes.js'
+import type { Row } from './row.js'
 
 const SIZE = 2 ** 30
 const ROUNDS = 3
 const bin = (name: string) => path.resolve('bin', name)
 
 /** Prints what a file of a volume costs beside The Sleuth Kit's icat and ntfs-3g's ntfscat, the page cache warm. */
-export async function benchNtfs(
-  row: (what: string, base: Cost, measured: Cost, target: number, detail: string) => void,
-): Promise<void> {
+export async function benchNtfs(row: Row): Promise<void> {
   const { plain, fragmented, fragments } = await makeVolumes(FOLDER, mixedFile(SIZE))
   for (const [what, image, files] of [
     ['1 GiB in one run', plain, ['contiguous']],
