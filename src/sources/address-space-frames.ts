@@ -27,7 +27,7 @@ export interface SpansToFrames {
   /** Id of the open stream. */
   readonly stream: number
   /** Ascending, not overlapping. May be made as they are asked for. */
-  readonly spans: Iterable<Span>
+  readonly spans: Iterable<Span> | AsyncIterable<Span>
   /** An error of the operating system or of a format, or no bytes, mean that the page there can't be read. */
   readonly read: ReadBytes
   /** Least unit that can fail alone, a power of two of at most 1 MiB. */
@@ -49,7 +49,7 @@ export async function* spansToFrames(job: SpansToFrames): AsyncGenerator<Batch, 
   const outbox = createOutbox(job.batchesAlive)
   const frames = createStreamFrames(outbox, job.stream, job.program)
   const medium: Medium = { read: job.read, unit: job.pageSize, retries: 0, isDamage }
-  for (const span of job.spans) {
+  for await (const span of job.spans) {
     const end = span.start + span.length
     const zeros = span.zerosAreUnreadable ? 'unreadable' : 'zero'
     if (span.fill) frames.fill(span.fill, span.start, span.length)

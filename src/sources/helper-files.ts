@@ -1,9 +1,9 @@
-import fs from 'node:fs'
 import { reasonOf } from '../cli/failure.js'
 import type { Bytes } from '../formats/byte-source.js'
+import { isDamage } from '../formats/format-error.js'
 import type { Batch, Frame, NoteBody } from '../frames/frame.js'
-import { readPseudoFile } from '../platform/pseudo-file.js'
-import type { ReadBytes } from './address-space-frames.js'
+import type { SystemFiles } from '../platform/system-files.js'
+import { fileReader } from './file-reader.js'
 import { imageStream, readMemory } from './image-stream.js'
 
 /** At most this much of one file is kept in memory. */
@@ -23,14 +23,19 @@ export interface Lacking {
   readonly error: NodeJS.ErrnoException
 }
 
-export function captureFiles(paths: readonly string[]): (Captured | Lacking)[] {
-  return paths.map((path) => {
+export async function captureFiles(
+  files: SystemFiles,
+  paths: readonly string[],
+): Promise<(Captured | Lacking)[]> {
+  const captured: (Captured | Lacking)[] = []
+  for (const path of paths)
     try {
-      return { path, ...readPseudoFile(path, MOST_CAPTURED) }
+      captured.push({ path, ...(await files.readWhole(path, MOST_CAPTURED)) })
     } catch (error) {
-      return { path, error: error as NodeJS.ErrnoException }
+      if (!isDamage(error)) throw error
+      captured.push({ path, error })
     }
-  })
+  return captured
 }
 
 /**
@@ -38,6 +43,7 @@ export function captureFiles(paths: readonly string[]): (Captured | Lacking)[] {
  * @param firstId of the streams' ids
  */
 export async function* helperStreams(
+  files: SystemFiles,
   captured: readonly (Captured | Lacking)[],
   lasting: readonly string[],
   firstId: number,
@@ -49,20 +55,21 @@ export async function* helperStreams(
     if ('error' in file) yield [lackingNote(file, program)]
     else yield* capturedStream(file, id++, program)
   for (const path of lasting) {
-    let fd: number
+    let file: Awaited<ReturnType<SystemFiles['openLasting']>>
     try {
-      fd = fs.openSync(path, 'r')
+      file = await files.openLasting(path)
     } catch (error) {
-      yield [lackingNote({ path, error: error as NodeJS.ErrnoException }, program)]
+      if (!isDamage(error)) throw error
+      yield [lackingNote({ path, error }, program)]
       continue
     }
+    const { size } = file
     try {
-      const { size } = fs.fstatSync(fd, { bigint: true })
-      const read: ReadBytes = (offset, length, slab) =>
-        slab.subarray(0, fs.readSync(fd, slab, 0, length, offset))
+      file.expect?.(0n, size)
+      const read = fileReader(file)
       yield* imageStream({ stream: id++, name: path, path, size, read, program, batchesAlive })
     } finally {
-      fs.closeSync(fd)
+      file.close()
     }
   }
 }

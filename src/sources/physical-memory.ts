@@ -17,8 +17,8 @@ export interface PhysicalMemory {
   readonly turtle: string
   /** What an analyst must know about it beforehand, and what has come out at the end. */
   readonly warnings: readonly string[]
-  readonly outcome?: () => readonly string[]
-  readonly spans: Iterable<Span>
+  readonly outcome?: () => readonly string[] | Promise<readonly string[]>
+  readonly spans: Iterable<Span> | AsyncIterable<Span>
   readonly read: ReadBytes
   /** Bytes. */
   readonly pageSize: number
@@ -61,7 +61,7 @@ export async function* physicalMemory(memory: PhysicalMemory): AsyncGenerator<Ba
     })
   if (tally.unreadable > 0n) log.warn(`${showSize(tally.unreadable)} could not be read`)
   yield [
-    ...(outcome?.() ?? []).map(note),
+    ...((await outcome?.()) ?? []).map(note),
     {
       type: 'close',
       stream: MEMORY,

@@ -6,6 +6,7 @@ import { MACHINE } from '../formats/elf/structs.js'
 import type { Facts } from '../formats/image/facts.js'
 import type { Frames } from '../frames/frame.js'
 import type { PmemInfo } from '../platform/macos/pmem-info.js'
+import { LOCAL_FILES } from '../platform/system-files.js'
 import type { ReadBytes } from './address-space-frames.js'
 import { describe, long, propertiesOf } from './facts.js'
 import { helperStreams } from './helper-files.js'
@@ -75,7 +76,7 @@ export async function* readOsxpmem(log: Log, options: OsxpmemOptions): Frames {
     })
     const told = [{ path: infoFile, bytes: infoText, cut: false }]
     const files = options.collect && plan.live ? kernelFiles() : []
-    yield* helperStreams(told, files, MEMORY + 1, PROGRAM, batchesAlive)
+    yield* helperStreams(LOCAL_FILES, told, files, MEMORY + 1, PROGRAM, batchesAlive)
   } finally {
     fs.closeSync(fd)
   }

@@ -41,7 +41,7 @@ function parsePid(word: string): number {
  * @throws {ToolError} when there is no such process or it may not be read
  */
 export async function* readProcess(log: Log, pid: number): Frames {
-  const target = openTarget(pid)
+  const target = await openTarget(pid)
   const { mappings, folder, mem, pagemap } = target
   const reader = openProcessReader(folder, mem, mappings)
   const pageSize = systemPageSize()

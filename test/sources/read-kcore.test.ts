@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import test from 'ava'
 import { Parser } from 'n3'
-import { pieceReader, ramSpans } from '../../src/sources/kcore/ram-spans.js'
-import { readKcore } from '../../src/sources/read-kcore.js'
-import { craftKcore, fixture, type Load } from '../platform/linux/fixture.js'
+import { LOCAL_FILES } from '../../src/platform/system-files.js'
+import { fileReader } from '../../src/sources/file-reader.js'
+import { kcoreMemory } from '../../src/sources/kcore/memory.js'
+import { placeIn, ramSpans } from '../../src/sources/kcore/ram-spans.js'
+import { craftKcore, fixture, type Load, listOf } from '../platform/linux/fixture.js'
 import { bytesAt, collect, rangesOf, runSource, silent } from './collect.js'
 
 const BASE = 0xffff888000000000n
@@ -238,7 +240,8 @@ test('a kcore that is not for this user', async (t) => {
 test('memory that is plugged in while it is read is told', async (t) => {
   const kcore = writeKcore('growing')
   const iomem = writeIomem('growing.iomem', IOMEM)
-  const frames = readKcore(silent, { kcore, iomem, collect: true })[Symbol.asyncIterator]()
+  const options = { program: 'pmem-read-kcore', kcore, iomem, collect: true }
+  const frames = kcoreMemory(LOCAL_FILES, silent, options)[Symbol.asyncIterator]()
   const first = await frames.next()
   fs.appendFileSync(iomem, '200000000-207ffffff : System RAM\n')
   const { streams } = await collect(
@@ -259,17 +262,20 @@ test('offsets above 2^53 reach the reader exactly', async (t) => {
     { start: 0x100000n, length: 0x1000n, fileOffset: 0x49dbdd40104001n },
   ]
   const positions: bigint[] = []
-  const read = pieceReader((position, into) => {
-    positions.push(position)
-    return into.fill(1).length
-  }, pieces)
-  for (const { start, length } of ramSpans(pieces, [], () => []))
-    read(start, Number(length), Buffer.alloc(0x2000))
-  read(0x2000n, 16, Buffer.alloc(16))
+  const file = {
+    read(position: bigint, into: Uint8Array) {
+      positions.push(position)
+      return into.fill(1).length
+    },
+  }
+  const read = fileReader(file, placeIn(pieces))
+  for await (const { start, length } of ramSpans(pieces, [], () => []))
+    await read(start, Number(length), Buffer.alloc(0x2000))
+  await read(0x2000n, 16, Buffer.alloc(16))
   t.deepEqual(positions, [0x49dbdd40005000n, 0x49dbdd40104001n, 0x49dbdd40006000n])
 })
 
-test('pages that kcore only pretends to read are cut out', (t) => {
+test('pages that kcore only pretends to read are cut out', async (t) => {
   const piece = { start: 0n, length: 0x10000n, fileOffset: 0n }
   const spans = ramSpans([piece], [{ start: 0x20000n, length: 0x1000n }], () => [
     { fault: 'poisoned', start: 0n, length: 0x1000n },
@@ -277,7 +283,7 @@ test('pages that kcore only pretends to read are cut out', (t) => {
     { fault: 'offline', start: 0xf000n, length: 0x1000n },
   ])
   t.deepEqual(
-    [...spans].map(({ start, length, fill, zerosAreUnreadable }) => [
+    (await listOf(spans)).map(({ start, length, fill, zerosAreUnreadable }) => [
       start,
       length,
       fill ?? zerosAreUnreadable,

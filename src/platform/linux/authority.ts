@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { type SystemFiles, textOf } from '../system-files.js'
 
 // What a process may do, as the kernel tells it: /proc/self/status (CapEff, hexadecimal), the lockdown
 // file of securityfs ("[none] integrity confidentiality", the current one in brackets), /proc/self/uid_map.
@@ -30,6 +30,11 @@ export function parseCapabilities(status: string): bigint | undefined {
   return digits === undefined ? undefined : BigInt(`0x${digits}`)
 }
 
+/** The effective user of the text of /proc/PID/status: the second of four. */
+export function parseUser(status: string): number {
+  return Number(/^Uid:\s*[0-9]+\s+([0-9]+)/m.exec(status)?.[1] ?? 0)
+}
+
 /** Whether a uid_map maps less than every user: only the first user namespace maps them all to themselves. */
 export function isUserNamespace(uidMap: string): boolean {
   return uidMap.trim() !== '' && !/^\s*0\s+0\s+4294967295\s*$/.test(uidMap)
@@ -41,21 +46,14 @@ export function has(authority: Authority, capability: Capability): boolean {
   return capabilities === undefined || ((capabilities >> BigInt(CAPABILITIES[capability])) & 1n) === 1n
 }
 
-/** What this process may do; a fact that can't be read is undefined. */
-export function readAuthority(): Authority {
+/** What may be done by who reads these files; a fact that can't be read is undefined, and so root. */
+export async function readAuthority(files: SystemFiles): Promise<Authority> {
+  const status = (await textOf(files, '/proc/self/status')) ?? ''
   return {
-    uid: process.geteuid?.() ?? 0,
-    capabilities: parseCapabilities(textOf('/proc/self/status')),
-    lockdown: parseLockdown(textOf(LOCKDOWN_FILE)),
-    inUserNamespace: isUserNamespace(textOf('/proc/self/uid_map')),
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'latin1')
-  } catch {
-    return ''
+    uid: parseUser(status),
+    capabilities: parseCapabilities(status),
+    lockdown: parseLockdown((await textOf(files, LOCKDOWN_FILE)) ?? ''),
+    inUserNamespace: isUserNamespace((await textOf(files, '/proc/self/uid_map')) ?? ''),
   }
 }
 

@@ -53,14 +53,14 @@ export interface Piece extends Run {
 }
 
 /** Bytes of kcore at an offset; fewer than asked for only where it ends. */
-export type ReadAt = (fileOffset: bigint, length: number) => Bytes
+export type ReadAt = (fileOffset: bigint, length: number) => Bytes | Promise<Bytes>
 
 /**
  * Reads the ELF and program headers.
  * @throws {FormatError} at the header that is none of a 64-bit little-endian kernel's kcore
  */
-export function readKcoreHeaders(read: ReadAt): Kcore {
-  const header = read(0n, SIZES[64].ehdr)
+export async function readKcoreHeaders(read: ReadAt): Promise<Kcore> {
+  const header = await read(0n, SIZES[64].ehdr)
   const encoding = header.length === SIZES[64].ehdr ? decodeIdent(header) : undefined
   if (!encoding) throw new FormatError('not an ELF file', 0n)
   if (encoding.bits !== 64 || !encoding.littleEndian)
@@ -71,7 +71,7 @@ export function readKcoreHeaders(read: ReadAt): Kcore {
   if (phnum === 0 || phnum === PN_XNUM) throw new FormatError(`${phnum} program headers`, 56n)
   const length = phnum * phentsize
   if (phoff + BigInt(length) > OFFSET_LIMIT) throw new FormatError('program headers outside the file', 32n)
-  const table = read(phoff, length)
+  const table = await read(phoff, length)
   if (table.length < length) throw new FormatError('the program headers are cut short', phoff)
 
   const segments: KcoreSegment[] = []
@@ -97,8 +97,8 @@ export function readKcoreHeaders(read: ReadAt): Kcore {
  * The notes of kcore; none where it has none.
  * @throws {FormatError} at the note that runs past their end
  */
-export function readKcoreNotes(read: ReadAt, { notes }: Kcore): ElfNote[] {
-  return notes ? decodeNotes(read(notes.fileOffset, notes.length)) : []
+export async function readKcoreNotes(read: ReadAt, { notes }: Kcore): Promise<ElfNote[]> {
+  return notes ? decodeNotes(await read(notes.fileOffset, notes.length)) : []
 }
 
 function hasPhysicalAddress(physical: bigint): boolean {

@@ -26,20 +26,21 @@ export interface FaultyRun extends Run {
 }
 
 /** Reads into `into` at a position in kpageflags; gives how many bytes, 0 past the last page. */
-export type ReadFlags = (position: bigint, into: Bytes) => number
+export type ReadFlags = (position: bigint, into: Bytes) => number | Promise<number>
 
 /**
  * The pages of `run` that kcore cannot show, ascending, joined, looked up as they are asked for. Pages past
  * the end of kpageflags count as good.
  */
-export function* faultyRuns(read: ReadFlags, run: Run, pageSize: bigint): Generator<FaultyRun> {
+export async function* faultyRuns(read: ReadFlags, run: Run, pageSize: bigint): AsyncGenerator<FaultyRun> {
   const buffer = Buffer.alloc(ENTRIES_PER_READ * ENTRY)
   const end = (run.start + run.length) / pageSize
   let pending: FaultyRun | undefined
   for (let page = run.start / pageSize; page < end; ) {
     const left = end - page
     const entries = clipLength(ENTRIES_PER_READ, left)
-    const count = Math.floor(read(page * BigInt(ENTRY), buffer.subarray(0, entries * ENTRY)) / ENTRY)
+    const bytes = await read(page * BigInt(ENTRY), buffer.subarray(0, entries * ENTRY))
+    const count = Math.floor(bytes / ENTRY)
     if (count === 0) break
     for (const { fault, first, pages } of scanPageFlags(buffer.subarray(0, count * ENTRY))) {
       const found = { fault, start: (page + BigInt(first)) * pageSize, length: BigInt(pages) * pageSize }

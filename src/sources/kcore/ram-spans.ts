@@ -1,13 +1,13 @@
-import fs from 'node:fs'
 import { reasonOf } from '../../cli/failure.js'
 import { byStart, type Run } from '../../formats/address-space.js'
-import type { Bytes } from '../../formats/byte-source.js'
+import { isDamage } from '../../formats/format-error.js'
 import type { Piece } from '../../platform/linux/kcore.js'
 import { type FaultyRun, faultyRuns } from '../../platform/linux/page-flags.js'
-import type { ReadBytes, Span } from '../address-space-frames.js'
+import type { SystemFile, SystemFiles } from '../../platform/system-files.js'
+import type { Span } from '../address-space-frames.js'
 
 /** RAM whose page flags are looked up at once, shortly before it is read. */
-const WINDOW = 128n << 20n
+const WINDOW = 32n << 20n
 
 const WHY = {
   poisoned: 'failed in hardware: kcore gives zeros for it',
@@ -16,14 +16,14 @@ const WHY = {
 } as const
 
 /** Looks up which pages of a range kcore only pretends to read. */
-export type FindFaults = (run: Run) => readonly FaultyRun[]
+export type FindFaults = (run: Run) => readonly FaultyRun[] | Promise<readonly FaultyRun[]>
 
 /** All RAM in ascending order: what to read, and what can't be. */
-export function* ramSpans(
+export async function* ramSpans(
   pieces: readonly Piece[],
   missing: readonly Run[],
   findFaults: FindFaults,
-): Generator<Span> {
+): AsyncGenerator<Span> {
   const parts = [
     ...pieces.map(({ start, length }) => ({ start, length, shown: true })),
     ...missing.map(({ start, length }) => ({ start, length, shown: false })),
@@ -36,7 +36,8 @@ export function* ramSpans(
         fill: 'unreadable',
         note: { level: 'warning', message: 'System RAM that no segment of kcore shows' },
       }
-    else for (const window of windows({ start, length })) yield* withoutFaults(window, findFaults(window))
+    else
+      for (const window of windows({ start, length })) yield* withoutFaults(window, await findFaults(window))
   }
 }
 
@@ -62,62 +63,54 @@ function* withoutFaults(run: Run, faults: readonly FaultyRun[]): Generator<Span>
 
 /**
  * Faults from kpageflags. Where it can't be read, `onFailure` is told once, and no page counts as faulty.
+ * @param files of the machine whose memory it is
  * @param path undefined when the flags of this kernel are not those of the memory
  */
-export function openFaults(
+export async function openFaults(
+  files: SystemFiles,
   path: string | undefined,
   pageSize: bigint,
   onFailure: (why: string) => void,
-): { find: FindFaults; close(): void } {
-  let fd: number | undefined
+): Promise<{ find: FindFaults; close(): void }> {
+  let flags: SystemFile | undefined
   const giveUp = (error: unknown) => {
+    if (!isDamage(error)) throw error
     onFailure(`pages that read as zeros because they failed can't be told: ${reasonOf(error)}`)
     close()
   }
   const close = () => {
-    if (fd !== undefined) fs.closeSync(fd)
-    fd = undefined
+    flags?.close()
+    flags = undefined
   }
   try {
-    if (path !== undefined) fd = fs.openSync(path, 'r')
+    if (path !== undefined) flags = await files.open(path)
   } catch (error) {
     giveUp(error)
   }
   return {
     close,
-    find(run) {
-      if (fd === undefined) return []
-      const flags = fd
+    async find(run) {
+      if (!flags) return []
+      const faults: FaultyRun[] = []
       try {
-        return [
-          ...faultyRuns(
-            (position, into) => fs.readSync(flags, into, 0, into.length, position),
-            run,
-            pageSize,
-          ),
-        ]
+        const { read } = flags
+        for await (const fault of faultyRuns(read, run, pageSize)) faults.push(fault)
       } catch (error) {
         giveUp(error)
         return []
       }
+      return faults
     },
   }
 }
 
-/**
- * Reads RAM at its place in kcore, for ranges inside one piece.
- * @param readAt reads into a buffer at an offset in the file, gives how many bytes
- */
-export function pieceReader(
-  readAt: (fileOffset: bigint, into: Bytes) => number,
-  pieces: readonly Piece[],
-): ReadBytes {
+/** Where an address of RAM stands in kcore. */
+export function placeIn(pieces: readonly Piece[]): (address: bigint) => bigint {
   let current = 0
-  return (address, length, slab) => {
+  return (address) => {
     const inside = (piece: Piece) => address >= piece.start && address < piece.start + piece.length
     if (!inside(pieces[current]!)) current = pieces.findIndex(inside)
     const piece = pieces[current]!
-    const place = slab.subarray(0, length)
-    return place.subarray(0, readAt(piece.fileOffset + (address - piece.start), place))
+    return piece.fileOffset + (address - piece.start)
   }
 }

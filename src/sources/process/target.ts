@@ -4,6 +4,7 @@ import { reasonOf } from '../../cli/failure.js'
 import { explainPtraceRefusal, readAuthority } from '../../platform/linux/authority.js'
 import { type Mapping, parseMaps } from '../../platform/linux/process-maps.js'
 import { readPseudoFile } from '../../platform/pseudo-file.js'
+import { LOCAL_FILES } from '../../platform/system-files.js'
 
 /** Far above what 65530 mappings, the kernel's usual limit, take. */
 export const MOST_MAPS = 256 << 20
@@ -28,7 +29,7 @@ export interface Target {
  * Opens what /proc has about a process.
  * @throws {ToolError} when there is no such process, it has no memory, or it may not be read
  */
-export function openTarget(pid: number): Target {
+export async function openTarget(pid: number): Promise<Target> {
   if (!fs.existsSync('/proc/self'))
     throw new ToolError(EXIT.unavailable, '/proc: not there', { hint: 'mount -t proc proc /proc' })
   const folder = `/proc/${pid}`
@@ -36,11 +37,11 @@ export function openTarget(pid: number): Target {
     throw new ToolError(EXIT.noInput, `process ${pid}: no such process`, {
       hint: 'ps -e lists them; those of others are hidden where /proc is mounted with hidepid',
     })
-  const maps = orRefuse(pid, () => readPseudoFile(`${folder}/maps`, MOST_MAPS).bytes)
+  const maps = await orRefuse(pid, () => readPseudoFile(`${folder}/maps`, MOST_MAPS).bytes)
   const mappings = parseMaps(maps)
   if (mappings.length === 0)
     throw new ToolError(EXIT.noInput, `process ${pid}: has no memory of its own: a kernel thread or a zombie`)
-  const mem = orRefuse(pid, () => fs.openSync(`${folder}/mem`, 'r'))
+  const mem = await orRefuse(pid, () => fs.openSync(`${folder}/mem`, 'r'))
   const pagemap = openPagemap(`${folder}/pagemap`)
   return {
     pid,
@@ -56,7 +57,7 @@ export function openTarget(pid: number): Target {
   }
 }
 
-function orRefuse<T>(pid: number, work: () => T): T {
+async function orRefuse<T>(pid: number, work: () => T): Promise<T> {
   try {
     return work()
   } catch (error) {
@@ -67,7 +68,7 @@ function orRefuse<T>(pid: number, work: () => T): T {
     let hint: string | undefined
     if (code === 'EACCES' || code === 'EPERM') {
       exit = EXIT.permission
-      ;({ why, hint } = explainPtraceRefusal(readAuthority(), ptraceScope()))
+      ;({ why, hint } = explainPtraceRefusal(await readAuthority(LOCAL_FILES), ptraceScope()))
     }
     throw new ToolError(exit, `process ${pid}: ${why}`, { ...(hint !== undefined && { hint }), cause: error })
   }

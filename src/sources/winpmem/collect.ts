@@ -2,6 +2,7 @@ import { reasonOf } from '../../cli/failure.js'
 import type { Log } from '../../cli/messages.js'
 import { openImage } from '../../formats/image/open-image.js'
 import type { Batch, NoteBody } from '../../frames/frame.js'
+import { LOCAL_FILES } from '../../platform/system-files.js'
 import { pageFiles } from '../../platform/windows/page-files.js'
 import type { Win32 } from '../../platform/windows/win32.js'
 import { helperStreams } from '../helper-files.js'
@@ -52,7 +53,7 @@ export async function* collect(
       yield note(number === undefined ? 'info' : 'warning', `${path}: ${reasonOf(error)}`)
     }
   }
-  yield* helperStreams([], kernelFiles(), stream, program, batchesAlive)
+  yield* helperStreams(LOCAL_FILES, [], kernelFiles(), stream, program, batchesAlive)
 }
 
 /** Page files in the order of their numbers, and the swap file, which may not be there. */

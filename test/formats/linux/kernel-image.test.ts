@@ -7,10 +7,10 @@ import { BOOTS, fixture, readerOf } from '../../platform/linux/fixture.js'
 const PAGE = 4096n
 
 for (const boot of BOOTS)
-  test(`the image is what kcore shows of it: ${boot}`, (t) => {
+  test(`the image is what kcore shows of it: ${boot}`, async (t) => {
     const read = readerOf(fixture(`${boot}.kcore`))
-    const kcore = readKcoreHeaders(read)
-    const note = readKcoreNotes(read, kcore).find(({ name }) => name === 'VMCOREINFO')!
+    const kcore = await readKcoreHeaders(read)
+    const note = (await readKcoreNotes(read, kcore)).find(({ name }) => name === 'VMCOREINFO')!
     const vmcoreinfo = Buffer.from(note.desc).toString('latin1')
     const { vaddr, paddr, length } = kernelImage({ machine: BigInt(kcore.machine), vmcoreinfo })!
     const shown = kcore.segments.find(

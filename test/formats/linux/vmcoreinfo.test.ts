@@ -9,18 +9,18 @@ import {
 } from '../../../src/platform/linux/kcore.js'
 import { fixture, readerOf, X64_BOOTS } from '../../platform/linux/fixture.js'
 
-function factsOf(boot: string, change: (text: string) => string = (text) => text) {
+async function factsOf(boot: string, change: (text: string) => string = (text) => text) {
   const read = readerOf(fixture(`${boot}.kcore`))
-  const kcore = readKcoreHeaders(read)
-  const note = readKcoreNotes(read, kcore).find(({ name }) => name === 'VMCOREINFO')!
+  const kcore = await readKcoreHeaders(read)
+  const note = (await readKcoreNotes(read, kcore)).find(({ name }) => name === 'VMCOREINFO')!
   const image = kernelImage(kcore)
   const info = parseVmcoreinfo(change(Buffer.from(note.desc).toString('latin1')))
   return kernelFacts(info, kcore.machine, image && imageBase(image))
 }
 
 // init_top_pgt and _stext are from /proc/kallsyms of the same boots.
-test('a five-level kernel: shift, physical base and page table root', (t) => {
-  t.deepEqual(factsOf('l5'), {
+test('a five-level kernel: shift, physical base and page table root', async (t) => {
+  t.deepEqual(await factsOf('l5'), {
     kernelRelease: '6.1.0-56-amd64',
     kernelBuildId: 'eb4fbcd037e7253717950bf2b93bd5566f47c56f',
     pageSize: 4096n,
@@ -31,38 +31,38 @@ test('a five-level kernel: shift, physical base and page table root', (t) => {
   })
 })
 
-test('a four-level kernel', (t) => {
-  const { pagingLevels, kaslrShift, pageTableRoot } = factsOf('l4')
+test('a four-level kernel', async (t) => {
+  const { pagingLevels, kaslrShift, pageTableRoot } = await factsOf('l4')
   t.is(pagingLevels, 4n)
   t.is(kaslrShift, 0xffffffff8ae00000n - 0xffffffff81000000n)
   t.is(pageTableRoot, 0xffffffff8c810000n - 0xffffffff8ae00000n + 0x15c00000n)
 })
 
-test('a page table root above 4 GiB', (t) => {
-  t.is(factsOf('split').pageTableRoot, 0xffffffff9a010000n - 0xffffffff98600000n + 0x104e00000n)
+test('a page table root above 4 GiB', async (t) => {
+  t.is((await factsOf('split')).pageTableRoot, 0xffffffff9a010000n - 0xffffffff98600000n + 0x104e00000n)
 })
 
-test('kernels that do not give phys_base have it in the segment of their image', (t) => {
+test('kernels that do not give phys_base have it in the segment of their image', async (t) => {
   for (const boot of X64_BOOTS)
     t.deepEqual(
-      factsOf(boot, (text) => text.replace(/NUMBER\(phys_base\)=.*\n/, '')),
-      factsOf(boot),
+      await factsOf(boot, (text) => text.replace(/NUMBER\(phys_base\)=.*\n/, '')),
+      await factsOf(boot),
     )
 })
 
-test('an old name of the page table and no word about five levels', (t) => {
-  const facts = factsOf('l4', (text) =>
+test('an old name of the page table and no word about five levels', async (t) => {
+  const facts = await factsOf('l4', (text) =>
     text
       .replace('SYMBOL(init_top_pgt)', 'SYMBOL(init_level4_pgt)')
       .replace(/SYMBOL\(swapper_pg_dir\).*\n/, '')
       .replace(/NUMBER\(pgtable_l5_enabled\).*\n/, ''),
   )
-  t.deepEqual(facts, factsOf('l4'))
+  t.deepEqual(facts, await factsOf('l4'))
 })
 
 // Walking the tables from this root in a dump of the machine's RAM led to init_uts_ns and _stext.
-test('arm64: the root through kimage_voffset', (t) => {
-  t.deepEqual(factsOf('arm64'), {
+test('arm64: the root through kimage_voffset', async (t) => {
+  t.deepEqual(await factsOf('arm64'), {
     kernelRelease: '6.1.0-56-arm64',
     kernelBuildId: '0ed29847cba3cbd9114b826b3a1ad39dd624ffa0',
     pageSize: 4096n,

@@ -9,6 +9,7 @@ import {
   parseLockdown,
   readAuthority,
 } from '../../../src/platform/linux/authority.js'
+import { LOCAL_FILES } from '../../../src/platform/system-files.js'
 
 const ALL = 0x1ffffffffffn
 const root: Authority = { uid: 0, capabilities: ALL, lockdown: 'none', inUserNamespace: false }
@@ -31,8 +32,8 @@ test('only the first user namespace maps every user', (t) => {
   t.false(isUserNamespace(''))
 })
 
-test('this process can be asked', (t) => {
-  const authority = readAuthority()
+test('this process can be asked', async (t) => {
+  const authority = await readAuthority(LOCAL_FILES)
   t.is(authority.uid, process.geteuid!())
   t.is(typeof authority.capabilities, 'bigint')
 })

@@ -65,3 +65,10 @@ export const run = (start: bigint, end: bigint): Run => ({ start, length: end - 
 /** Runs as sorted, joined text, for comparing two lists of them. */
 export const coverage = (runs: Iterable<Run>): string[] =>
   mergeRuns(runs).map(({ start, length }) => `${start.toString(16)}-${(start + length).toString(16)}`)
+
+/** All that comes, in order. */
+export async function listOf<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = []
+  for await (const item of items) list.push(item)
+  return list
+}

@@ -21,8 +21,8 @@ const ramOf = (boot: string) => ramRuns(systemRam(parseIomem(iomemOf(boot))), 0x
 const crafted = (loads: Load[], machine?: number) => readKcoreHeaders(readerOf(craftKcore(loads, machine)))
 
 for (const boot of BOOTS)
-  test(`every page of RAM has its place in a real kcore: ${boot}`, (t) => {
-    const kcore = kcoreOf(boot)
+  test(`every page of RAM has its place in a real kcore: ${boot}`, async (t) => {
+    const kcore = await kcoreOf(boot)
     const segments = directMap(kcore, ramOf(boot))
     const { pieces, missing } = locate(ramOf(boot), segments)
     t.deepEqual(missing, [])
@@ -30,8 +30,8 @@ for (const boot of BOOTS)
     t.deepEqual(coverage(segmentRuns(segments)), coverage(ramOf(boot)), 'kcore alone tells the same')
   })
 
-test('the kernel image, a second view of RAM, is left out', (t) => {
-  const kcore = kcoreOf('l5')
+test('the kernel image, a second view of RAM, is left out', async (t) => {
+  const kcore = await kcoreOf('l5')
   const image = kernelImage(kcore)!
   t.is(image.virtual, 0xffffffffade00000n)
   t.is(image.physical, 0xaa00000n)
@@ -40,14 +40,14 @@ test('the kernel image, a second view of RAM, is left out', (t) => {
   t.is(kernelImage({ ...kcore, machine: 183 }), undefined)
 })
 
-test('file offsets above 2^53 are exact', (t) => {
-  const { pieces } = locate([run(0x100000n, 0x101000n)], directMap(kcoreOf('l5'), []))
+test('file offsets above 2^53 are exact', async (t) => {
+  const { pieces } = locate([run(0x100000n, 0x101000n)], directMap(await kcoreOf('l5'), []))
   t.deepEqual(pieces, [{ start: 0x100000n, length: 0x1000n, fileOffset: 0x49dbdd40104000n }])
   t.true(pieces[0]!.fileOffset > BigInt(Number.MAX_SAFE_INTEGER))
 })
 
-test('an arm64 kcore needs no rule of its own', (t) => {
-  const kcore = kcoreOf('arm64')
+test('an arm64 kcore needs no rule of its own', async (t) => {
+  const kcore = await kcoreOf('arm64')
   t.is(kcore.machine, 183)
   t.deepEqual(
     directMap(kcore, []).map(({ virtual, physical }) => [virtual, physical]),
@@ -55,7 +55,7 @@ test('an arm64 kcore needs no rule of its own', (t) => {
   )
 })
 
-test('a kernel that leaves every p_paddr 0 is placed by the first range of RAM', (t) => {
+test('a kernel that leaves every p_paddr 0 is placed by the first range of RAM', async (t) => {
   const base = 0xffff880000000000n
   const at = (vaddr: bigint, length: bigint): Load => ({
     offset: (vaddr & 0x7fffffffffffn) + 0x3000n,
@@ -63,7 +63,7 @@ test('a kernel that leaves every p_paddr 0 is placed by the first range of RAM',
     paddr: 0n,
     length,
   })
-  const kcore = crafted([
+  const kcore = await crafted([
     at(0xffffffff81000000n, 0x1600000n),
     at(0xffffc90000000000n, 0x1fffffffffffn),
     at(0xffffffffa0000000n, 0x5f000000n),
@@ -84,9 +84,9 @@ test('a kernel that leaves every p_paddr 0 is placed by the first range of RAM',
   t.deepEqual(locate(apart, directMap(kcore, apart)).missing, [])
 })
 
-test('RAM without a segment is told, not dropped', (t) => {
+test('RAM without a segment is told, not dropped', async (t) => {
   const ram = ramOf('hole')
-  const segments = directMap(kcoreOf('hole'), ram).filter(({ physical }) => physical !== 0x100000n)
+  const segments = directMap(await kcoreOf('hole'), ram).filter(({ physical }) => physical !== 0x100000n)
   const { pieces, missing } = locate(ram, segments)
   t.deepEqual(missing, [run(0x100000n, 0x4000000n)])
   t.deepEqual(coverage([...pieces, ...missing]), coverage(ram))
@@ -139,11 +139,11 @@ test('pieces and missing ranges always make up the RAM, and pieces stay inside s
   )
 })
 
-test('the notes of a real kcore hold VMCOREINFO', (t) => {
+test('the notes of a real kcore hold VMCOREINFO', async (t) => {
   for (const boot of BOOTS) {
     const read = readerOf(fixture(`${boot}.kcore`))
     t.deepEqual(
-      readKcoreNotes(read, readKcoreHeaders(read)).map(({ name, type }) => [name, type]),
+      (await readKcoreNotes(read, await readKcoreHeaders(read))).map(({ name, type }) => [name, type]),
       [
         ['CORE', 1],
         ['CORE', 3],
@@ -152,91 +152,96 @@ test('the notes of a real kcore hold VMCOREINFO', (t) => {
       ],
     )
   }
-  t.deepEqual(readKcoreNotes(readerOf(Buffer.alloc(0)), { machine: 62, segments: [], notes: undefined }), [])
+  t.deepEqual(
+    await readKcoreNotes(readerOf(Buffer.alloc(0)), { machine: 62, segments: [], notes: undefined }),
+    [],
+  )
 })
 
-test('notes of a size that is not there are refused before they are read', (t) => {
+test('notes of a size that is not there are refused before they are read', async (t) => {
   const head = craftKcore([{ type: 4, offset: 0x200n, vaddr: 0n, paddr: 0n, length: 2n ** 40n }])
-  t.throws(() => readKcoreHeaders(readerOf(head)), { message: /1099511627776 bytes of notes \(at 0x40\)/ })
+  await t.throwsAsync(readKcoreHeaders(readerOf(head)), {
+    message: /1099511627776 bytes of notes \(at 0x40\)/,
+  })
   const note = Buffer.alloc(0x20)
   note.writeUInt32LE(5, 0)
   note.writeUInt32LE(0xfffffff0, 4)
   const kcore = { machine: 62, segments: [], notes: { fileOffset: 0n, length: note.length } }
-  t.throws(() => readKcoreNotes(readerOf(note), kcore), { instanceOf: FormatError })
+  await t.throwsAsync(readKcoreNotes(readerOf(note), kcore), { instanceOf: FormatError })
 })
 
-test('headers that are not of a 64-bit kcore are refused by name', (t) => {
+test('headers that are not of a 64-bit kcore are refused by name', async (t) => {
   const good = craftKcore([{ offset: 0x1000n, vaddr: 0n, paddr: 0n, length: 0x1000n }])
   const spoiled = (change: (head: Buffer) => void) => {
     const head = Buffer.from(good)
     change(head)
-    return () => readKcoreHeaders(readerOf(head))
+    return readKcoreHeaders(readerOf(head))
   }
-  t.throws(() => readKcoreHeaders(readerOf(Buffer.alloc(0))), { message: /not an ELF file/ })
-  t.throws(
+  await t.throwsAsync(readKcoreHeaders(readerOf(Buffer.alloc(0))), { message: /not an ELF file/ })
+  await t.throwsAsync(
     spoiled((head) => head.write('GARBAGE')),
     { message: /not an ELF file/ },
   )
-  t.throws(
+  await t.throwsAsync(
     spoiled((head) => (head[4] = 1)),
     { message: /64-bit/ },
   )
-  t.throws(
+  await t.throwsAsync(
     spoiled((head) => (head[5] = 2)),
     { message: /64-bit little-endian/ },
   )
-  t.throws(
+  await t.throwsAsync(
     spoiled((head) => head.writeUInt16LE(2, 16)),
     { message: /type 2, not a core/ },
   )
-  t.throws(
+  await t.throwsAsync(
     spoiled((head) => head.writeUInt16LE(0, 56)),
     { message: /^0 program headers/ },
   )
-  t.throws(
+  await t.throwsAsync(
     spoiled((head) => head.writeUInt16LE(0xffff, 56)),
     { message: /^65535 program headers/ },
   )
-  t.throws(
+  await t.throwsAsync(
     spoiled((head) => head.writeUInt16LE(0xfffe, 56)),
     { message: /cut short/ },
   )
-  t.throws(
+  await t.throwsAsync(
     spoiled((head) => head.writeUInt16LE(32, 54)),
     { message: /program headers of 32 bytes/ },
   )
-  t.throws(
+  await t.throwsAsync(
     spoiled((head) => head.writeBigUInt64LE(2n ** 63n, 32)),
     { message: /outside the file/ },
   )
-  t.throws(
+  await t.throwsAsync(
     spoiled((head) => head.writeBigUInt64LE(2n ** 63n - 1n, 64 + 8)),
     { message: /a segment outside the file/ },
   )
-  t.throws(
+  await t.throwsAsync(
     spoiled((head) => head.writeBigUInt64LE(NONE - 1n, 64 + 24)),
     { message: /leaves the physical address space/ },
   )
 })
 
-test('a kcore of vmalloc alone has no RAM', (t) => {
-  const kcore = crafted([{ offset: 0x1000n, vaddr: 0xffffc90000000000n, paddr: NONE, length: 0x1000n }])
+test('a kcore of vmalloc alone has no RAM', async (t) => {
+  const kcore = await crafted([{ offset: 0x1000n, vaddr: 0xffffc90000000000n, paddr: NONE, length: 0x1000n }])
   t.throws(() => directMap(kcore, []), { message: 'no segment has a physical address' })
 })
 
-test('damage anywhere in the head gives a FormatError or a layout, never anything else', (t) => {
+test('damage anywhere in the head gives a FormatError or a layout, never anything else', async (t) => {
   const good = fixture('l4.kcore').subarray(0, 0x200)
-  fc.assert(
-    fc.property(
+  await fc.assert(
+    fc.asyncProperty(
       fc.array(fc.tuple(fc.nat(0x1ff), fc.nat(255)), { minLength: 1, maxLength: 8 }),
       fc.nat(0x200),
-      (changes, end) => {
+      async (changes, end) => {
         const head = Buffer.from(good)
         for (const [at, value] of changes) head[at] = value
         const read = readerOf(head.subarray(0, end))
         try {
-          const kcore = readKcoreHeaders(read)
-          readKcoreNotes(read, kcore)
+          const kcore = await readKcoreHeaders(read)
+          await readKcoreNotes(read, kcore)
           const ram = ramOf('l4')
           const { pieces, missing } = locate(ram, directMap(kcore, ram))
           t.deepEqual(coverage([...pieces, ...missing]), coverage(ram))

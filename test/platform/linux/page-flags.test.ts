@@ -6,7 +6,7 @@ import {
   type ReadFlags,
   scanPageFlags,
 } from '../../../src/platform/linux/page-flags.js'
-import { run } from './fixture.js'
+import { listOf, run } from './fixture.js'
 
 const HWPOISON = 1n << 19n
 const NOPAGE = 1n << 20n
@@ -29,7 +29,7 @@ const readerOf =
       : file.copy(into, 0, from, Math.min(file.length, from + into.length, from + most))
   }
 
-test('poisoned, offline and absent pages are told apart and joined', (t) => {
+test('poisoned, offline and absent pages are told apart and joined', async (t) => {
   const file = flagsFile(16, {
     2: HWPOISON | 0x868n,
     3: HWPOISON,
@@ -38,22 +38,19 @@ test('poisoned, offline and absent pages are told apart and joined', (t) => {
     8: NOPAGE,
     9: NOPAGE,
   })
-  t.deepEqual(
-    [...faultyRuns(readerOf(file), run(0x1000n, 0x9000n), 0x1000n)],
-    [
-      { fault: 'poisoned', start: 0x2000n, length: 0x2000n },
-      { fault: 'offline', start: 0x5000n, length: 0x1000n },
-      { fault: 'poisoned', start: 0x6000n, length: 0x1000n },
-      { fault: 'absent', start: 0x8000n, length: 0x1000n },
-    ],
-  )
+  t.deepEqual(await listOf(faultyRuns(readerOf(file), run(0x1000n, 0x9000n), 0x1000n)), [
+    { fault: 'poisoned', start: 0x2000n, length: 0x2000n },
+    { fault: 'offline', start: 0x5000n, length: 0x1000n },
+    { fault: 'poisoned', start: 0x6000n, length: 0x1000n },
+    { fault: 'absent', start: 0x8000n, length: 0x1000n },
+  ])
 })
 
-test('a run over several reads is one run, and pages past the end of the file are good', (t) => {
+test('a run over several reads is one run, and pages past the end of the file are good', async (t) => {
   const file = flagsFile(100, Object.fromEntries(Array.from({ length: 30 }, (_, i) => [i + 60, OFFLINE])))
   const expected: FaultyRun[] = [{ fault: 'offline', start: 60n * 0x10000n, length: 30n * 0x10000n }]
-  t.deepEqual([...faultyRuns(readerOf(file, 64), run(0n, 0x10000n * 200n), 0x10000n)], expected)
-  t.deepEqual([...faultyRuns(readerOf(Buffer.alloc(0)), run(0n, 1n << 40n), 0x1000n)], [])
+  t.deepEqual(await listOf(faultyRuns(readerOf(file, 64), run(0n, 0x10000n * 200n), 0x10000n)), expected)
+  t.deepEqual(await listOf(faultyRuns(readerOf(Buffer.alloc(0)), run(0n, 1n << 40n), 0x1000n)), [])
 })
 
 test('what is found is what is marked', (t) => {

@@ -1,0 +1,121 @@
+import type { OptionTable } from '../../cli/arguments.js'
+import { reasonOf } from '../../cli/failure.js'
+import type { Log } from '../../cli/messages.js'
+import { showSize } from '../../cli/sizes.js'
+import type { Facts } from '../../formats/image/facts.js'
+import type { Frame, Frames, NoteBody } from '../../frames/frame.js'
+import { type SystemFiles, textOf } from '../../platform/system-files.js'
+import { describe, long, propertiesOf } from '../facts.js'
+import { fileReader } from '../file-reader.js'
+import { captureFiles, helperStreams } from '../helper-files.js'
+import { MEMORY, physicalMemory } from '../physical-memory.js'
+import { hiddenSymbols, lastingFiles, VOLATILE_FILES } from './helpers.js'
+import { type Plan, planAcquisition } from './plan.js'
+import { openFaults, placeIn, ramSpans } from './ram-spans.js'
+
+const RELEASE = '/proc/sys/kernel/osrelease'
+
+/** Of every tool that reads kcore. */
+export const KCORE_OPTIONS: OptionTable = {
+  kcore: { value: 'FILE', help: 'read this instead of /proc/kcore' },
+  iomem: { value: 'FILE', help: 'ranges of RAM, instead of /proc/iomem' },
+  'no-collect': { help: 'leave out the files that help to analyse the memory' },
+}
+
+export interface KcoreOptions {
+  /** Named in notes. */
+  readonly program: string
+  readonly kcore: string | undefined
+  readonly iomem: string | undefined
+  /** Also emit the files that help to analyse the memory. */
+  readonly collect: boolean
+  readonly batchesAlive?: number
+}
+
+/**
+ * The physical memory of a Linux machine as frames, then the helper files.
+ * @param files of the machine
+ * @throws {ToolError} when kcore can't be read, with the cause and the next step
+ */
+export async function* kcoreMemory(files: SystemFiles, log: Log, options: KcoreOptions): Frames {
+  const { program, batchesAlive } = options
+  const plan = await planAcquisition(files, options.kcore, options.iomem)
+  const { file, pieces } = plan
+  const problems: string[] = []
+  const faults = await openFaults(files, plan.pageFlags, plan.pageSize, (why) => problems.push(why))
+  try {
+    announce(log, plan)
+    const collect = options.collect && plan.live
+    const captured = collect ? await captureFiles(files, VOLATILE_FILES) : []
+    const spans = ramSpans(pieces, plan.missing, faults.find)
+    yield* physicalMemory({
+      ram: plan.ram,
+      turtle: await factsOf(files, plan),
+      warnings: plan.warnings,
+      outcome: async () => [...problems, ...(await iomemChanges(files, plan))],
+      spans,
+      read: fileReader(file, placeIn(pieces)),
+      pageSize: Number(plan.pageSize),
+      program,
+      log,
+      batchesAlive,
+    })
+    const hidden = hiddenSymbols(captured)
+    if (hidden !== undefined) yield [warningFrame(program, hidden)]
+    if (!collect) return
+    const release = plan.facts.kernelRelease ?? (await textOf(files, RELEASE))?.trim() ?? ''
+    yield* helperStreams(files, captured, lastingFiles(release), MEMORY + 1, program, batchesAlive)
+  } finally {
+    faults.close()
+    file.close()
+  }
+}
+
+function announce(log: Log, { choice, warnings, ram, missing }: Plan): void {
+  if (!warnings.includes(choice)) log.verbose(choice)
+  const size = ram.reduce((sum, { length }) => sum + length, 0n)
+  log.verbose(`${showSize(size)} of RAM in ${ram.length} ranges`)
+  const hidden = missing.reduce((sum, { length }) => sum + length, 0n)
+  if (hidden > 0n) log.warn(`${showSize(hidden)} of RAM is shown by no segment of kcore`)
+}
+
+async function factsOf(files: SystemFiles, plan: Plan): Promise<string> {
+  const { facts, kcore, live } = plan
+  const told = async (path: string) => (live ? (await textOf(files, path))?.trimEnd() : undefined)
+  const known: Facts = {
+    ...facts,
+    system: 'Linux',
+    machine: BigInt(kcore.machine),
+    pageSize: plan.pageSize,
+    kernelVersion: await told('/proc/version'),
+    bootCommandLine: await told('/proc/cmdline'),
+    hypervisor: await told('/sys/hypervisor/type'),
+    directMapBase: plan.directMapBase,
+    vmcoreinfo: plan.vmcoreinfo,
+  }
+  return describe(['pmem:LinuxMemory'], {
+    ...propertiesOf(known),
+    'aff4:OSXKALSRSlide': facts.kaslrShift === undefined ? undefined : long(facts.kaslrShift),
+  })
+}
+
+/** Memory that was plugged in or taken away while it was read. */
+async function iomemChanges(files: SystemFiles, { iomem }: Plan): Promise<string[]> {
+  if (!iomem) return []
+  const ram = (text: string) => text.split('\n').filter((line) => line.includes(': System RAM'))
+  const before = ram(iomem.text)
+  const [again] = await captureFiles(files, [iomem.path])
+  if (!again || 'error' in again) return [`${iomem.path} can't be read again: ${reasonOf(again?.error)}`]
+  const after = ram(Buffer.from(again.bytes).toString('latin1'))
+  if (before.join('\n') === after.join('\n')) return []
+  const only = (these: string[], those: string[]) =>
+    these.filter((line) => !those.includes(line)).map((line) => line.trim())
+  return [
+    `RAM changed while it was read: gone ${JSON.stringify(only(before, after))}, new ${JSON.stringify(only(after, before))}`,
+  ]
+}
+
+function warningFrame(program: string, message: string): Frame {
+  const body: NoteBody = { level: 'warning', program, message }
+  return { type: 'note', stream: 0, time: 0n, body }
+}
