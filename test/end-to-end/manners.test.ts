@@ -45,6 +45,7 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   'pmem-read-osxpmem': { role: 'source', operands: '--device mac' },
   'pmem-read-process': { role: 'source', operands: 'self' },
   'pmem-read-winpmem': { role: 'source', operands: '' },
+  'pmem-select': { role: 'transform', operands: '--range 0-1t' },
   'pmem-throttle': { role: 'transform', operands: '1G' },
   'raw-sink': { role: 'sink', operands: 'out.raw' },
   winpmem: { role: 'report', operands: '-V large.aff4' },
@@ -52,7 +53,7 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
 }
 /** They may be refused before they write anything. */
 const NEED_PRIVILEGES = ['pmem-read', 'pmem-read-kcore', 'pmem-read-winpmem']
-const NO_OPERAND_NEEDED = ['pmem-chunk', 'pmem-read-osxpmem']
+const NO_OPERAND_NEEDED = ['pmem-select', 'pmem-chunk', 'pmem-read-osxpmem']
 
 const tools = readdirSync('bin')
 const folder = mkdtempSync(path.join(tmpdir(), 'pmem-manners-'))

@@ -1,0 +1,119 @@
+import { EXIT, ToolError } from '../../cli/exit.js'
+import type { Batch, EndFrame, Frame, Frames, StreamBody, StreamFrame } from '../../frames/frame.js'
+import { type Cut, cutStream, lasting, type StreamSelector, wholeStream } from './cut-stream.js'
+
+/** What is taken of a stream: all of it, nothing, or a part. */
+export type Choice = 'everything' | 'nothing' | Cut
+
+export interface Selection {
+  /** Names of streams; none of them means all. */
+  readonly wanted: readonly string[]
+  /** What is taken of a stream that is wanted. */
+  choose(body: StreamBody): Choice
+  /** Named in notes. */
+  readonly program: string
+}
+
+/** Streams that a NOTE names, before the others are only counted. */
+const MOST_NAMED = 20
+/** A batch ends once it holds this many decoded bytes: a few stored ones can stand for many. */
+const DECODED_BYTES = 1 << 20
+
+/**
+ * Passes on what is selected, and says in NOTEs what is not. A transmission of which nothing is selected is left out.
+ * @throws {ToolError} data, in place of the last END: when a stream that is wanted did not come, or nothing is selected
+ */
+export async function* selectStreams(frames: Frames, { wanted, choose, program }: Selection): Frames {
+  const missing = new Set(wanted)
+  let leftOut: string[] = []
+  let out: Batch = []
+  /** Of a transmission of which nothing is selected yet. */
+  let held: Frame[] = []
+  /** END waits: only the end of the input tells whether all that is wanted has come. */
+  let last: EndFrame | undefined
+  let current: StreamSelector | undefined
+
+  function send(selected: readonly Frame[]): void {
+    if (last) out.push(...noteOf(leftOut, program), last)
+    if (last) leftOut = []
+    last = undefined
+    out.push(...held, ...selected)
+    held = []
+  }
+
+  function open(frame: StreamFrame): void {
+    const { name } = frame.body
+    const choice = wanted.length === 0 || wanted.includes(name) ? choose(frame.body) : 'nothing'
+    missing.delete(name)
+    if (choice === 'nothing') current = undefined
+    else current = choice === 'everything' ? wholeStream() : cutStream(frame.body, choice, program)
+    if (!current) leftOut.push(name)
+  }
+
+  function end(frame: EndFrame): void {
+    const begun = held.length === 0
+    if (begun || frame.body.status !== 'complete') {
+      if (!begun) send([])
+      last = lasting(frame)
+    }
+    held = []
+  }
+
+  /** @returns how many bytes were decoded for it */
+  function take(frame: Frame): number {
+    if (frame.type === 'start') held = [lasting(frame)]
+    else if (frame.type === 'end') end(frame)
+    else if (frame.stream === 0) {
+      if (held.length > 0) held.push(lasting(frame))
+      else out.push(frame)
+    } else {
+      if (frame.type === 'stream') open(frame)
+      const { selected, decoded } = current?.take(frame) ?? NOTHING
+      if (selected.length > 0) send(selected)
+      if (frame.type === 'close' && current?.empty) leftOut.push(current.empty)
+      return decoded
+    }
+    return 0
+  }
+
+  for await (const batch of frames) {
+    let decoded = 0
+    try {
+      for (const frame of batch) {
+        decoded += take(frame)
+        if (decoded < DECODED_BYTES) continue
+        yield out
+        out = []
+        decoded = 0
+      }
+    } catch (error) {
+      yield out
+      throw error
+    }
+    yield out
+    out = []
+  }
+  const [name] = missing
+  if (last && (last.body.status !== 'complete' || name === undefined)) {
+    yield [...noteOf(leftOut, program), last]
+    return
+  }
+  const there = leftOut.length === 0 ? {} : { hint: `there are: ${someOf(leftOut)}` }
+  throw new ToolError(
+    EXIT.data,
+    name === undefined ? 'nothing of what came is selected' : `no stream is called ${name}`,
+    there,
+  )
+}
+
+const NOTHING = { selected: [], decoded: 0 }
+
+function noteOf(leftOut: readonly string[], program: string): Frame[] {
+  if (leftOut.length === 0) return []
+  const body = { level: 'warning' as const, program, message: `left out: ${someOf(leftOut)}` }
+  return [{ type: 'note', stream: 0, time: 0n, body }]
+}
+
+const someOf = (names: readonly string[]) =>
+  names.slice(0, MOST_NAMED).join(', ') +
+  (names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '')
