@@ -10,11 +10,17 @@ import { isClosedPipe, reasonOf } from './failure.js'
 import { GRACE_MS, type Labelled, relay, transmission } from './labelled.js'
 import type { Log } from './messages.js'
 import { isSameFile } from './same-file.js'
-import { onAbort } from './signals.js'
+import { onAbort, type Signals } from './signals.js'
 import type { Io, Tool } from './tool.js'
 
 /** Standard input and output of one run of a tool, as frames. */
-export function createIo(tool: Tool, program: Program, interrupted: AbortSignal, log: Log, crc: boolean): Io {
+export function createIo(
+  tool: Tool,
+  program: Program,
+  { interrupted, ended }: Pick<Signals, 'interrupted' | 'ended'>,
+  log: Log,
+  crc: boolean,
+): Io {
   let print: WritePieces | undefined
   const stdout = fs.fstatSync(1, { bigint: true })
 
@@ -68,6 +74,7 @@ export function createIo(tool: Tool, program: Program, interrupted: AbortSignal,
 
   return {
     interrupted,
+    ended,
     batchesAlive: BATCHES_ALIVE,
     frames,
     send: (outgoing) => write(relay(outgoing)),

@@ -113,7 +113,7 @@ async function run(tool: Tool, given: Omit<Context, 'io'>, words: readonly strin
   const signals = watchSignals()
   const program = { name: tool.name, version: VERSION, arguments: [...words] }
   const crc = (tool.role === 'source' || tool.role === 'transform') && given.options.flag('crc')
-  const io = createIo(tool, program, signals.interrupted, given.log, crc)
+  const io = createIo(tool, program, signals, given.log, crc)
   const exit = await tool.run({ ...given, io })
   // Sources stop at a signal and pass it on; transforms and sinks have gone on until END.
   if ((tool.role === 'source' || tool.role === 'imager') && signals.interrupted.aborted) await signals.die()

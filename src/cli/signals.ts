@@ -10,21 +10,26 @@ const CONTROL_C_EXIT = 0xc000013a | 0
 export interface Signals {
   /** Aborted by the first signal; its reason is the signal's name. */
   readonly interrupted: AbortSignal
+  /** Aborted by a second signal, right before it ends the process: who acts does so at once. */
+  readonly ended: AbortSignal
   /** Ends the process by the signal that interrupted it, so that a shell list stops too. */
   die(): Promise<never>
 }
 
 /** Catches the first SIGINT, SIGTERM, SIGHUP or SIGBREAK; a second one of any kind ends the process at once. */
 export function watchSignals(): Signals {
-  const controller = new AbortController()
+  const first = new AbortController()
+  const second = new AbortController()
   for (const signal of SIGNALS)
     process.on(signal, () => {
-      if (controller.signal.aborted) void endBy(signal)
-      else controller.abort(signal)
+      if (!first.signal.aborted) return first.abort(signal)
+      second.abort(signal)
+      void endBy(signal)
     })
   return {
-    interrupted: controller.signal,
-    die: () => endBy(controller.signal.reason as Signal),
+    interrupted: first.signal,
+    ended: second.signal,
+    die: () => endBy(first.signal.reason as Signal),
   }
 }
 

@@ -33,6 +33,8 @@ export interface Context {
 export interface Io {
   /** Aborted by the first SIGINT, SIGTERM or SIGHUP. */
   readonly interrupted: AbortSignal
+  /** Aborted by the second one, right before it ends the process: who acts does so at once. */
+  readonly ended: AbortSignal
   /** For how many further batches the payloads of what is sent must stay as they are. */
   readonly batchesAlive: number
   /**

@@ -46,6 +46,7 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   'pmem-read-process': { role: 'source', operands: 'self' },
   'pmem-read-winpmem': { role: 'source', operands: '' },
   'pmem-select': { role: 'transform', operands: '--range 0-1t' },
+  'pmem-tee': { role: 'sink', operands: 'out.frames' },
   'pmem-throttle': { role: 'transform', operands: '1G' },
   'raw-sink': { role: 'sink', operands: 'out.raw' },
   winpmem: { role: 'report', operands: '-V large.aff4' },

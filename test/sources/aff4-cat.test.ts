@@ -441,6 +441,7 @@ test('what is sent stays as it is for as many batches as were asked for', async 
   const sent: DataFrame[] = []
   const io: Io = {
     interrupted: new AbortController().signal,
+    ended: new AbortController().signal,
     batchesAlive: 1000,
     async transmit(evidence) {
       for await (const batch of evidence) sent.push(...batch.filter((frame) => frame.type === 'data'))

@@ -64,6 +64,7 @@ async function exported(...words: string[]) {
   }
   const io = {
     interrupted: new AbortController().signal,
+    ended: new AbortController().signal,
     batchesAlive: 0,
     frames: never,
     send: never,

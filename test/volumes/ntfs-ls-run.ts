@@ -34,6 +34,7 @@ export async function list(...words: string[]): Promise<Run> {
   }
   const io: Io = {
     interrupted: new AbortController().signal,
+    ended: new AbortController().signal,
     batchesAlive: 0,
     frames: refuse,
     send: refuse,
