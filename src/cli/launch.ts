@@ -3,6 +3,7 @@ import { devNull } from 'node:os'
 import path from 'node:path'
 import { isatty } from 'node:tty'
 import { inspect } from 'node:util'
+import { onNotice } from '../codecs/notices.js'
 import { openPipeOutput } from '../frames/pipe-output.js'
 import { type Arguments, type OptionTable, parseArguments } from './arguments.js'
 import { EXIT, type ExitCode, ToolError } from './exit.js'
@@ -87,6 +88,7 @@ async function runTool(tool: Tool, words: readonly string[]): Promise<ExitCode> 
       debug: options.flag('debug'),
       json: format === 'json',
     })
+    onNotice(({ message, hint }) => log.warn(message, hint))
     return await run(tool, { operands, options, log }, words)
   } catch (error) {
     log.clearProgress()

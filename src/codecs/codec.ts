@@ -1,24 +1,9 @@
-import { createRequire } from 'node:module'
+import { lz4, snappy } from './block-codecs.js'
 import { CodecError, type FileCodec, tooLong, type WritableFileCodec } from './codec-error.js'
 import { copyBytes } from './copy-bytes.js'
 import { lzo1xDecode } from './lzo.js'
-import { asBuffer } from './views.js'
 import { deflate, inflate, inflateTemporarily } from './zlib-codec.js'
 import { zstdCompress, zstdDecompress } from './zstd.js'
-
-const require = createRequire(import.meta.url)
-let snappyLibrary: typeof import('snappy') | undefined
-let lz4Library: typeof import('lz4-napi') | undefined
-
-/** Loaded with the first chunk: that takes 10 ms each, and most processes see one codec or none. */
-function snappy(): typeof import('snappy') {
-  snappyLibrary ??= require('snappy') as typeof import('snappy')
-  return snappyLibrary
-}
-function lz4(): typeof import('lz4-napi') {
-  lz4Library ??= require('lz4-napi') as typeof import('lz4-napi')
-  return lz4Library
-}
 
 interface Codec {
   /** Absent where the codec is only read. */
@@ -54,30 +39,17 @@ const TABLE: Record<FileCodec, Codec> = {
   },
 
   snappy: {
-    compress: (bytes) => snappy().compressSync(bytes, { copyOutputData: true }),
+    compress: (bytes) => snappy().compress(bytes),
     decompress(stored, limit) {
-      if (snappyLength(stored) > limit) throw new CodecError('snappy', tooLong(limit))
-      try {
-        return bytesOf(snappy().uncompressSync(stored, { asBuffer: true, copyOutputData: true }))
-      } catch (cause) {
-        throw damaged('snappy', cause)
-      }
+      const size = snappyLength(stored)
+      if (size > limit) throw new CodecError('snappy', tooLong(limit))
+      return snappy().decompress(stored, size)
     },
   },
 
   lz4: {
-    // The package works on blocks with their u32 length in front.
-    compress: (bytes) => lz4().compressSync(asBuffer(bytes)).subarray(4),
-    decompress(stored, limit) {
-      const prefixed = scratch(4 + stored.length)
-      prefixed.writeUInt32LE(limit)
-      prefixed.set(stored, 4)
-      try {
-        return lz4().uncompressSync(prefixed)
-      } catch (cause) {
-        throw damaged('lz4', cause)
-      }
-    },
+    compress: (bytes) => lz4().compress(bytes),
+    decompress: (stored, limit) => lz4().decompress(stored, limit),
   },
 
   zstd: { compress: zstdCompress, decompress: zstdDecompress },
@@ -148,20 +120,4 @@ function snappyLength(stored: Uint8Array): number {
     }
   }
   throw new CodecError('snappy', 'damaged: no length in front')
-}
-
-let lz4Scratch = Buffer.alloc(0)
-function scratch(length: number): Buffer {
-  if (lz4Scratch.length < length) lz4Scratch = Buffer.allocUnsafeSlow(Math.max(length, 2 * lz4Scratch.length))
-  return lz4Scratch.subarray(0, length)
-}
-
-function bytesOf(output: string | Buffer): Buffer {
-  if (typeof output === 'string') throw new TypeError('snappy gave text for bytes')
-  return output
-}
-
-function damaged(codec: FileCodec, cause: unknown): CodecError {
-  const reason = cause instanceof Error ? cause.message.replace(/^snappy: /, '') : String(cause)
-  return new CodecError(codec, `damaged: ${reason}`, cause)
 }

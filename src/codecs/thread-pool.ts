@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
 import { parentPort, type TransferListItem, Worker } from 'node:worker_threads'
+import { giveNotice, type Notice, onNotice } from './notices.js'
 
 /** Does jobs on several threads, this one among them. */
 export interface ThreadPool<Job, Result> {
@@ -55,6 +56,10 @@ const LAST = null
 type Reply<Result> =
   | { readonly id: number; readonly result: Result }
   | { readonly id: number; readonly error: string }
+/** What a thread noticed while it worked. */
+interface Aside {
+  readonly notice: Notice
+}
 
 /** Opens a pool. Threads start once there is work for them. */
 export function openThreadPool<Job, Result>(
@@ -75,7 +80,8 @@ export function openThreadPool<Job, Result>(
     worker.on('online', () => {
       thread.online = true
     })
-    worker.on('message', (reply: Reply<Result>) => {
+    worker.on('message', (reply: Reply<Result> | Aside) => {
+      if ('notice' in reply) return giveNotice(reply.notice)
       const pending = thread.jobs.get(reply.id)
       // Nobody waits for it any more.
       if (!pending) return
@@ -150,6 +156,7 @@ export function openThreadPool<Job, Result>(
 /** What the module of a thread does: the jobs that it is sent, one after another. */
 export function serveJobs<Job, Result>(work: (job: Job) => Result): void {
   const port = parentPort!
+  onNotice((notice) => port.postMessage({ notice } satisfies Aside))
   port.on('message', (request: Request<Job> | typeof LAST) => {
     // Node hands over waiting messages without turning the event loop, where dead buffers are freed.
     globalThis.setImmediate(() => {
