@@ -12,6 +12,7 @@ import { besideConsole, createConsole, SILENT } from './imager/console.js'
 import { extraction, introduction, narrate } from './imager/narrate.js'
 import { planOf } from './imager/plan.js'
 import { shellLine } from './imager/shell.js'
+import { RESAMPLE_OPTIONS } from './sources/smear/options.js'
 
 /** What the imager is made of, each loaded when it is needed. */
 const TOOLS: Record<string, () => Promise<{ tool: Tool }>> = {
@@ -53,6 +54,7 @@ export const imager = (name: string): { tool: Tool } => ({
       export: { short: 'e', value: 'STREAM', help: 'write this stream of the volumes to the output' },
       output: { short: 'o', value: 'OUT', help: 'the volume, which is appended to, or the file' },
       compression: { short: 'c', value: 'zlib|snappy|lz4|none', help: 'how chunks are compressed (zlib)' },
+      ...RESAMPLE_OPTIONS,
       ...SECRET_OPTIONS,
       plan: { help: 'show the pipeline that does the same, and do nothing' },
     },

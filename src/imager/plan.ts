@@ -3,6 +3,7 @@ import type { Arguments, Options } from '../cli/arguments.js'
 import { EXIT, ToolError } from '../cli/exit.js'
 import { SECRET_OPTIONS } from '../cli/secret.js'
 import { CODECS } from '../frames/frame.js'
+import { RESAMPLE_OPTIONS } from '../sources/smear/options.js'
 
 /** A tool and the words behind its name. */
 export interface Stage {
@@ -54,14 +55,23 @@ export async function planOf(
 }
 
 function planView(options: Options, operands: readonly string[]): Stage {
-  refuseWith(options, '-V', ['elf', 'acquire-memory', 'pagefile', 'input', 'export', 'output', 'compression'])
+  refuseWith(options, '-V', [
+    'elf',
+    'acquire-memory',
+    'pagefile',
+    'input',
+    'export',
+    'output',
+    'compression',
+    ...RESAMPLING,
+  ])
   if (operands.length === 0) throw new ToolError(EXIT.usage, '-V: no volume is given')
   return { tool: 'aff4-view', words: [...secretWords(options), '--', ...operands] }
 }
 
 async function planExport(options: Options, operands: readonly string[], inquiry: Inquiry): Promise<Plan> {
   const name = options.value('export')!
-  refuseWith(options, '-e', ['acquire-memory', 'pagefile', 'input', 'compression'])
+  refuseWith(options, '-e', ['acquire-memory', 'pagefile', 'input', 'compression', ...RESAMPLING])
   if (operands.length === 0) throw new ToolError(EXIT.usage, `-e ${name}: no volume is given`)
   const words = [...replacing(options), '--', outputOf(options)]
   const stream = await inquiry.streamCalled(name, operands)
@@ -95,14 +105,15 @@ async function planAcquisition(options: Options, inquiry: Inquiry, platform: Nod
   const output = outputOf(options)
   if (options.flag('elf'))
     return {
-      sources: [{ tool: 'pmem-read', words: ['--no-collect'] }],
+      sources: [{ tool: 'pmem-read', words: ['--no-collect', ...resampling(options)] }],
       transforms: [],
       sink: { tool: 'elf-sink', words: [...replacing(options), '--', output] },
     }
   // What changes fastest comes first.
   const sources: Stage[] = []
   const memory = await takesMemory(options, output, inquiry)
-  if (memory) sources.push({ tool: 'pmem-read', words: [] })
+  if (memory) sources.push({ tool: 'pmem-read', words: resampling(options) })
+  else refuseWith(options, 'an acquisition without memory', RESAMPLING)
   const kept = pageFiles.filter((file) => platform === 'win32' && inquiry.isKept(file))
   // All that are in use come with the memory.
   if (!memory) sources.push(...kept.map(fromVolume))
@@ -143,6 +154,11 @@ function outputOf(options: Options): string {
   if (output === undefined) throw new ToolError(EXIT.usage, '--output: an output file is missing')
   return output
 }
+
+const RESAMPLING = Object.keys(RESAMPLE_OPTIONS)
+
+const resampling = (options: Options) =>
+  RESAMPLING.flatMap((name) => options.values(name).map((value) => `--${name}=${value}`))
 
 const SECRETS = Object.keys(SECRET_OPTIONS)
 

@@ -18,6 +18,7 @@ export const tool: Tool = {
     return writeMemoryImage(context, {
       tool: tool.name,
       holds: FACT_NAMES,
+      holdsLate: ({ seekable }) => seekable,
       begin: (output, evidence, announced) => beginCore(output, evidence, announced, options),
     })
   },

@@ -25,6 +25,7 @@ export const tool: Tool = {
     return writeMemoryImage(context, {
       tool: tool.name,
       holds: FACT_NAMES,
+      holdsLate: () => true,
       begin: (output, evidence, announced) =>
         beginKdump(output, evidence, announced, { log, codec, deterministic }),
     })

@@ -60,6 +60,8 @@ export interface MemoryFormat<T extends Target = Output> {
   readonly tool: string
   /** The facts that it has a place for, of some streams more than of others. */
   readonly holds: readonly FactName[] | ((evidence: Evidence) => readonly FactName[])
+  /** Whether that goes for those that come behind the memory, too. */
+  readonly holdsLate?: (output: T) => boolean
   /**
    * Begins an image.
    * @param announced the ranges that will come, ascending; undefined where the stream does not tell ahead
@@ -98,6 +100,15 @@ function memoryImage<T extends Target>(
   let stream: StreamBody | undefined
   let image: ImageWriter | undefined
   let closed = false
+  const known: FactName[] = []
+
+  /** Names the facts that have come since it was asked last and that the output cannot hold. */
+  function tell(isHeld: (name: FactName) => boolean): void {
+    const fresh = factEntries(gathered.facts).map(([name]) => name)
+    const lost = fresh.filter((name) => !known.includes(name) && !isHeld(name))
+    known.push(...fresh)
+    tellLost(log, output.name, lost)
+  }
 
   const evidenceOf = (stream: StreamBody, outcome?: Outcome): Evidence => ({
     stream,
@@ -111,12 +122,7 @@ function memoryImage<T extends Target>(
   async function begin(body: StreamBody): Promise<ImageWriter> {
     if (image) return image
     const holds = typeof format.holds === 'function' ? format.holds(evidenceOf(body)) : format.holds
-    const known = factEntries(gathered.facts).map(([name]) => name)
-    tellLost(
-      log,
-      output.name,
-      known.filter((name) => !holds.includes(name)),
-    )
+    tell((name) => holds.includes(name))
     image = await format.begin(output, evidenceOf(body), announcedRuns(body))
     return image
   }
@@ -172,6 +178,7 @@ function memoryImage<T extends Target>(
         const told = !complete || image.padded === true || blocks.some(({ status }) => status !== '+')
         const end = max(announcedSize(stream), coverage.end)
         const whole = wholeMap(blocks, image.padded ? alignUp(end, LARGEST_UNIT) : end)
+        if (!format.holdsLate?.(output)) tell(() => false)
         const name = map?.write(
           told ? { blocks: whole, complete, comments: [`Stream: ${stream.name}`] } : undefined,
         )
@@ -184,7 +191,7 @@ function memoryImage<T extends Target>(
   }
 }
 
-/** Names, before the first byte, the facts that an output cannot hold. */
+/** Names the facts that an output cannot hold. */
 export function tellLost(log: Log, output: string, lost: readonly FactName[]): void {
   if (lost.length > 0) log.warn(`${output} has no place for: ${factTitles(lost)}`, 'aff4-sink keeps them')
 }

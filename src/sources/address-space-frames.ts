@@ -1,4 +1,5 @@
 import type { Run } from '../formats/address-space.js'
+import type { Bytes } from '../formats/byte-source.js'
 import { isDamage } from '../formats/format-error.js'
 import { min } from '../formats/min-max.js'
 import type { Batch, NoteBody } from '../frames/frame.js'
@@ -36,6 +37,8 @@ export interface SpansToFrames {
   readonly program: string
   /** For how many further batches the payloads stay as they are. */
   readonly batchesAlive?: number | undefined
+  /** Told of all bytes as they are read. */
+  readonly seen?: ((address: bigint, bytes: Bytes) => void) | undefined
 }
 
 /**
@@ -47,7 +50,7 @@ export interface SpansToFrames {
  */
 export async function* spansToFrames(job: SpansToFrames): AsyncGenerator<Batch, Tally> {
   const outbox = createOutbox(job.batchesAlive)
-  const frames = createStreamFrames(outbox, job.stream, job.program)
+  const frames = createStreamFrames(outbox, job.stream, job.program, job.seen)
   const medium: Medium = { read: job.read, unit: job.pageSize, retries: 0, isDamage }
   for await (const span of job.spans) {
     const end = span.start + span.length

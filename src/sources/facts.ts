@@ -22,17 +22,17 @@ const PREFIXES = `@prefix aff4: <${NAMESPACES.aff4}> .
 export type Literal = string
 
 /**
- * The Turtle of one stream: `<>` with its types and what is known about it.
+ * The Turtle of one stream: `<>` with its types and what is known about it, something at least.
  * @param properties prefixed names and their values; those without one are left out
  */
 export function describe(
   types: readonly string[],
   properties: Readonly<Record<string, Literal | readonly Literal[] | undefined>>,
 ): string {
-  const known = Object.entries(properties)
+  const known = Object.entries({ a: types, ...properties })
     .map(([name, value]) => [name, value === undefined ? [] : [value].flat()] as const)
     .filter(([, values]) => values.length > 0)
-  return `${PREFIXES}<> a ${types.join(', ')}${known.map(([name, values]) => ` ;\n  ${name} ${values.join(', ')}`).join('')} .\n`
+  return `${PREFIXES}<> ${known.map(([name, values]) => `${name} ${values.join(', ')}`).join(' ;\n  ')} .\n`
 }
 
 const ESCAPES: Record<string, string> = { '"': '\\"', '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }

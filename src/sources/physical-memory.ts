@@ -6,6 +6,8 @@ import type { Run } from '../formats/address-space.js'
 import { formatAddress } from '../frames/address.js'
 import type { Batch, Frame, StreamBody } from '../frames/frame.js'
 import { type ReadBytes, type Span, spansToFrames } from './address-space-frames.js'
+import type { Resampling } from './smear/options.js'
+import { openSmear } from './smear.js'
 
 /** Id of its stream; those of helper files follow. */
 export const MEMORY = 1
@@ -26,6 +28,11 @@ export interface PhysicalMemory {
   readonly program: string
   readonly log: Log
   readonly batchesAlive?: number | undefined
+  /** It changes while it is read. */
+  readonly live: boolean
+  readonly resample: Resampling | undefined
+  /** Reads a page again; `read` where absent. */
+  readonly reread?: ReadBytes
 }
 
 /**
@@ -33,7 +40,7 @@ export interface PhysicalMemory {
  * @throws {ToolError} when nothing at all can be read
  */
 export async function* physicalMemory(memory: PhysicalMemory): AsyncGenerator<Batch, void> {
-  const { ram, turtle, warnings, outcome, program, log } = memory
+  const { ram, turtle, warnings, outcome, program, log, read, reread = read } = memory
   const note = (message: string): Frame => ({
     type: 'note',
     stream: MEMORY,
@@ -48,19 +55,21 @@ export async function* physicalMemory(memory: PhysicalMemory): AsyncGenerator<Ba
     size: formatAddress(last.start + last.length),
     ranges: ram.map(({ start, length }) => [formatAddress(start), formatAddress(length)]),
   }
+  const smear = openSmear({ ...memory, runs: () => ram, ranges: ram })
   for (const warning of warnings) log.warn(warning)
   yield [
     { type: 'stream', stream: MEMORY, time: 0n, body },
     { type: 'meta', stream: MEMORY, time: 0n, turtle },
     ...warnings.map(note),
   ]
-  const tally = yield* spansToFrames({ ...memory, stream: MEMORY })
+  const tally = yield* spansToFrames({ ...memory, stream: MEMORY, seen: smear?.seen })
   if (tally.read === 0n)
     throw new ToolError(EXIT.io, `not one page could be read: ${reasonOf(tally.failure)}`, {
       cause: tally.failure,
     })
   if (tally.unreadable > 0n) log.warn(`${showSize(tally.unreadable)} could not be read`)
   yield [
+    ...((await smear?.measure(reread, MEMORY)) ?? []),
     ...((await outcome?.()) ?? []).map(note),
     {
       type: 'close',

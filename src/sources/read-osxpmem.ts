@@ -12,6 +12,7 @@ import { describe, long, propertiesOf } from './facts.js'
 import { helperStreams } from './helper-files.js'
 import { kernelFiles } from './osxpmem/kernel-files.js'
 import { MEMORY, physicalMemory } from './physical-memory.js'
+import { RESAMPLE_OPTIONS, type Resampling, resamplingOf } from './smear/options.js'
 
 const PROGRAM = 'pmem-read-osxpmem'
 /** Of the Intel processors that the driver runs on. */
@@ -26,17 +27,20 @@ export const tool: Tool = {
     device: { value: 'FILE', help: 'read this instead of /dev/pmem' },
     info: { value: 'FILE', help: "ranges and facts, instead of the device's _info" },
     'no-collect': { help: 'leave out the kernel and its extensions' },
+    ...RESAMPLE_OPTIONS,
   },
   operands: [0, 0],
-  run: ({ options, log, io }) =>
-    io.transmit(
+  async run({ options, log, io }) {
+    return io.transmit(
       readOsxpmem(log, {
         device: options.value('device'),
         info: options.value('info'),
         collect: !options.flag('no-collect'),
+        resample: resamplingOf({ options, io }),
         batchesAlive: io.batchesAlive,
       }),
-    ),
+    )
+  },
 }
 
 export interface OsxpmemOptions {
@@ -44,6 +48,7 @@ export interface OsxpmemOptions {
   readonly info: string | undefined
   /** Also emit the files that help to analyse the memory. */
   readonly collect: boolean
+  readonly resample?: Resampling
   readonly batchesAlive?: number
 }
 
@@ -72,6 +77,8 @@ export async function* readOsxpmem(log: Log, options: OsxpmemOptions): Frames {
       pageSize: PAGE_SIZE,
       program: PROGRAM,
       log,
+      live: plan.live,
+      resample: options.resample,
       batchesAlive,
     })
     const told = [{ path: infoFile, bytes: infoText, cut: false }]

@@ -8,12 +8,14 @@ import { formatAddress } from '../frames/address.js'
 import type { CloseBody, Frame, Frames, NoteBody, StreamBody } from '../frames/frame.js'
 import { systemPageSize } from '../platform/linux/page-size.js'
 import { readPseudoFile } from '../platform/pseudo-file.js'
-import { spansToFrames } from './address-space-frames.js'
+import { type Span, spansToFrames } from './address-space-frames.js'
 import { imageStream, readMemory } from './image-stream.js'
 import { aboutProcess } from './process/about.js'
 import { openProcessReader } from './process/reader.js'
 import { mappingSpans } from './process/spans.js'
 import { MOST_MAPS, openTarget, type Target } from './process/target.js'
+import { RESAMPLE_OPTIONS, type Resampling, resamplingOf } from './smear/options.js'
+import { openSmear } from './smear.js'
 
 const PROGRAM = 'pmem-read-process'
 const MEMORY = 1
@@ -24,9 +26,12 @@ export const tool: Tool = {
   role: 'source',
   usage: 'PID|self',
   summary: 'emit the memory of one Linux process',
-  options: {},
+  options: RESAMPLE_OPTIONS,
   operands: [1, 1],
-  run: ({ operands, log, io }) => io.transmit(readProcess(log, parsePid(operands[0]!))),
+  async run({ operands, options, log, io }) {
+    const pid = parsePid(operands[0]!)
+    return io.transmit(readProcess(log, pid, resamplingOf({ options, io })))
+  },
 }
 
 function parsePid(word: string): number {
@@ -40,11 +45,12 @@ function parsePid(word: string): number {
  * The memory of a process as frames, which runs on meanwhile, then the list of its mappings.
  * @throws {ToolError} when there is no such process or it may not be read
  */
-export async function* readProcess(log: Log, pid: number): Frames {
+export async function* readProcess(log: Log, pid: number, resample?: Resampling): Frames {
   const target = await openTarget(pid)
   const { mappings, folder, mem, pagemap } = target
   const reader = openProcessReader(folder, mem, mappings)
   const pageSize = systemPageSize()
+  const spans = () => mappingSpans(mappings, pagemap, pageSize)
   try {
     const size = mappings.reduce((sum, { length }) => sum + length, 0n)
     log.verbose(`process ${pid}: ${mappings.length} mappings, ${showSize(size)} of addresses`)
@@ -52,16 +58,26 @@ export async function* readProcess(log: Log, pid: number): Frames {
     yield [streamFrame(target), { type: 'meta', stream: MEMORY, time: 0n, turtle }]
     if (pagemap === undefined)
       yield [noteFrame('warning', 'without pagemap, untouched memory is read as well')]
+    const smear = openSmear({
+      resample,
+      live: false,
+      runs: () => toRead(spans()),
+      ranges: mergeRuns(mappings),
+      pageSize: Number(pageSize),
+      log,
+    })
     const tally = yield* spansToFrames({
       stream: MEMORY,
-      spans: mappingSpans(mappings, pagemap, pageSize),
+      spans: spans(),
       read: reader.read,
       pageSize: Number(pageSize),
       program: PROGRAM,
+      seen: smear?.seen,
     })
     if (tally.read === 0n)
       throw new ToolError(EXIT.io, `process ${pid}: not one page could be read: ${reasonOf(tally.failure)}`)
     if (tally.unreadable > 0n) log.warn(`process ${pid}: ${showSize(tally.unreadable)} could not be read`)
+    yield (await smear?.measure(reader.read, MEMORY)) ?? []
     const after = mapsAgain(target)
     const half = after === undefined && tally.unreadable > 0n
     const body: CloseBody = {
@@ -82,6 +98,10 @@ export async function* readProcess(log: Log, pid: number): Frames {
     reader.close()
     target.close()
   }
+}
+
+function* toRead(spans: Iterable<Span>): Generator<Span> {
+  for (const span of spans) if (!span.fill) yield span
 }
 
 function streamFrame({ pid, mappings }: Target): Frame {

@@ -11,6 +11,7 @@ import { isDriverGone } from '../platform/windows/winpmem-device.js'
 import { PAGE_SIZE } from '../platform/windows/winpmem-info.js'
 import type { ReadBytes } from './address-space-frames.js'
 import { MEMORY, physicalMemory } from './physical-memory.js'
+import { RESAMPLE_OPTIONS, type Resampling, resamplingOf } from './smear/options.js'
 import { openDriver } from './winpmem/driver.js'
 import { memoryFacts } from './winpmem/facts.js'
 import { leaveLoaded, removeLoaded } from './winpmem/load.js'
@@ -30,6 +31,7 @@ export const tool: Tool = {
     load: { help: 'load the driver, leave it loaded, and read nothing' },
     unload: { help: 'unload the driver that --load has left, and read nothing' },
     'no-collect': { help: 'leave out page files, kernel and drivers' },
+    ...RESAMPLE_OPTIONS,
   },
   operands: [0, 0],
   async run({ options, log, io }) {
@@ -39,11 +41,12 @@ export const tool: Tool = {
     if (options.flag('unload')) return removeLoaded(await thisMachine(), log)
     if (options.flag('load')) return leaveLoaded(await thisMachine(), driver, log)
     const collect = !options.flag('no-collect')
-    return io.transmit(readHere(log, { driver, mode, collect, batchesAlive: io.batchesAlive }))
+    const resample = resamplingOf({ options, io })
+    return io.transmit(readHere(log, { driver, mode, collect, resample, batchesAlive: io.batchesAlive }))
   },
 }
 
-const OF_READING = ['mode', 'no-collect']
+const OF_READING = ['mode', 'no-collect', ...Object.keys(RESAMPLE_OPTIONS)]
 /** Options that say nothing to who only loads or unloads. */
 const IDLE: Readonly<Record<string, readonly string[]>> = {
   unload: ['load', 'driver', ...OF_READING],
@@ -80,6 +83,7 @@ export interface WinpmemOptions {
   readonly mode: AcquisitionMode | undefined
   /** Also emit the files that help to analyse the memory. */
   readonly collect: boolean
+  readonly resample?: Resampling
   readonly batchesAlive?: number
 }
 
@@ -106,6 +110,8 @@ export async function* readWinpmem(win32: Win32, log: Log, options: WinpmemOptio
       pageSize: PAGE_SIZE,
       program: PROGRAM,
       log,
+      live: true,
+      resample: options.resample,
       batchesAlive: options.batchesAlive,
     })
   } finally {

@@ -38,8 +38,16 @@ export interface StreamFrames {
   finish(): void
 }
 
-/** @param program named in notes */
-export function createStreamFrames(outbox: Outbox, stream: number, program: string): StreamFrames {
+/**
+ * @param program named in notes
+ * @param seen told of all bytes that were read
+ */
+export function createStreamFrames(
+  outbox: Outbox,
+  stream: number,
+  program: string,
+  seen?: (address: bigint, bytes: Bytes) => void,
+): StreamFrames {
   const tally: Tally = { covered: 0n, read: 0n, unreadable: 0n }
   let notes = 0
   let bad: { start: bigint; length: bigint; why: unknown } | undefined
@@ -72,7 +80,10 @@ export function createStreamFrames(outbox: Outbox, stream: number, program: stri
     data(offset, bytes, zeros = 'zero') {
       const length = BigInt(bytes.length)
       const hole = ZEROS.compare(bytes, 0, bytes.length, 0, bytes.length) === 0
-      if (!hole || zeros === 'zero') tally.read += length
+      if (!hole || zeros === 'zero') {
+        tally.read += length
+        seen?.(offset, bytes)
+      }
       if (hole) {
         fill(zeros, offset, length)
         return

@@ -29,8 +29,9 @@ export const tool: Tool = {
       if (state !== undefined) log.warn(`${operands[index]}: incomplete: ${state}`)
     }
     let unopened = false
-    const inventory = watch(takeInventory(volumes), () => {
-      unopened = true
+    const inventory = watch(takeInventory(volumes), ({ opened, name, smear }) => {
+      unopened ||= !opened
+      if (smear !== undefined) log.info(`${name}: pages that changed while it was read: ${smear}`)
     })
     const map = options.flag('map')
     await printParts(io, options.flag('json') ? jsonLines(inventory, map) : tableLines(inventory, map))
@@ -38,13 +39,13 @@ export const tool: Tool = {
   },
 }
 
-/** The same entries. @param found told of those that could not be opened */
+/** The same entries. @param look sees each of them */
 async function* watch(
   inventory: AsyncIterable<InventoryEntry>,
-  found: () => void,
+  look: (entry: InventoryEntry) => void,
 ): AsyncGenerator<InventoryEntry> {
   for await (const entry of inventory) {
-    if (!entry.opened) found()
+    look(entry)
     yield entry
   }
 }

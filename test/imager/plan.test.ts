@@ -139,6 +139,17 @@ test('a memory is acquired once, and again only when told to', async (t) => {
     t.regex(await again(words), /^pmem-read/)
 })
 
+test('how many pages are read again goes to the source of the memory', async (t) => {
+  for (const [words, expected] of [
+    [
+      '--resample 64 --seed 7 -o v.aff4',
+      'pmem-read --resample=64 --seed=7 | pmem-compress zlib | aff4-sink -- v.aff4',
+    ],
+    ['--elf --resample 0 -o core', 'pmem-read --no-collect --resample=0 | elf-sink -- core'],
+  ] as const)
+    t.is(await pipelineOf(words.split(' ')), expected)
+})
+
 test('--elf makes a core of the memory, or of a stream', async (t) => {
   for (const [words, expected] of [
     ['--elf -o core', 'pmem-read --no-collect | elf-sink -- core'],
@@ -205,6 +216,9 @@ const REFUSED: [string, string][] = [
     '--elf -p small -o out',
     '--elf does not go with --input and --pagefile: an ELF file cannot hold several streams',
   ],
+  ['-i small --resample 5 -o out', 'an acquisition without memory does not go with --resample'],
+  ['-V --seed 5 v.aff4', '-V does not go with --seed'],
+  ['-e x --seed 5 -o out v.aff4', '-e does not go with --seed'],
   ['-dmt -d -o out', '-d: given twice'],
   ['-V -e x -o out v.aff4', '-V does not go with --export'],
   ['--elf -c zlib -o out', '--elf does not go with --compression: an ELF file is not compressed'],

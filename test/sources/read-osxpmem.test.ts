@@ -149,3 +149,13 @@ test('refusals name the cause and the next step', async (t) => {
   t.is(long.status, 65)
   t.regex(long.stderr, /long_info: longer than the driver writes/)
 })
+
+test('pages are read again where that is asked for, here those of a copy', async (t) => {
+  const { streams, stderr } = await runSource('pmem-read-osxpmem', [
+    ...device('again'),
+    '--resample=100',
+    '--seed=3',
+  ])
+  t.regex(stderr, /^pmem-read-osxpmem: smear: 0 of 100 pages changed .* seed 3\)$/m)
+  t.regex(streams[0]!.turtle, /pmem:smear "changed=0 compared=100 unreadable=0 .* seed=3"/)
+})

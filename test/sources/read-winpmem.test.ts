@@ -98,6 +98,16 @@ function factsOf(turtle: string): Map<string, string[]> {
   return facts
 }
 
+test.serial('pages are read again through the driver while it is loaded, the bad ones not', async (t) => {
+  const win32 = scriptWin32({ generation: GENERATIONS[0]!, ranges: RANGES, bad: BAD })
+  const resample = { pages: 16384, seed: 1, interrupted: new AbortController().signal }
+  const { streams } = await acquire(win32, { resample })
+  const [smear] = factsOf(streams[0]!.turtle).get('smear')!
+  const pages = RANGES.reduce((sum, { length }) => sum + Number(length >> 12n), 0)
+  t.regex(smear!, new RegExp(`^changed=0 compared=${pages - BAD.length} unreadable=${BAD.length} `))
+  t.deepEqual(win32.left(), NOTHING)
+})
+
 for (const generation of GENERATIONS) {
   test.serial(
     `${generation}: all memory comes but for the bad pages, and nothing stays behind`,

@@ -42,6 +42,8 @@ export interface InventoryEntry {
   readonly created: string | undefined
   readonly modified: string | undefined
   readonly digests: readonly StatedDigest[]
+  /** How much of a memory changed while it was read, as its source tells: `changed=32 compared=1024 …`. */
+  readonly smear: string | undefined
   /** Why it is not all there: `interrupted: …`, `unreadable 4096`, … */
   readonly incomplete: readonly string[]
   /** False where it is damaged, or rests on what is not there. */
@@ -127,6 +129,7 @@ function facts(volume: Volume, urn: string, holder: string, captures: Captures) 
     name: displayName(volume, urn),
     category: category?.startsWith(aff4('')) ? category.slice(aff4('').length).replace('/', ':') : category,
     ...(timesOf(graph, urn) ?? captures.get(urn) ?? NO_TIMES),
+    smear: graph.value(urn, pmem('smear')),
     digests: [...new Set([urn, holder])].flatMap((object) => statedDigests(volume, object)),
     incomplete: state === undefined ? [] : [state],
   }

@@ -72,6 +72,12 @@ export const FACTS = {
   /** The header of a Microsoft crash dump, and the summary that follows it in a bitmap dump. */
   crashDumpHeader: term('bytes', 'pmem:crashDumpHeader', 'crash dump header'),
   acquisitionTime: term('time', 'pmem:acquisitionTime', 'acquired'),
+  /** Of a sample of pages that were read again: `changed=32 compared=1024 unreadable=0 share=3.13% from=… to=… seed=…`. */
+  smear: term('text', 'pmem:smear', 'smear'),
+  /** The same by the time between the two reads: `0s-1s=0/20 1s-10s=32/1004`. */
+  smearByAge: term('text', 'pmem:smearByAge', 'smear by age'),
+  /** And by the ranges of the memory: `0x1000-0x9f000=0/3 …`. */
+  smearByRange: term('text', 'pmem:smearByRange', 'smear by range'),
   acquisitionTool: term('text', 'pmem:acquisitionTool', 'acquired with'),
   acquisitionSystem: term('text', 'pmem:acquisitionSystem', 'acquired on'),
   caseNumber: term('text', 'pmem:caseNumber', 'case'),

@@ -9,9 +9,10 @@ import { describe, long, propertiesOf } from '../facts.js'
 import { fileReader } from '../file-reader.js'
 import { captureFiles, helperStreams } from '../helper-files.js'
 import { MEMORY, physicalMemory } from '../physical-memory.js'
+import type { Resampling } from '../smear/options.js'
 import { hiddenSymbols, lastingFiles, VOLATILE_FILES } from './helpers.js'
 import { type Plan, planAcquisition } from './plan.js'
-import { openFaults, placeIn, ramSpans } from './ram-spans.js'
+import { exceptFaults, openFaults, placeIn, ramSpans } from './ram-spans.js'
 
 const RELEASE = '/proc/sys/kernel/osrelease'
 
@@ -29,6 +30,7 @@ export interface KcoreOptions {
   readonly iomem: string | undefined
   /** Also emit the files that help to analyse the memory. */
   readonly collect: boolean
+  readonly resample?: Resampling
   readonly batchesAlive?: number
 }
 
@@ -48,13 +50,17 @@ export async function* kcoreMemory(files: SystemFiles, log: Log, options: KcoreO
     const collect = options.collect && plan.live
     const captured = collect ? await captureFiles(files, VOLATILE_FILES) : []
     const spans = ramSpans(pieces, plan.missing, faults.find)
+    const read = fileReader(file, placeIn(pieces))
     yield* physicalMemory({
       ram: plan.ram,
       turtle: await factsOf(files, plan),
       warnings: plan.warnings,
       outcome: async () => [...problems, ...(await iomemChanges(files, plan))],
       spans,
-      read: fileReader(file, placeIn(pieces)),
+      read,
+      reread: exceptFaults(read, faults.find),
+      live: plan.live,
+      resample: options.resample,
       pageSize: Number(plan.pageSize),
       program,
       log,

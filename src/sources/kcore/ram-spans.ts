@@ -4,7 +4,7 @@ import { isDamage } from '../../formats/format-error.js'
 import type { Piece } from '../../platform/linux/kcore.js'
 import { type FaultyRun, faultyRuns } from '../../platform/linux/page-flags.js'
 import type { SystemFile, SystemFiles } from '../../platform/system-files.js'
-import type { Span } from '../address-space-frames.js'
+import type { ReadBytes, Span } from '../address-space-frames.js'
 
 /** RAM whose page flags are looked up at once, shortly before it is read. */
 const WINDOW = 32n << 20n
@@ -103,6 +103,14 @@ export async function openFaults(
     },
   }
 }
+
+/** Reads nothing where a page has a fault by now. */
+export const exceptFaults =
+  (read: ReadBytes, findFaults: FindFaults): ReadBytes =>
+  async (address, length, slab) =>
+    (await findFaults({ start: address, length: BigInt(length) })).length > 0
+      ? slab.subarray(0, 0)
+      : read(address, length, slab)
 
 /** Where an address of RAM stands in kcore. */
 export function placeIn(pieces: readonly Piece[]): (address: bigint) => bigint {

@@ -3,7 +3,7 @@ import { type Mapping, mappingKind } from '../../platform/linux/process-maps.js'
 import type { ReadBytes } from '../address-space-frames.js'
 
 /**
- * Reads ascending addresses of a process. Shared memory is read through its file where that is allowed:
+ * Reads addresses of a process, fast where they ascend. Shared memory is read through its file where that is allowed:
  * through the process, the kernel would allocate pages that nobody has touched yet.
  * @param folder /proc/PID
  * @param mem descriptor of its mem
@@ -15,6 +15,7 @@ export function openProcessReader(
 ): { read: ReadBytes; close(): void } {
   const shared = mappings.filter((mapping) => mappingKind(mapping) === 'shared-memory')
   let next = 0
+  let last = 0n
   let file: { of: Mapping; fd: number | undefined } | undefined
 
   function close(): void {
@@ -23,6 +24,8 @@ export function openProcessReader(
   }
 
   function fileAt(address: bigint): typeof file {
+    if (address < last) next = 0
+    last = address
     while (shared[next] && address >= shared[next]!.start + shared[next]!.length) next++
     const mapping = shared[next]
     if (!mapping || address < mapping.start) return undefined

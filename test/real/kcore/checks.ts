@@ -39,6 +39,25 @@ export async function holdsWhatTheHypervisorSaw(
   t.true(equal >= stable * 0.8, 'stable pages')
 }
 
+/** What the volume says of pages that changed is of the pages that the hypervisor saw change. */
+export async function saysHowMuchChanged(t: ExecutionContext, { guest }: Lab, taken: Taken) {
+  const { smear = '', smearByAge, smearByRange } = taken.decoded.facts
+  const [, changed, compared, from] =
+    /^changed=(\d+) compared=(\d+) unreadable=0 share=\S+ from=(\S+)% /.exec(smear) ?? []
+  t.is(compared, '1024', smear)
+  const ram = iomemRuns(await guest.ok('cat /proc/iomem'), 'System RAM')
+  const { pages, stable } = agreement(taken, ram)
+  t.log(`${changed} of ${compared} pages changed, the hypervisor saw ${pages - stable} of ${pages}`)
+  // It looked before and after the reading, and so saw all that changed in between.
+  t.true(Number(from) / 100 <= (pages - stable) / pages, smear)
+  for (const shares of [smearByAge, smearByRange])
+    t.is(
+      [...shares!.matchAll(/=(\d+)\//g)].reduce((sum, [, count]) => sum + Number(count), 0),
+      Number(changed),
+      shares,
+    )
+}
+
 /** The page table root and the KASLR shift in the volume lead to the kernel in the hypervisor's dump. */
 export async function leadsToTheKernel(t: ExecutionContext, { guest }: Lab, taken: Taken, levels: 4 | 5) {
   const { facts } = taken.decoded

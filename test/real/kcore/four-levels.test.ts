@@ -3,7 +3,12 @@ import test from 'ava'
 import { mergeRuns } from '../../../src/formats/address-space.js'
 import { onHost } from '../guest/toolkit.js'
 import { iomemRuns } from './agreement.js'
-import { holdsWhatTheHypervisorSaw, leadsToTheKernel, showsTheKernelToGdb } from './checks.js'
+import {
+  holdsWhatTheHypervisorSaw,
+  leadsToTheKernel,
+  saysHowMuchChanged,
+  showsTheKernelToGdb,
+} from './checks.js'
 import { acquire, decodeMemory, type Lab, openLab, type Taken, witnessed } from './witness.js'
 
 const READ = 'pmem-read-kcore --no-collect'
@@ -19,6 +24,11 @@ test.after.always(() => lab?.close())
 
 test.serial('a volume taken under 4-level paging holds what the hypervisor saw', (t) =>
   holdsWhatTheHypervisorSaw(t, lab, taken, 0),
+)
+
+test.serial(
+  'a volume says how many pages changed while they were read, no more than the hypervisor saw',
+  (t) => saysHowMuchChanged(t, lab, taken),
 )
 
 test.serial('the page table root and the KASLR shift lead to the kernel through four levels of tables', (t) =>
