@@ -11,6 +11,7 @@ import { asToolError, isClosedPipe } from './failure.js'
 import { createIo } from './io.js'
 import { createLog, type Log } from './messages.js'
 import { watchSignals } from './signals.js'
+import { SPACE_OPTIONS } from './space.js'
 import type { Context, Tool } from './tool.js'
 import { VERSION } from './version.js'
 
@@ -29,9 +30,10 @@ const OF_ROLE: Record<Tool['role'], OptionTable> = {
     truncate: { short: 't', help: 'replace what is there' },
     stream: { value: 'NAME', repeat: true, help: 'take only this stream' },
     expect: { value: 'N', help: 'demand N transmissions' },
+    ...SPACE_OPTIONS,
   },
   report: {},
-  imager: { truncate: { short: 't', help: 'replace what is there' } },
+  imager: { truncate: { short: 't', help: 'replace what is there' }, ...SPACE_OPTIONS },
 }
 
 /**

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { isatty } from 'node:tty'
 import { promisify } from 'node:util'
 import type { ByteSink, Bytes } from '../formats/byte-source.js'
+import { max, min } from '../formats/min-max.js'
 import { removeFile } from '../formats/remove-file.js'
 import { syncFolder } from '../formats/sync-folder.js'
 import type { Status } from '../frames/frame.js'
@@ -11,6 +12,7 @@ import { insertBeforeExtension } from '../platform/name-extension.js'
 import { EXIT, ToolError } from './exit.js'
 import { asToolError, reasonOf } from './failure.js'
 import { refuseSameFile } from './same-file.js'
+import { type Space, UNBOUNDED } from './space.js'
 
 /** How the input of a sink ended. */
 export interface Outcome {
@@ -26,6 +28,8 @@ export interface Output extends ByteSink {
   readonly seekable: boolean
   /** Where the bytes are while the output is not complete: `out.partial.aff4`, or the name itself. */
   readonly path: string
+  /** The room that it has. */
+  readonly space: Space
   writeAt(offset: bigint, bytes: Bytes): Promise<void>
   truncate(size: bigint): Promise<void>
   /**
@@ -40,9 +44,14 @@ export interface Output extends ByteSink {
  * its name with `.partial` before the extension, mode 0600.
  * @param target a path, or `-` for standard output
  * @param replace take the place of what is there
+ * @param spaceOf the room for a regular file, `freed` bytes of which an older one takes that goes when this one begins
  * @throws {ToolError} when the output exists, cannot be created, is the input, or is a terminal
  */
-export function openOutput(target: string, replace: boolean): Output {
+export function openOutput(
+  target: string,
+  replace: boolean,
+  spaceOf: (freed: bigint) => Space = () => UNBOUNDED,
+): Output {
   if (target === '-') {
     refuseTerminal('standard output', 1)
     return openStream('standard output', async () => 1)
@@ -53,10 +62,10 @@ export function openOutput(target: string, replace: boolean): Output {
     if (there.isDirectory()) throw new ToolError(EXIT.cannotCreate, `${target}: is a directory`)
     return openStream(target, () => openSpecial(target))
   }
-  return openFile(target, replace)
+  return openFile(target, replace, spaceOf)
 }
 
-function openFile(target: string, replace: boolean): Output {
+function openFile(target: string, replace: boolean, spaceOf: (freed: bigint) => Space): Output {
   const partial = partialName(target)
   for (const name of [target, partial])
     if (!replace && statOf(name))
@@ -67,7 +76,7 @@ function openFile(target: string, replace: boolean): Output {
   } catch (error) {
     throw new ToolError(EXIT.cannotCreate, asToolError(error).message, { cause: error })
   }
-  return openFileOutput(target, partial, {
+  const course: FileCourse = {
     open() {
       if (replace) removeFile(partial)
       return fs.openSync(partial, 'wx+', 0o600)
@@ -75,7 +84,9 @@ function openFile(target: string, replace: boolean): Output {
     settle({ status }) {
       return status === 'complete' ? settleFile(partial, target, replace) : keepUnlessEmpty(partial)
     },
-  })
+  }
+  const freed = (statOf(partial)?.blocks ?? 0n) * BLOCK
+  return openFileOutput(target, partial, course, spaceOf(freed))
 }
 
 /**
@@ -100,13 +111,23 @@ export interface FileCourse {
   settle(outcome: Outcome): string | undefined
 }
 
+/** What `blocks` of a stat counts. */
+const BLOCK = 512n
+
 /** So much goes to the disk together while more is written, rather than all of it at the end. */
 const SYNC_BYTES = 32n << 20n
 
 /** Writes a regular file at positions. @param where the name of the file while it is written */
-export function openFileOutput(target: string, where: string, course: FileCourse): Output {
+export function openFileOutput(
+  target: string,
+  where: string,
+  course: FileCourse,
+  space: Space = UNBOUNDED,
+): Output {
   let fd: number | undefined
   let position = 0n
+  /** One past the last byte that was written. */
+  let end = 0n
   let unsynced = 0n
   let syncing: Promise<void> | undefined
   /** The system tells a failure once: whoever syncs next would succeed. */
@@ -134,8 +155,11 @@ export function openFileOutput(target: string, where: string, course: FileCourse
   }
 
   async function writePieces(pieces: Bytes[], at: bigint, length: bigint): Promise<void> {
+    const grown = at + length - max(at, end)
     try {
       meetLoss()
+      if (grown > 0n) space.take(where, grown)
+      end = max(end, at + length)
       await writeWhole(open(), pieces, Number(at))
     } catch (error) {
       throw failed(error)
@@ -155,6 +179,7 @@ export function openFileOutput(target: string, where: string, course: FileCourse
   return {
     name: target,
     path: where,
+    space,
     seekable: true,
     get position() {
       return position
@@ -173,6 +198,8 @@ export function openFileOutput(target: string, where: string, course: FileCourse
         throw failed(error)
       }
       position = size
+      if (size < end) space.giveBack(end - size)
+      end = min(end, size)
     },
     async finish(outcome) {
       if (fd === undefined) return undefined
@@ -206,6 +233,7 @@ function openStream(name: string, open: () => Promise<number>): Output {
   return {
     name,
     path: name,
+    space: UNBOUNDED,
     seekable: false,
     get position() {
       return position

@@ -2,6 +2,7 @@ import { win32 } from 'node:path'
 import type { Arguments, Options } from '../cli/arguments.js'
 import { EXIT, ToolError } from '../cli/exit.js'
 import { SECRET_OPTIONS } from '../cli/secret.js'
+import { SPACE_OPTIONS } from '../cli/space.js'
 import { CODECS } from '../frames/frame.js'
 import { RESAMPLE_OPTIONS } from '../sources/smear/options.js'
 
@@ -64,6 +65,7 @@ function planView(options: Options, operands: readonly string[]): Stage {
     'output',
     'compression',
     ...RESAMPLING,
+    ...Object.keys(SPACE_OPTIONS),
   ])
   if (operands.length === 0) throw new ToolError(EXIT.usage, '-V: no volume is given')
   return { tool: 'aff4-view', words: [...secretWords(options), '--', ...operands] }
@@ -73,7 +75,7 @@ async function planExport(options: Options, operands: readonly string[], inquiry
   const name = options.value('export')!
   refuseWith(options, '-e', ['acquire-memory', 'pagefile', 'input', 'compression', ...RESAMPLING])
   if (operands.length === 0) throw new ToolError(EXIT.usage, `-e ${name}: no volume is given`)
-  const words = [...replacing(options), '--', outputOf(options)]
+  const words = [...outputWords(options), '--', outputOf(options)]
   const stream = await inquiry.streamCalled(name, operands)
   return {
     sources: [
@@ -107,7 +109,7 @@ async function planAcquisition(options: Options, inquiry: Inquiry, platform: Nod
     return {
       sources: [{ tool: 'pmem-read', words: ['--no-collect', ...resampling(options)] }],
       transforms: [],
-      sink: { tool: 'elf-sink', words: [...replacing(options), '--', output] },
+      sink: { tool: 'elf-sink', words: [...outputWords(options), '--', output] },
     }
   // What changes fastest comes first.
   const sources: Stage[] = []
@@ -125,7 +127,7 @@ async function planAcquisition(options: Options, inquiry: Inquiry, platform: Nod
   return {
     sources,
     transforms: [{ tool: 'pmem-compress', words: [codec] }],
-    sink: { tool: 'aff4-sink', words: [...replacing(options), ...expect, '--', output] },
+    sink: { tool: 'aff4-sink', words: [...outputWords(options), ...expect, '--', output] },
   }
 }
 
@@ -165,7 +167,12 @@ const SECRETS = Object.keys(SECRET_OPTIONS)
 const secretWords = (options: Options) =>
   SECRETS.flatMap((name) => options.values(name).map((value) => `--${name}=${value}`))
 
-const replacing = (options: Options) => (options.flag('truncate') ? ['-t'] : [])
+/** What the sink is told of its output as the imager was. */
+const outputWords = (options: Options) => [
+  ...(options.flag('truncate') ? ['-t'] : []),
+  ...(options.flag('ignore-space') ? ['--ignore-space'] : []),
+  ...options.values('max-disk-usage').map((usage) => `--max-disk-usage=${usage}`),
+]
 
 function refuseWith(options: Options, what: string, others: readonly string[]): void {
   const other = others.find((name) => options.flag(name))

@@ -5,6 +5,7 @@ import { volumeKind } from './aff4/volume-kind.js'
 import { openVolumeOutput } from './aff4/volume-output.js'
 import { volumeReceiver } from './aff4/volume-receiver.js'
 import { receive } from './receive.js'
+import { roomOf } from './sink-output.js'
 
 /** aff4-sink: every stream that comes, into one AFF4 Standard v1.0 volume. */
 export const tool: Tool = {
@@ -28,7 +29,7 @@ export const tool: Tool = {
     const [replace, onto] = [options.flag('truncate'), options.flag('onto')]
     const deterministic = options.flag('deterministic')
     const place = { replace, onto, encrypt, deterministic, kind }
-    const target = await openVolumeOutput(operands[0]!, place)
+    const target = await openVolumeOutput(operands[0]!, place, roomOf(context))
     const seal = await sealOf(options, operands[0]!)
     return receive(context, volumeReceiver(target, context, seal))
   },

@@ -15,6 +15,7 @@ import { MOST_CONTENT } from '../formats/avml/snappy-frames.js'
 import type { Bytes } from '../formats/byte-source.js'
 import { AVML_RECORD_SIZE } from '../formats/lime/record-remarks.js'
 import { min } from '../formats/min-max.js'
+import { announcedBytes } from '../frames/streams.js'
 import type { Evidence, ImageWriter } from './memory-image.js'
 import { outOfOrder, refuseUnfit } from './record-ranges.js'
 
@@ -43,6 +44,7 @@ export async function beginAvml(
   { elideZeros, log }: AvmlSettings,
 ): Promise<ImageWriter> {
   refuseUnfit(stream, 'AVML')
+  output.space.demand(announcedBytes(stream))
   await output.write()
 
   const compressor = openChunkCompressor({

@@ -58,6 +58,7 @@ export async function beginDump(
   const startOf = (at: DumpShape, { facts }: Evidence, runs: readonly Run[], size: bigint, label?: string) =>
     encodeDumpStart({ shape: at, facts, template, runs, size, label })
 
+  output.space.demand(planned)
   await output.write()
   await refuseUnlessHeld(output, planned, WAY_OUT)
   // Until it is over it demands more than there is.

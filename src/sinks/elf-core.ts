@@ -73,6 +73,7 @@ export async function beginCore(
   const segments = announced
     ? settledSegments(announced.map((run, i) => ({ ...run, shift: layout.segments[i]!.offset - run.start })))
     : growingSegments(memoryStart)
+  output.space.demand(layout.size)
   await output.write()
   await refuseUnlessHeld(output, layout.size, 'aff4-sink takes any address, and no space for what is zero')
   await output.write(layout.header)

@@ -35,9 +35,9 @@ export const tool: Tool = {
   },
   operands: [1, 1],
   run(context) {
-    const { operands, options, log } = context
+    const { options, log } = context
     const settings = { ...settingsOf(options), warn: log.warn }
-    return writeImage(context, openSegmentOutputs(operands[0]!, options.flag('truncate')), {
+    return writeImage(context, openSegmentOutputs(context), {
       tool: tool.name,
       holds: (evidence) => factsHeld(evidence, settings),
       begin: (outputs, evidence, announced) => beginMedia(outputs, evidence, announced, settings),

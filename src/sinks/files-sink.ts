@@ -1,11 +1,13 @@
 import { EXIT, ToolError } from '../cli/exit.js'
 import { asToolError, reasonOf } from '../cli/failure.js'
+import { spaceFor } from '../cli/space.js'
 import type { Context, Tool } from '../cli/tool.js'
 import { openTree, reasonOfOne } from '../cli/tree.js'
 import { showPath } from '../cli/tree-path.js'
 import { openRestored, type RestoredStream } from './files/restored-stream.js'
 import { safePath } from './files/safe-path.js'
 import { type Receiver, receive } from './receive.js'
+import { admitStream } from './sink-output.js'
 
 /** files-sink: every stream to a file below a folder. */
 export const tool: Tool = {
@@ -23,6 +25,7 @@ export const tool: Tool = {
 }
 
 function filesBelow(root: string, { options, log }: Pick<Context, 'options' | 'log'>): Receiver {
+  const space = spaceFor(root, options, { folder: root })
   const tree = openTree(root, options.flag('truncate'), (message) => log.warn(message))
   let transmission = 0
   let open: RestoredStream | undefined
@@ -45,6 +48,7 @@ function filesBelow(root: string, { options, log }: Pick<Context, 'options' | 'l
       const path = safePath(body)
       const name = showPath(path)
       if (path.changed) log.warn(`${body.name}: written as ${name}`)
+      admitStream(space, body, tree.touched, log)
       const stream = guarded(name, () => openRestored({ tree, path, log, transmission }, body))
       if (!stream) return undefined
       open = stream
@@ -57,7 +61,11 @@ function filesBelow(root: string, { options, log }: Pick<Context, 'options' | 'l
         whole &&= guarded(name, done) ?? false
       }
       return {
-        data: (frame) => unlessFailed(() => stream.data(frame)),
+        data: (frame) =>
+          unlessFailed(() => {
+            space.take(name, frame.length)
+            stream.data(frame)
+          }),
         fill: (frame) => unlessFailed(() => stream.fill(frame)),
         meta: (frame) => stream.meta(frame),
         close({ body: { status } }) {

@@ -41,9 +41,10 @@ export async function beginLime(
   refuseUnfit(stream, 'LiME')
   const checkPages = watchPages(output.name, log)
   announced?.forEach(checkPages)
+  const size = (announced ?? []).reduce((sum, { length }) => sum + HEADER_SIZE + length, 0n)
+  output.space.demand(size)
   await output.write()
   if (announced) {
-    const size = announced.reduce((sum, { length }) => sum + HEADER_SIZE + length, 0n)
     await refuseUnlessHeld(output, size, 'aff4-sink takes no space for what is zero')
   }
   const writes = largeWrites(output)

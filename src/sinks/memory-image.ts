@@ -1,6 +1,5 @@
 import type { Log } from '../cli/messages.js'
 import type { Outcome, Output } from '../cli/output.js'
-import { openOutput } from '../cli/output.js'
 import type { Context } from '../cli/tool.js'
 import { mergeRuns, type Run } from '../formats/address-space.js'
 import type { SymbolicContent } from '../formats/aff4/symbolic.js'
@@ -15,6 +14,7 @@ import { createCoverage, wholeMap, within } from './coverage.js'
 import { mapBeside } from './map-beside.js'
 import { onlyStream, refuseNone } from './one-stream.js'
 import { type Receiver, receive } from './receive.js'
+import { sinkOutput } from './sink-output.js'
 import { gatherFacts, type Origin } from './stream-facts.js'
 
 /** What is known about the stream that an image is written of. */
@@ -53,7 +53,7 @@ export interface ImageWriter {
 }
 
 /** Where an image goes: an output, or several files that are one image together. */
-export type Target = Pick<Output, 'name' | 'path' | 'seekable' | 'finish'>
+export type Target = Pick<Output, 'name' | 'path' | 'seekable' | 'space' | 'finish'>
 
 export interface MemoryFormat<T extends Target = Output> {
   /** The name of the tool. */
@@ -75,7 +75,7 @@ export interface MemoryFormat<T extends Target = Output> {
  * not be read and what never came in a map beside it.
  */
 export async function writeMemoryImage(context: Context, format: MemoryFormat) {
-  return writeImage(context, openOutput(context.operands[0]!, context.options.flag('truncate')), format)
+  return writeImage(context, sinkOutput(context), format)
 }
 
 /** The same for a format that opens its output itself. */

@@ -1,5 +1,5 @@
 import { EXIT, ToolError } from '../cli/exit.js'
-import { type Output, openOutput } from '../cli/output.js'
+import type { Output } from '../cli/output.js'
 import { showSize } from '../cli/sizes.js'
 import type { Context, Tool } from '../cli/tool.js'
 import { layoutComments } from '../formats/image/raw-map.js'
@@ -7,7 +7,7 @@ import type { MapBlock } from '../formats/mapfile.js'
 import { max } from '../formats/min-max.js'
 import { chunkContent } from '../frames/chunk-content.js'
 import type { DataFrame, FillFrame, StreamFrame } from '../frames/frame.js'
-import { announcedRuns, announcedSize } from '../frames/streams.js'
+import { announcedBytes, announcedRuns, announcedSize } from '../frames/streams.js'
 import { MOST_FILE_SIZE } from '../platform/file-size.js'
 import { createCoverage, statusOf, wholeMap, within } from './coverage.js'
 import { refuseUnlessHeld, tooLarge } from './file-size.js'
@@ -15,6 +15,7 @@ import { mapBeside } from './map-beside.js'
 import { onlyStream, refuseNone } from './one-stream.js'
 import { joined, MOST_PADDING, type Placement, padded, sparse, tooMuchPadding } from './raw-placement.js'
 import { type Receiver, receive, type StreamReceiver } from './receive.js'
+import { sinkOutput } from './sink-output.js'
 
 const HINT = '--holes skip joins the ranges and writes where they belong to OUT.map'
 const HOLES = ['write', 'seek', 'skip'] as const
@@ -42,12 +43,12 @@ export const tool: Tool = {
   },
   operands: [1, 1],
   run: async (context) => {
-    const { operands, options } = context
+    const { options } = context
     const settings = {
       holes: oneOf('holes', HOLES, options.value('holes')),
       fill: oneOf('fill', FILLS, options.value('fill')),
     }
-    const output = openOutput(operands[0]!, options.flag('truncate'))
+    const output = sinkOutput(context)
     if (settings.holes !== 'write' && !output.seekable)
       throw new ToolError(EXIT.usage, `${output.name}: --holes ${settings.holes} needs a regular file`)
     return receive(context, rawImage(context, output, settings))
@@ -119,6 +120,7 @@ async function openImage({ body }: StreamFrame, output: Output, { holes, fill }:
     const absent = size - announced.reduce((total, { length }) => total + length, 0n)
     if (absent > MOST_PADDING) throw tooMuchPadding(output.name, absent)
   }
+  output.space.demand(holes === 'write' ? size : announcedBytes(body))
   await output.write()
   if (holes !== 'skip') await refuseUnlessHeld(output, size, HINT)
 

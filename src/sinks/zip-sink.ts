@@ -1,9 +1,10 @@
-import { type Outcome, type Output, openOutput } from '../cli/output.js'
+import type { Outcome, Output } from '../cli/output.js'
 import type { Context, Tool } from '../cli/tool.js'
 import { type Archive, createArchive } from '../formats/aff4/zip/archive.js'
 import { hasBytes } from '../frames/streams.js'
 import { addReadable, NO_FACTS } from './files/restored-facts.js'
 import { type Receiver, receive, type StreamReceiver } from './receive.js'
+import { admitStream, sinkOutput } from './sink-output.js'
 import { createNaming } from './zip/member-names.js'
 import { openZipFile, type ZipFile } from './zip/zip-file.js'
 
@@ -16,7 +17,7 @@ export const tool: Tool = {
   options: {},
   operands: [1, 1],
   run(context) {
-    const output = openOutput(context.operands[0]!, context.options.flag('truncate'))
+    const output = sinkOutput(context)
     return receive(context, zipArchive(output, context))
   },
 }
@@ -70,6 +71,7 @@ function zipArchive(output: Output, { log }: Pick<Context, 'log'>): Receiver {
 
   return {
     open({ body }) {
+      admitStream(output.space, body, touched, log)
       touched = true
       if (body.kind === 'folder') return folder(body.name)
       if (!hasBytes(body)) {

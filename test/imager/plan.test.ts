@@ -71,6 +71,15 @@ for (const [words, pipeline] of SUITE)
   test(`the suite's command line: ${words}`, async (t) =>
     t.is(await pipelineOf(words.split(' ').slice(1)), pipeline))
 
+test('what is said of the space is said to the sink', async (t) => {
+  const words = ['--ignore-space', '--max-disk-usage', '80%', '-o', 'out.aff4', '-t']
+  t.is(
+    await pipelineOf(words),
+    'pmem-read | pmem-compress zlib | aff4-sink -t --ignore-space --max-disk-usage=80% -- out.aff4',
+  )
+  await t.throwsAsync(pipelineOf(['-V', '--ignore-space', 'out.aff4']), { message: /-V does not go with/ })
+})
+
 test('on Windows page files come with the memory, else from their volumes', async (t) => {
   const words = ['-o', 'dump.aff4', '-p', 'c:\\pagefile.sys', 'D:\\swap\\pagefile.sys']
   t.is(await pipelineOf(words, [], 'win32'), 'pmem-read | pmem-compress zlib | aff4-sink -- dump.aff4')

@@ -509,7 +509,7 @@ async function onSmallDisk(t: ExecutionContext, size: string, input: () => Itera
 status=0; "$@" || status=$?; cp -- '${disk}'/* '${folder}'; exit $status`
   const out = path.join(disk, 'out.aff4')
   const prefix = ['unshare', '--map-root-user', '--mount', 'bash', '-c', script, 'small']
-  const result = await runTool('aff4-sink', [out], input(), { prefix })
+  const result = await runTool('aff4-sink', ['--ignore-space', out], input(), { prefix })
   return { ...result, partial: path.join(folder, 'out.partial.aff4') }
 }
 

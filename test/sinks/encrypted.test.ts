@@ -245,7 +245,7 @@ test('of an encrypted volume that was cut, what is whole is recovered with the p
 test('when the disk is full the volume opens with what came before', async (t) => {
   const { run, folder } = openShell(t)
   const script = `mount -t tmpfs -o size=14M tmpfs disk || exit 99
-    status=0; aff4-sink --encrypt --password-fd 3 disk/out.aff4 || status=$?; cp disk/* .; exit $status`
+    status=0; aff4-sink --ignore-space --encrypt --password-fd 3 disk/out.aff4 || status=$?; cp disk/* .; exit $status`
   const { status, stderr } = await run(`mkdir disk; head -c 40M /dev/urandom > big
     file-cat big | unshare --map-root-user --mount bash -c '${script}' 3<<< password`)
   t.is(status, 74, stderr)

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import fc from 'fast-check'
 import type { Output } from '../../src/cli/output.js'
+import { UNBOUNDED } from '../../src/cli/space.js'
 import { largeWrites } from '../../src/sinks/large-writes.js'
 
 const MIB = 1 << 20
@@ -18,6 +19,7 @@ function slowOutput(seekable: boolean, failAt = Number.POSITIVE_INFINITY) {
     writes.push({ offset, length: bytes.length })
   }
   const output: Output = {
+    space: UNBOUNDED,
     name: 'slow',
     path: 'slow',
     seekable,

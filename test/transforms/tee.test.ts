@@ -167,7 +167,7 @@ test('--drop-slow: who keeps the others waiting is cut off and labelled, and not
 test('--drop-slow: a source that is slow costs no branch its place', async (t) => {
   const shell = openShell(t)
   const { stdout, stderr } = await shell.run(
-    `sample-source --size 4M --pause 40 | pmem-tee --drop-slow 1 'raw-sink out.raw' 'raw-sink other.raw'; ${STATUSES}`,
+    `sample-source --size 4M --pause 40 | pmem-tee --drop-slow 5 'cat >out.frames' 'cat >other.frames'; ${STATUSES}`,
   )
   t.is(stdout.toString(), '0 0\n')
   t.is(stderr, '')

@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { EXIT, ToolError } from '../../cli/exit.js'
 import { asToolError } from '../../cli/failure.js'
+import type { Space } from '../../cli/space.js'
 
 const STEP = 1 << 16
 /** More than is written or becomes known between two calls. */
@@ -20,8 +21,11 @@ export interface DiskReserve {
   release(): void
 }
 
-/** A file without a name beside `target`: it is gone with the process, whatever ends that. */
-export function openDiskReserve(target: string): DiskReserve {
+/**
+ * A file without a name beside `target`: it is gone with the process, whatever ends that.
+ * @param space what it takes counts there
+ */
+export function openDiskReserve(target: string, space: Space): DiskReserve {
   // Nobody can have put a file there, or a link to one.
   const name = path.join(path.dirname(target), `.pmem-${randomBytes(12).toString('hex')}.reserve`)
   const fill = Buffer.alloc(STEP)
@@ -35,14 +39,19 @@ export function openDiskReserve(target: string): DiskReserve {
           fs.unlinkSync(name)
         }
         // Random bytes: a file system that compresses would set no room aside for zeros.
-        for (; held < bytes + MARGIN; held += STEP) fs.writeSync(fd, randomFillSync(fill), 0, STEP, held)
+        for (; held < bytes + MARGIN; held += STEP) {
+          space.take(target, BigInt(STEP))
+          fs.writeSync(fd, randomFillSync(fill), 0, STEP, held)
+        }
       } catch (error) {
+        if (error instanceof ToolError) throw error
         throw new ToolError(EXIT.io, `${target}: ${asToolError(error).message}`, { cause: error })
       }
     },
     release() {
       if (fd !== undefined) fs.closeSync(fd)
       fd = undefined
+      space.giveBack(BigInt(held))
       held = 0
     },
   }

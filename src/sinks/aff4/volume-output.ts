@@ -2,7 +2,15 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { EXIT, ToolError } from '../../cli/exit.js'
 import { asToolError, reasonOf } from '../../cli/failure.js'
-import { type Outcome, type Output, openFileOutput, openOutput, refuseInput } from '../../cli/output.js'
+import {
+  type FileCourse,
+  type Outcome,
+  type Output,
+  openFileOutput,
+  openOutput,
+  refuseInput,
+} from '../../cli/output.js'
+import type { Space } from '../../cli/space.js'
 import {
   type AppendGuard,
   dropGuard,
@@ -61,6 +69,7 @@ export interface VolumePlace {
 export async function openVolumeOutput(
   target: string,
   { replace, onto, encrypt, deterministic, kind }: VolumePlace,
+  spaceOf: (freed?: bigint) => Space,
 ): Promise<VolumeOutput> {
   if (deterministic && encrypt) throw new ToolError(EXIT.usage, '--deterministic does not go with --encrypt')
   if (deterministic && onto) throw new ToolError(EXIT.usage, '--deterministic does not go with --onto')
@@ -75,12 +84,12 @@ export async function openVolumeOutput(
     throw new ToolError(EXIT.cannotCreate, `${target}: file exists`, {
       hint: 'only a new volume can be --deterministic; -t replaces it',
     })
-  if (isFile && !replace) return openAppend(target, onto, kind)
+  if (isFile && !replace) return openAppend(target, onto, kind, spaceOf())
   if (onto)
     throw new ToolError(EXIT.noInput, `${target}: no file to put a volume behind`, {
       hint: 'without --onto a new volume is made',
     })
-  const place = openNew(target, replace, kind)
+  const place = openNew(target, replace, kind, spaceOf)
   if (deterministic && !place.output.seekable)
     throw new ToolError(EXIT.usage, `${target}: no regular file, as --deterministic needs one`, {
       hint: 'a volume begins with its name, which follows from all that it holds',
@@ -88,8 +97,13 @@ export async function openVolumeOutput(
   return place
 }
 
-function openNew(target: string, replace: boolean, kind: VolumeKind): VolumeOutput {
-  const output = openOutput(target, replace)
+function openNew(
+  target: string,
+  replace: boolean,
+  kind: VolumeKind,
+  spaceOf: (freed: bigint) => Space,
+): VolumeOutput {
+  const output = openOutput(target, replace, spaceOf)
   const guard = target === '-' ? undefined : guardLeft(target)
   if (guard !== undefined && !replace)
     throw new ToolError(EXIT.cannotCreate, `${guard}: file exists, and no volume that it could guard`, {
@@ -108,7 +122,12 @@ function openNew(target: string, replace: boolean, kind: VolumeKind): VolumeOutp
   }
 }
 
-async function openAppend(target: string, onto: boolean, kind: VolumeKind): Promise<VolumeOutput> {
+async function openAppend(
+  target: string,
+  onto: boolean,
+  kind: VolumeKind,
+  space: Space,
+): Promise<VolumeOutput> {
   refuseInput(target)
   try {
     fs.accessSync(target, fs.constants.W_OK)
@@ -138,7 +157,7 @@ async function openAppend(target: string, onto: boolean, kind: VolumeKind): Prom
       })
   }
 
-  const output = openFileOutput(target, target, {
+  const course: FileCourse = {
     open() {
       if (!guard) throw new ToolError(EXIT.internal, `${target}: would be written without its guard`)
       return fs.openSync(target, 'r+')
@@ -148,7 +167,8 @@ async function openAppend(target: string, onto: boolean, kind: VolumeKind): Prom
       check()
       return target
     },
-  })
+  }
+  const output = openFileOutput(target, target, course, space)
 
   return {
     output,

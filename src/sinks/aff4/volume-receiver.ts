@@ -9,6 +9,7 @@ import { pmem, text } from '../../formats/aff4/lexicon.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
 import type { MetaFrame, NoteFrame, StartFrame, StreamBody } from '../../frames/frame.js'
 import type { Receiver } from '../receive.js'
+import { admitStream } from '../sink-output.js'
 import { conclude, nameLost, stateOf } from './conclusion.js'
 import { openLogicalStream } from './logical-stream.js'
 import { addFacts, addNote, describeTransmission } from './provenance.js'
@@ -120,6 +121,7 @@ export function volumeReceiver(
 
   return {
     async open({ body }) {
+      admitStream(output.space, body, volume !== undefined, log)
       const stream = openIn(await begin(), body)
       open = stream
       keepRoom()

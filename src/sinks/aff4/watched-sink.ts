@@ -13,7 +13,7 @@ export interface WatchedSink extends ByteSink {
 }
 
 export function watchSink(output: Output): WatchedSink {
-  const reserve = output.seekable ? openDiskReserve(output.path) : undefined
+  const reserve = output.seekable ? openDiskReserve(output.path, output.space) : undefined
   let failed = false
   function failing<T>(error: T): T {
     failed = true

@@ -1,5 +1,6 @@
 import { EXIT, ToolError } from '../../cli/exit.js'
 import { showSize } from '../../cli/sizes.js'
+import { UNBOUNDED } from '../../cli/space.js'
 import type { Run } from '../../formats/address-space.js'
 import { fillSymbolic } from '../../formats/aff4/symbolic.js'
 import type { Bytes } from '../../formats/byte-source.js'
@@ -148,6 +149,7 @@ async function begin(outputs: SegmentOutputs, evidence: Evidence, settings: Medi
     throw new ToolError(EXIT.data, `${outputs.name}: ${showSize(size)} may be more than one segment holds`, {
       hint: 'a regular file has others beside it: write OUT.E01',
     })
+  outputs.space.demand(size)
   warnOfMany(outputs, settings, size)
   const about = describeSet(evidence, settings, size)
   const lengthOf = (media: bigint) => (media % BigInt(about.sectorSize) === 0n ? {} : { length: media })
@@ -229,6 +231,7 @@ function coreFile(name: string) {
   return {
     name,
     path: name,
+    space: UNBOUNDED,
     seekable: false,
     get position() {
       return position

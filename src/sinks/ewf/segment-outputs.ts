@@ -10,11 +10,13 @@ import {
   partialName,
   settleFile,
 } from '../../cli/output.js'
+import type { Context } from '../../cli/tool.js'
 import { segmentName } from '../../formats/ewf/segment-names.js'
 import type { SegmentFile } from '../../formats/ewf/writer/segment.js'
 import type { SegmentFiles } from '../../formats/ewf/writer/set.js'
 import { removeFile } from '../../formats/remove-file.js'
 import type { Target } from '../memory-image.js'
+import { sinkOutput } from '../sink-output.js'
 
 /** The files of a set, or the one stream that a pipe takes. */
 export interface SegmentOutputs extends Target, SegmentFiles {}
@@ -22,11 +24,14 @@ export interface SegmentOutputs extends Target, SegmentFiles {}
 /**
  * Opens the output of a set. The segments are partial until all of them are complete; the first one takes its final
  * name last, so that a set is never taken for whole before it is.
- * @param target the name of the first segment, `-`, a device or a named pipe
+ * @param context its operand is the name of the first segment, `-`, a device or a named pipe
  * @throws {ToolError} when a part of the set exists, or the name is that of no first segment
  */
-export function openSegmentOutputs(target: string, replace: boolean): SegmentOutputs {
-  const first = openOutput(target, replace)
+export function openSegmentOutputs(context: Pick<Context, 'operands' | 'options'>): SegmentOutputs {
+  const target = context.operands[0]!
+  const replace = context.options.flag('truncate')
+  const first = sinkOutput(context)
+  const { space } = first
   if (!first.seekable) return oneStream(first)
   if (!/\.e01$/i.test(target))
     throw new ToolError(EXIT.usage, `${target}: the first segment of a set ends in .E01`, {
@@ -37,11 +42,12 @@ export function openSegmentOutputs(target: string, replace: boolean): SegmentOut
   return {
     name: first.name,
     path: first.path,
+    space,
     seekable: true,
     async open(number) {
       // The one before may be taken up again where this one does not come to hold anything.
       await segments.at(-2)?.park()
-      const output = number === 1 ? first : openOutput(nameOf(target, number), replace)
+      const output = number === 1 ? first : openOutput(nameOf(target, number), replace, () => space)
       const segment = segmentOutput(output, replace)
       segments.push(segment)
       return segment
@@ -103,6 +109,7 @@ function oneStream(output: Output): SegmentOutputs {
   return {
     name: output.name,
     path: output.path,
+    space: output.space,
     seekable: false,
     async open(number) {
       if (number > 1)

@@ -19,6 +19,7 @@ import {
   notesAt,
 } from '../../formats/kdump/dump-layout.js'
 import { DESCRIPTOR_SIZE, SNAPPY, ZLIB, ZSTD } from '../../formats/kdump/structs.js'
+import { announcedBytes } from '../../frames/streams.js'
 import { within } from '../coverage.js'
 import { evidenceNotes } from '../evidence-notes.js'
 import { refuseUnlessHeld } from '../file-size.js'
@@ -71,6 +72,7 @@ export async function beginKdump(
   const end = pages ? pages.first + pages.count : 0
   if (end > MOST_PAGES) throw tooFar(output, end, pageSize)
 
+  output.space.demand(announcedBytes(stream))
   const flags = PAGE_CODECS[options.codec]
   const notesOf = (at: Evidence) => evidenceNotes(at, 'kdump-sink', options.deterministic)
   const front = frontSize(pageSize, encodeNotes(notesOf(evidence)).length + SPARE)

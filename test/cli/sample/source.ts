@@ -28,6 +28,7 @@ const tool: Tool = {
     victim: { value: 'FILE', help: 'holds the id of a process; without it the source kills itself' },
     unreadable: { help: 'begin with a page that cannot be read' },
     map: { help: 'send a map' },
+    announce: { help: 'tell the ranges of the map ahead' },
   },
   run: ({ io, options, operands }) => {
     const number = (name: string, otherwise: string) => Number(parseSize(options.value(name) ?? otherwise))
@@ -35,6 +36,7 @@ const tool: Tool = {
       image({
         name: operands[0] ?? 'image',
         kind: options.flag('map') ? 'map' : 'image',
+        announced: options.flag('announce'),
         size: number('size', '1M'),
         chunk: number('chunk', '64k'),
         pause: number('pause', '0'),
@@ -53,6 +55,7 @@ const tool: Tool = {
 interface Plan {
   name: string
   kind: 'image' | 'map'
+  announced: boolean
   size: number
   chunk: number
   pause: number
@@ -69,7 +72,10 @@ async function* image(plan: Plan): Frames {
   if (plan.fail === 0) throw new ToolError(EXIT.noInput, 'the sample: is not there')
   const { name, kind, size } = plan
   const ofStream = { stream: 1, time: 0n }
-  yield [{ type: 'stream', ...ofStream, body: { name, kind, size: formatAddress(BigInt(size)) } }]
+  const ends = formatAddress(BigInt(size))
+  const ranges: [string, string][] = [[formatAddress(0n), ends]]
+  const body = { name, kind, size: ends, ...(plan.announced && { ranges }) }
+  yield [{ type: 'stream', ...ofStream, body }]
   let at = 0
   if (plan.unreadable) {
     yield [{ type: 'fill', ...ofStream, offset: 0n, length: 4096n, fill: 'unreadable' }]
