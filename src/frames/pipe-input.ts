@@ -32,12 +32,15 @@ export function openPipeInput(fd: number, name: string): ByteInput & { close(): 
   /** Reads what is there; undefined when nothing is. */
   function readNow(into: Buffer): number | undefined {
     if (waits && READS_BLOCK) return undefined
-    try {
-      return fs.readSync(own, into, 0, into.length, null)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return undefined
-      throw Object.assign(error as Error, { path: name })
-    }
+    for (;;)
+      try {
+        return fs.readSync(own, into, 0, into.length, null)
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException
+        if (code === 'EAGAIN') return undefined
+        // Of all calls on files, Node makes only those that read not again.
+        if (code !== 'EINTR') throw Object.assign(error as Error, { path: name })
+      }
   }
 
   async function readWaiting(waiter: Waiter, into: Buffer): Promise<number> {

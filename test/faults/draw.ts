@@ -1,0 +1,103 @@
+import { createRandom } from '../fuzz/mutate.js'
+import { drawPipeline, type Pipeline, type Source } from './pipelines.js'
+import type { Plan } from './preload.js'
+
+/** What goes wrong: in the process itself, around it, or with its output's file system. */
+export type Fault =
+  | { type: 'planned'; plan: Plan }
+  /** In place of the stage stands a reader that passes so many bytes on, and leaves. */
+  | { type: 'leaves'; after: number }
+  /** The file system of the output holds so many bytes. */
+  | { type: 'full'; size: number }
+
+export interface Case {
+  seed: number
+  pipeline: Pipeline
+  /** Its number in the pipeline, the source being 0. */
+  stage: number
+  fault: Fault
+}
+
+type Random = (below: number) => number
+type Calls = Plan['calls']
+
+const SIGNALS = ['kill', 'kill', 'interrupt', 'int', 'term', 'hup']
+const EIO = 5
+const ENOSPC = 28
+const HARMLESS = ['short', 'eintr', 'stall']
+
+/** Any point of so many bytes, the first and the last ones more often. */
+function pointOf(size: number, random: Random): number {
+  const kind = random(6)
+  if (kind === 0) return random(4000)
+  if (kind === 1) return Math.max(0, size - random(8000))
+  return random(size)
+}
+
+const pick = <T>(list: readonly T[], random: Random): T => list[random(list.length)]!
+
+/** A pipeline and a fault of it, the same for the same seed. */
+export function drawCase(sources: readonly Source[], seed: number): Case {
+  const random = createRandom(seed * 2654435761 + 1)
+  for (let warm = 0; warm < 5; warm++) random(2)
+  const pipeline = drawPipeline(sources, random)
+  const last = pipeline.transforms.length + 1
+  const stage = random(3) === 0 ? last : random(last + 1)
+  return { seed, pipeline, stage, fault: drawFault(pipeline, stage, random) }
+}
+
+function drawFault({ source, transforms, sink }: Pipeline, stage: number, random: Random): Fault {
+  const isSource = stage === 0
+  const isSink = stage === transforms.length + 1
+  const frames = source.size
+  const [input, output] = [
+    isSource ? source.reads : 'in',
+    isSink ? sink.out.replace('.', '.partial.') : 'out',
+  ]
+  const planned = (kind: string, calls: Calls, where: string, at: number, number = 0): Fault => ({
+    type: 'planned',
+    plan: { kind, calls, where, at, number },
+  })
+  const moving = (kind: string, number = 0) =>
+    random(2) === 0
+      ? planned(kind, 'read', input, pointOf(frames, random), number)
+      : planned(kind, 'write', output, pointOf(frames, random), number)
+  switch (random(isSink ? 10 : 8)) {
+    case 0:
+    case 1:
+    case 2:
+      return moving(pick(SIGNALS, random))
+    case 3:
+      return moving(pick(HARMLESS, random), 300 + random(1500))
+    case 4:
+      return moving(String(EIO))
+    case 5:
+      return planned('clock', 'clock', '-', random(6), (random(2) ? 1 : -1) * (1 + random(10 ** 9)))
+    case 6:
+      return isSource ? moving(String(EIO)) : { type: 'leaves', after: pointOf(frames, random) }
+    case 7:
+      return isSink
+        ? { type: 'full', size: 4096 * (1 + random(frames >> 12)) }
+        : moving(pick(SIGNALS, random))
+    case 8: {
+      const calls = pick(['sync', 'name', 'truncate'] as const, random)
+      // The second one takes back what the first tried: that much is nobody's evidence.
+      const at = calls === 'truncate' ? pick([0, 2, 3], random) : random(2)
+      return planned(String(pick([EIO, ENOSPC], random)), calls, 'out.', at)
+    }
+    default:
+      return planned(pick(SIGNALS, random), pick(['sync', 'name'], random), 'out.', random(2))
+  }
+}
+
+/** What a person reads of a case. */
+export function showCase({ seed, pipeline, stage, fault }: Case): string {
+  const words = [pipeline.source.command, ...pipeline.transforms, pipeline.sink.command]
+  const what =
+    fault.type === 'planned'
+      ? Object.values(fault.plan).join(' ')
+      : fault.type === 'full'
+        ? `a file system of ${fault.size} bytes`
+        : `leaves after ${fault.after} bytes`
+  return `seed ${seed}: ${words.join(' | ')}; ${words[stage]}: ${what}`
+}

@@ -1,0 +1,81 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+import type { Span } from './contents.js'
+
+const MIB = 1 << 20
+const PAGE = 4096
+
+export interface Evidence {
+  folder: string
+  /** A file of 8 MiB, not of whole pages. */
+  flat: string
+  /** What a memory truly is: a flat image of it, and its ranges. */
+  memory: { truth: string; runs: readonly Span[] }
+}
+
+/** Bytes that come again with the same key. */
+function noise(key: string, length: number): Buffer {
+  const blocks: Buffer[] = []
+  for (let have = 0; have < length; have += 64)
+    blocks.push(createHash('sha512').update(`${key} ${have}`).digest())
+  return Buffer.concat(blocks, length)
+}
+
+/** Pages that compress, pages that don't, and zeros, by turns of a few. */
+function pages(key: string, length: number): Buffer {
+  const bytes = Buffer.alloc(length)
+  const dense = noise(key, MIB)
+  for (let at = 0; at < length; at += PAGE) {
+    const turn = (at >> 15) % 7
+    if (turn < 3)
+      dense.copy(bytes, at, ((at * 3) % MIB) & ~(PAGE - 1), (((at * 3) % MIB) & ~(PAGE - 1)) + PAGE)
+    else if (turn < 5) bytes.fill(`${key} at ${at.toString(16)}, `, at, Math.min(at + PAGE, length))
+    bytes.writeUInt32LE(turn < 5 ? at : 0, at)
+  }
+  return bytes
+}
+
+const RUNS: readonly Span[] = [
+  [0x1000, 0x9f000],
+  [0x100000, 0x500000],
+  [0x800000, 0xb80000],
+]
+
+/** Makes what the sources read. */
+export function makeEvidence(folder: string): Evidence {
+  const put = (name: string, bytes: Buffer) => {
+    fs.writeFileSync(path.join(folder, name), bytes)
+    return path.join(folder, name)
+  }
+  put('evidence.raw', pages('flat', 8 * MIB + 700))
+  const all = pages('memory', RUNS.at(-1)![1])
+  const memory = Buffer.alloc(all.length)
+  const lime: Buffer[] = []
+  for (const [start, end] of RUNS) {
+    all.copy(memory, start, start, end)
+    const head = Buffer.alloc(32)
+    head.writeUInt32LE(0x4c694d45, 0)
+    head.writeUInt32LE(1, 4)
+    head.writeBigUInt64LE(BigInt(start), 8)
+    head.writeBigUInt64LE(BigInt(end - 1), 16)
+    lime.push(head, all.subarray(start, end))
+  }
+  put('memory.lime', Buffer.concat(lime))
+  const script = `set -eo pipefail
+    image-cat memory.lime | pmem-compress snappy | aff4-sink memory.aff4
+    image-cat memory.lime | avml-sink memory.avml
+    image-cat memory.lime | elf-sink memory.core
+    image-cat memory.lime | kdump-sink memory.kdump
+    image-cat memory.lime | crashdump-sink memory.dmp
+    image-cat memory.lime | ewf-sink memory.E01
+    file-cat evidence.raw | ewf-sink evidence.E01
+    file-cat evidence.raw | pmem-compress zlib | aff4-sink evidence.aff4`
+  execFileSync('bash', ['-c', script], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
+  return {
+    folder,
+    flat: path.join(folder, 'evidence.raw'),
+    memory: { truth: put('memory.truth', memory), runs: RUNS },
+  }
+}
