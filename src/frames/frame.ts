@@ -21,6 +21,8 @@ export interface StartBody extends Json {
   host?: string
   started?: string
   programs: Program[]
+  /** URN of a volume of which this transmission brings what it lacks. */
+  completes?: string
 }
 export type StreamKind = 'map' | 'image' | 'folder' | 'link'
 /** Numbers of address size stand as "0x…" strings, as on the wire; `streams.ts` has the readers. */
@@ -34,6 +36,8 @@ export interface StreamBody extends Json {
   ordered?: boolean
   chunkSize?: number
   properties?: Json
+  /** URNs of what that volume has of this stream. */
+  completes?: string[]
 }
 export interface DigestBody extends Json {
   algorithm: string

@@ -174,6 +174,7 @@ const isStart = (body: Json): body is StartBody =>
   body.format === FORMAT &&
   isOptional(body.host, isString) &&
   isOptional(body.started, isString) &&
+  isOptional(body.completes, isString) &&
   Array.isArray(body.programs) &&
   body.programs.every(isProgram)
 const isChunkSize = (value: unknown) => isCount(value) && value > 0 && value <= MAX_PAYLOAD
@@ -188,7 +189,8 @@ const isStream = (body: Json): body is StreamBody =>
   isOptional(body.ordered, (value) => typeof value === 'boolean') &&
   isOptional(body.chunkSize, isChunkSize) &&
   isOptional(body.ranges, (value) => Array.isArray(value) && value.every(isRange)) &&
-  isOptional(body.properties, isObject)
+  isOptional(body.properties, isObject) &&
+  isOptional(body.completes, (value) => Array.isArray(value) && value.length > 0 && value.every(isString))
 const isDigest = (body: Json): body is DigestBody =>
   isString(body.algorithm) && isString(body.value) && (body.covers === 'linear' || body.covers === 'ranges')
 const isNote = (body: Json): body is NoteBody =>

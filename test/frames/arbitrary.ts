@@ -108,6 +108,7 @@ const stream = fc
         ranges: fc.array(fc.tuple(address, address), { maxLength: 3 }),
         ordered: fc.boolean(),
         chunkSize: fc.integer({ min: 1, max: 16 << 20 }),
+        completes: fc.array(text, { minLength: 1, maxLength: 3 }),
         properties: fc.dictionary(
           fc.string({ maxLength: 4 }),
           fc.jsonValue({ maxDepth: 1 }),

@@ -236,8 +236,10 @@ test('ranges of a file reach a sink as an image whose rest is unknown', (t) => {
   t.is(stdout, '300000\nUNKNOWNUNKNOWN')
 })
 
-test('nothing to select is a usage error', (t) => {
-  const { status, stderr } = sh('pmem-select < /dev/null')
-  t.is(status, 64)
-  t.regex(stderr, /^pmem-select: .*\nhint: usage: /)
+test('nothing to select is a usage error, and so is a part of what a volume lacks', (t) => {
+  for (const words of ['', '--missing-from a.aff4 --stream a', '--missing-from a.aff4 --range 0-1']) {
+    const { status, stderr } = sh(`pmem-select ${words} < /dev/null`)
+    t.is(status, 64)
+    t.regex(stderr, /^pmem-select: .*\nhint: usage: /)
+  }
 })

@@ -68,7 +68,7 @@ export async function* takeInventory(volumes: readonly Volume[]): AsyncGenerator
 }
 
 /** Objects without bytes that are listed beside the streams. */
-const BARE = [
+export const BARE = [
   [aff4('Folder'), 'folder'],
   [aff4('FolderImage'), 'folder'],
   [pmem('SymbolicLink'), 'link'],
@@ -182,9 +182,11 @@ function captureTimes(volumes: readonly Volume[]): Captures {
     for (const subject of graph.subjects()) {
       const target = graph.value(subject, aff4('target'))
       if (target === undefined || !graph.isA(subject, aff4('TimeStamps'))) continue
+      // Of an image that was taken in parts, from the begin of the first to the end of the last.
+      const before = times.get(target)
       times.set(target, {
-        created: graph.value(subject, aff4('startTime')),
-        modified: graph.value(subject, aff4('endTime')),
+        created: before?.created ?? graph.value(subject, aff4('startTime')),
+        modified: graph.value(subject, aff4('endTime')) ?? before?.modified,
       })
     }
   return times

@@ -81,6 +81,8 @@ export interface VolumeWriter {
    * more.
    */
   settle(facts: Graph): void
+  /** Leaves members of the old volume out of the directory: what they hold is no part of the volume any more. */
+  omit(members: Iterable<string>): void
   /** Writes a small object as a member of its own, deflated where that is shorter. */
   segment(urn: string, bytes: Bytes): Promise<void>
   map(options?: MapOptions): MapWriter
@@ -116,7 +118,7 @@ export async function createVolume(sink: ByteSink, options: VolumeOptions): Prom
 
 /**
  * Goes on with a volume behind its end: nothing that is there changes. What it holds when it is finished is what
- * it held before, and what is added.
+ * it held before, and what is added. Where the old turtle is empty the facts of the old graph are written anew.
  * @param sink stands at the end of the old volume
  */
 export const continueVolume = (sink: ByteSink, old: OldVolume): VolumeWriter =>
@@ -220,6 +222,7 @@ function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeW
     settle({ statements }) {
       settled.add(Array.from(statements, (statement) => spell(statement, dialect)))
     },
+    omit: zip.omit,
     async segment(object, bytes) {
       const deflated = deflateRawSync(bytes)
       const name = parts.memberName(object)
@@ -284,7 +287,7 @@ function openWriter(zip: ZipWriter, graph: Graph, beginning: Beginning): VolumeW
 
   /** The old text as it is: what a parser of ours would make of it is not what others would. */
   function encodeGraph(): Bytes[] {
-    if (oldEnd === 0) return [encodeStatements(graph.statements), ...settled.pieces()]
+    if (oldTurtle.length === 0) return [encodeStatements(graph.statements), ...settled.pieces()]
     const more = encodeStatements(relabelled(graph.since(oldEnd)))
     return [oldTurtle, Buffer.from('\n'), more, ...settled.pieces()]
   }

@@ -40,17 +40,18 @@ export interface Evidence {
 
 /**
  * @param flushed told after each bevy that is in the volume
- * @param file the URN of a file whose map is the file itself (AFF4-L), instead of an image that has one
+ * @param place.file the URN of a file whose map is the file itself (AFF4-L), instead of an image that has one
+ * @param place.image the URN of an image that is there, and gets another map
  */
 export function openEvidence(
   volume: VolumeWriter,
   body: StreamBody,
   blockHashes: readonly DigestName[],
   flushed: () => void,
-  file?: string,
+  { file, image = volume.freshUrn() }: { file?: string; image?: string } = {},
 ): Evidence {
-  const urn = file ?? volume.freshUrn()
-  const map = volume.map(file === undefined ? { image: urn } : { urn })
+  const urn = file ?? image
+  const map = volume.map(file === undefined ? { image } : { urn })
   const announced = announcedRuns(body) ?? []
   const size = body.size === undefined ? 0n : parseAddress(body.size)
   const given = body.chunkSize

@@ -54,7 +54,7 @@ export function openLogicalStream(context: LogicalContext, body: StreamBody): St
   }
 
   function become(): Evidence {
-    evidence ??= openEvidence(volume, body, context.blockHashes, () => watch(), urn)
+    evidence ??= openEvidence(volume, body, context.blockHashes, () => watch(), { file: urn })
     return evidence
   }
 

@@ -8,7 +8,9 @@ import {
   type Output,
   openFileOutput,
   openOutput,
+  partialName,
   refuseInput,
+  settleFile,
 } from '../../cli/output.js'
 import type { Space } from '../../cli/space.js'
 import {
@@ -39,8 +41,12 @@ export interface VolumeOutput {
   readonly output: Output
   /** A volume is there, and stays. */
   readonly appends: boolean
-  /** Begins a volume, or goes on with the one that is there. @param sink writes to the output */
-  begin(sink: ByteSink, options: VolumeOptions): Promise<VolumeWriter>
+  /**
+   * Begins a volume, or goes on with the one that is there.
+   * @param sink writes to the output
+   * @param complete where frames come that complete a volume: what it is gone on with
+   */
+  begin(sink: ByteSink, options: VolumeOptions, complete?: Complete): Promise<VolumeWriter>
   /** As `finish` of the output. */
   finish(outcome: Outcome): Promise<string | undefined>
   /**
@@ -49,6 +55,9 @@ export interface VolumeOutput {
    */
   undo(): Promise<boolean>
 }
+
+/** @returns the old volume without what may not be true any more */
+export type Complete = (file: string, old: OldVolume | undefined) => Promise<OldVolume>
 
 export interface VolumePlace {
   /** Take the place of what is there. */
@@ -89,6 +98,9 @@ export async function openVolumeOutput(
     throw new ToolError(EXIT.noInput, `${target}: no file to put a volume behind`, {
       hint: 'without --onto a new volume is made',
     })
+  const unfinished = replace || encrypt || deterministic || target === '-' ? undefined : partialName(target)
+  if (unfinished !== undefined && stateOf(unfinished)?.isFile() && !stateOf(target))
+    return openUnfinished(target, unfinished, kind, spaceOf())
   const place = openNew(target, replace, kind, spaceOf)
   if (deterministic && !place.output.seekable)
     throw new ToolError(EXIT.usage, `${target}: no regular file, as --deterministic needs one`, {
@@ -112,13 +124,40 @@ function openNew(
   return {
     output,
     appends: false,
-    begin: (sink, options) => createVolume(sink, { ...options, ...newKind(kind) }),
+    async begin(sink, options, complete) {
+      if (complete) await complete(target, undefined)
+      return createVolume(sink, { ...options, ...newKind(kind) })
+    },
     async finish(outcome) {
       const kept = await output.finish(outcome)
       if (guard !== undefined && kept === target) fs.unlinkSync(guard)
       return kept
     },
     undo: async () => false,
+  }
+}
+
+/** A volume of which not all came, under its partial name: only what it lacks may be added to it. */
+async function openUnfinished(
+  target: string,
+  partial: string,
+  kind: VolumeKind,
+  space: Space,
+): Promise<VolumeOutput> {
+  const appended = await openAppend(partial, false, kind, space)
+  return {
+    ...appended,
+    async begin(sink, options, complete) {
+      if (!complete)
+        throw new ToolError(EXIT.cannotCreate, `${partial}: file exists`, {
+          hint: `-t replaces it, pmem-select --missing-from ${partial} brings what it lacks`,
+        })
+      return appended.begin(sink, options, complete)
+    },
+    async finish(outcome) {
+      const kept = await appended.finish(outcome)
+      return kept !== undefined && outcome.status === 'complete' ? settleFile(partial, target, false) : kept
+    },
   }
 }
 
@@ -173,10 +212,11 @@ async function openAppend(
   return {
     output,
     appends: first.old !== undefined,
-    async begin(sink, options) {
+    async begin(sink, options, complete) {
       guard = await guarded()
       // Others may have appended to it while no stream had come.
-      const old = isSame(first.state, stateOf(target)) ? first.old : await readOld(target, onto, kind)
+      const there = isSame(first.state, stateOf(target)) ? first.old : await readOld(target, onto, kind)
+      const old = complete ? await complete(target, there) : there
       await output.truncate(guard.length)
       return old ? continueVolume(sink, old) : createVolume(sink, { ...options, ...newKind(kind) })
     },

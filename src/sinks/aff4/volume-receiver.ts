@@ -10,13 +10,14 @@ import type { VolumeWriter } from '../../formats/aff4/writer.js'
 import type { MetaFrame, NoteFrame, StartFrame, StreamBody } from '../../frames/frame.js'
 import type { Receiver } from '../receive.js'
 import { admitStream } from '../sink-output.js'
+import { type Completion, elsewhere, openCompletion } from './completion.js'
 import { conclude, nameLost, stateOf } from './conclusion.js'
 import { openLogicalStream } from './logical-stream.js'
 import { addFacts, addNote, describeTransmission } from './provenance.js'
 import { openRekallStream } from './rekall-stream.js'
 import { createStoredBlocks } from './stored-blocks.js'
-import { openStoredStream, type StoredImage, type StoredStream } from './stored-stream.js'
-import type { VolumeOutput } from './volume-output.js'
+import { openStoredStream, type StoredImage, type StoredStream, type StreamContext } from './stored-stream.js'
+import type { Complete, VolumeOutput } from './volume-output.js'
 import { watchSink } from './watched-sink.js'
 
 /** Puts every stream that comes into a volume, which begins with the first of them. */
@@ -39,22 +40,39 @@ export function volumeReceiver(
   let transmission: string | undefined
   let started: Date | undefined
   let open: StoredStream | undefined
+  /** URN of the volume that the frames are said to complete. */
+  let completes: string | undefined
+  let completion: Completion | undefined
 
   const warn = (message: string) => log.warn(message)
   const whole = (into: VolumeWriter) => (target.appends && transmission) || into.urn
 
   function keepRoom(more = 0): void {
-    if (volume) sink.hold(volume.finishBytes + more)
+    if (volume) sink.hold(volume.finishBytes + (completion?.bytes ?? 0) + more)
   }
 
-  async function begin(): Promise<VolumeWriter> {
+  /** @param body the first stream that comes */
+  async function begin(body: StreamBody): Promise<VolumeWriter> {
     if (volume) return volume
     const about = timeless ? { tool, rewrite: output.writeAt } : { tool }
-    volume = await (seal ? createEncryptedVolume(sink, about, seal) : target.begin(sink, about))
+    const meant = completes
+    if (seal && meant !== undefined) throw elsewhere(output.name, meant)
+    volume = await (seal
+      ? createEncryptedVolume(sink, about, seal)
+      : target.begin(sink, about, meant === undefined ? undefined : completing(meant, body)))
     for (const frame of waiting) take(volume, frame)
     waiting = []
     return volume
   }
+
+  const completing =
+    (meant: string, body: StreamBody): Complete =>
+    async (file, old) => {
+      if (!old) throw elsewhere(file, meant)
+      completion = await openCompletion(file, old, meant)
+      admitStream(output.space, body, false, log, completion.held(body))
+      return completion.old
+    }
 
   function take(into: VolumeWriter, frame: StartFrame | MetaFrame | NoteFrame): void {
     if (frame.type === 'start') {
@@ -65,10 +83,17 @@ export function volumeReceiver(
     keepRoom()
   }
 
-  function openIn(into: VolumeWriter, body: StreamBody): StoredStream {
+  function openIn(into: VolumeWriter, body: StreamBody): StoredStream | Promise<StoredStream> {
     const context = { volume: into, blockHashes, transmission, keepRoom, warn }
-    if (into.dialect === PMEM2015) return openRekallStream(context, body)
-    if ((logical || into.minor === 1) && isOfFiles(body))
+    const anew = () => openAnew(context, body)
+    if (body.completes === undefined) return anew()
+    if (!completion) throw elsewhere(output.name, body.completes[0]!)
+    return completion.open(context, body, anew)
+  }
+
+  function openAnew(context: StreamContext, body: StreamBody): StoredStream {
+    if (context.volume.dialect === PMEM2015) return openRekallStream(context, body)
+    if ((logical || context.volume.minor === 1) && isOfFiles(body))
       return openLogicalStream({ ...context, blocks }, body)
     return openStoredStream(context, body)
   }
@@ -105,6 +130,7 @@ export function volumeReceiver(
     sink.release()
     if (sink.failed && !output.seekable) return failure
     if (sink.failed) await salvage(into, outcome)
+    completion?.conclude(into, outcome)
     conclude(into, { outcome, images, started, whole: whole(into), appended: target.appends, timeless })
     await into.finish()
     return failure
@@ -121,8 +147,9 @@ export function volumeReceiver(
 
   return {
     async open({ body }) {
-      admitStream(output.space, body, volume !== undefined, log)
-      const stream = openIn(await begin(), body)
+      if (completion) admitStream(output.space, body, true, log, completion.held(body))
+      else if (completes === undefined) admitStream(output.space, body, volume !== undefined, log)
+      const stream = await openIn(await begin(body), body)
       open = stream
       keepRoom()
       return {
@@ -136,6 +163,7 @@ export function volumeReceiver(
       }
     },
     transmission(frame) {
+      if (frame.type === 'start') completes ??= frame.body.completes
       if (frame.type === 'end') {
         if (volume && transmission) volume.graph.add(transmission, pmem('status'), text(frame.body.status))
       } else if (volume) take(volume, frame)

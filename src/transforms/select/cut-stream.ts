@@ -10,6 +10,8 @@ export interface Cut {
   readonly keep: readonly Run[]
   /** What becomes of the rest: the addresses are absent, or they were never tried. */
   readonly rest: 'absent' | 'unknown'
+  /** What is cut away is in a volume already, as these objects. */
+  readonly completes?: string[]
 }
 
 /** Takes the frames of one stream, STREAM first, and gives those that go on. */
@@ -19,9 +21,13 @@ export interface StreamSelector {
   readonly empty: string | undefined
 }
 
-/** All frames as they come. */
-export const wholeStream = (): StreamSelector => ({
-  take: (frame) => ({ selected: [frame], decoded: 0 }),
+/** All frames as they come. @param completes objects of a volume in whose place the stream comes */
+export const wholeStream = (completes?: string[]): StreamSelector => ({
+  take(frame) {
+    const selected =
+      completes && frame.type === 'stream' ? { ...lasting(frame), body: { ...frame.body, completes } } : frame
+    return { selected: [selected], decoded: 0 }
+  },
   empty: undefined,
 })
 
@@ -41,13 +47,13 @@ const MOST_NAMED = 20
  */
 export function cutStream(
   body: StreamBody,
-  { keep, rest }: Cut,
+  { keep, rest, completes }: Cut,
   program: string,
 ): StreamSelector | undefined {
   const announced = announcedRuns(body)
   const selected = announced && intersect(announced, keep)
-  if (selected?.length === 0) return undefined
-  if (announced && [...subtractRuns(announced, keep)].length === 0) return wholeStream()
+  if (selected?.length === 0 && !completes) return undefined
+  if (announced && !completes && [...subtractRuns(announced, keep)].length === 0) return wholeStream()
   const opening: Frame[] = []
   let opened = false
   let covered = 0n
@@ -97,9 +103,14 @@ export function cutStream(
   function selectedOf(frame: Frame): readonly Frame[] {
     switch (frame.type) {
       case 'stream': {
-        const stream = { ...lasting(frame), body: rest === 'unknown' ? body : narrowed(body, selected) }
-        opening.push(stream, { type: 'note', stream: frame.stream, time: 0n, body: noteOf(keep, program) })
-        opened = selected !== undefined
+        const stream = lasting(frame)
+        if (completes) opening.push({ ...stream, body: { ...body, completes } })
+        else
+          opening.push(
+            { ...stream, body: rest === 'unknown' ? body : narrowed(body, selected) },
+            { type: 'note', stream: frame.stream, time: 0n, body: noteOf(keep, program) },
+          )
+        opened = selected !== undefined || completes !== undefined
         return opened ? opening : []
       }
       case 'data':

@@ -1,15 +1,25 @@
 import { EXIT, ToolError } from '../../cli/exit.js'
-import type { Batch, EndFrame, Frame, Frames, StreamBody, StreamFrame } from '../../frames/frame.js'
+import type {
+  Batch,
+  EndFrame,
+  Frame,
+  Frames,
+  StartFrame,
+  StreamBody,
+  StreamFrame,
+} from '../../frames/frame.js'
 import { type Cut, cutStream, lasting, type StreamSelector, wholeStream } from './cut-stream.js'
 
-/** What is taken of a stream: all of it, nothing, or a part. */
-export type Choice = 'everything' | 'nothing' | Cut
+/** What is taken of a stream: all of it, also in the place of objects that a volume has, nothing, or a part. */
+export type Choice = 'everything' | { readonly replaces: string[] } | 'nothing' | Cut
 
 export interface Selection {
   /** Names of streams; none of them means all. */
   readonly wanted: readonly string[]
-  /** What is taken of a stream that is wanted. */
-  choose(body: StreamBody): Choice
+  /** What is taken of a stream that is wanted. @param first it is the first one of its transmission */
+  choose(body: StreamBody, first: boolean): Choice
+  /** URN of a volume that lacks what is chosen. */
+  readonly completes?: string
   /** Named in notes. */
   readonly program: string
 }
@@ -23,7 +33,10 @@ const DECODED_BYTES = 1 << 20
  * Passes on what is selected, and says in NOTEs what is not. A transmission of which nothing is selected is left out.
  * @throws {ToolError} data, in place of the last END: when a stream that is wanted did not come, or nothing is selected
  */
-export async function* selectStreams(frames: Frames, { wanted, choose, program }: Selection): Frames {
+export async function* selectStreams(
+  frames: Frames,
+  { wanted, choose, completes, program }: Selection,
+): Frames {
   const missing = new Set(wanted)
   let leftOut: string[] = []
   let out: Batch = []
@@ -32,6 +45,7 @@ export async function* selectStreams(frames: Frames, { wanted, choose, program }
   /** END waits: only the end of the input tells whether all that is wanted has come. */
   let last: EndFrame | undefined
   let current: StreamSelector | undefined
+  let isFirst = true
 
   function send(selected: readonly Frame[]): void {
     if (last) out.push(...noteOf(leftOut, program), last)
@@ -43,11 +57,21 @@ export async function* selectStreams(frames: Frames, { wanted, choose, program }
 
   function open(frame: StreamFrame): void {
     const { name } = frame.body
-    const choice = wanted.length === 0 || wanted.includes(name) ? choose(frame.body) : 'nothing'
+    const isWanted = wanted.length === 0 || wanted.includes(name)
+    const choice = isWanted ? choose(frame.body, isFirst) : 'nothing'
     missing.delete(name)
+    isFirst = false
     if (choice === 'nothing') current = undefined
-    else current = choice === 'everything' ? wholeStream() : cutStream(frame.body, choice, program)
+    else if (choice === 'everything') current = wholeStream()
+    else
+      current = 'replaces' in choice ? wholeStream(choice.replaces) : cutStream(frame.body, choice, program)
     if (!current) leftOut.push(name)
+  }
+
+  function begin(frame: StartFrame): void {
+    const start = lasting(frame)
+    held = [completes === undefined ? start : { ...start, body: { ...start.body, completes } }]
+    isFirst = true
   }
 
   function end(frame: EndFrame): void {
@@ -61,7 +85,7 @@ export async function* selectStreams(frames: Frames, { wanted, choose, program }
 
   /** @returns how many bytes were decoded for it */
   function take(frame: Frame): number {
-    if (frame.type === 'start') held = [lasting(frame)]
+    if (frame.type === 'start') begin(frame)
     else if (frame.type === 'end') end(frame)
     else if (frame.stream === 0) {
       if (held.length > 0) held.push(lasting(frame))

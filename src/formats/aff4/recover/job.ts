@@ -33,7 +33,8 @@ export interface Job {
 export function imagesByData({ graph }: Catalogue): Map<string, string[]> {
   const images = new Map<string, string[]>()
   for (const subject of graph.subjects()) {
-    const data = graph.value(subject, aff4('dataStream'))
+    // An image that was being completed names the map that it had and the one that it gets.
+    const data = graph.all(subject, aff4('dataStream')).at(-1)?.value
     if (data === undefined) continue
     const known = images.get(data)
     if (known) known.push(subject)

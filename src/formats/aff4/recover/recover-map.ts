@@ -16,9 +16,18 @@ import { createPlaces, lose, type Places, place } from './places.js'
 
 const ADDRESS_LIMIT = 1n << 64n
 
-/** Maps that were found, or that the volume says it had. */
-export const mapsOf = ({ found }: Job): Set<string> =>
-  new Set([...found.maps.keys(), ...[...found.graph.subjects()].filter((urn) => isMap(found.graph, urn))])
+/** Maps that were found, or that the volume says it had; not those whose entries are in another one by now. */
+export function mapsOf({ found, rebuilt }: Job): Set<string> {
+  const { graph, maps } = found
+  const all = new Set([...maps.keys(), ...[...graph.subjects()].filter((urn) => isMap(graph, urn))])
+  for (const urn of all) {
+    const later = graph.value(urn, pmem('replacedBy'))
+    if (later === undefined || !maps.has(later)) continue
+    all.delete(urn)
+    rebuilt.add(urn)
+  }
+  return all
+}
 
 /** Writes a map and the streams it refers to, and what is lost of them as unreadable. */
 export async function recoverMap(job: Job, urn: string): Promise<void> {

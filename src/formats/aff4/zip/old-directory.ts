@@ -16,6 +16,13 @@ export interface OldDirectory {
   readonly shift: bigint
 }
 
+/** The same directory without some members: their entries are left out, their bytes stay where they are. */
+export function withoutMembers(old: OldDirectory, omitted: ReadonlySet<string>): OldDirectory {
+  if (omitted.size === 0) return old
+  const kept = keepEntries(Buffer.concat(old.pieces), 0n, (name) => !omitted.has(name))
+  return { ...kept, names: new Set([...old.names].filter((name) => !omitted.has(name))), shift: old.shift }
+}
+
 /**
  * Reads the entries of a directory for one that goes on with them.
  * @param replaced the member that will be written anew: its entry is left out
@@ -29,6 +36,17 @@ export async function readOldDirectory(
   if (size > LARGEST)
     throw new FormatError(`zip: a directory of ${size} bytes is too large to append to`, start)
   const bytes = await readExactly(source, start, Number(size))
+  const names = new Set(members.keys())
+  names.delete(replaced)
+  return { ...keepEntries(bytes, start, (name) => name !== replaced), names, shift }
+}
+
+/** @param start where the entries stand in their file */
+function keepEntries(
+  bytes: Bytes,
+  start: bigint,
+  isKept: (name: string) => boolean,
+): Pick<OldDirectory, 'pieces' | 'entries'> {
   const pieces: Bytes[] = []
   let entries = 0
   let kept = 0
@@ -39,14 +57,13 @@ export async function readOldDirectory(
   for (;;) {
     const next = at < bytes.length && decodeEntry(bytes.subarray(at), start + BigInt(at))
     if (!next) break
-    if (next.entry.name === replaced) {
+    if (isKept(next.entry.name)) entries++
+    else {
       keep(at)
       kept = at + next.length
-    } else entries++
+    }
     at += next.length
   }
   keep(at)
-  const names = new Set(members.keys())
-  names.delete(replaced)
-  return { pieces, entries, names, shift }
+  return { pieces, entries }
 }

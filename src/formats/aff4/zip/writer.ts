@@ -3,7 +3,7 @@ import type { ByteSink, Bytes } from '../../byte-source.js'
 import { type DirectoryEntry, encodeEntry, entryBytes } from './central-directory.js'
 import { END_SIZE, encodeEnd, LOCATOR_SIZE, ZIP64_END_SIZE } from './end-records.js'
 import { DEFLATED, encodeLocalHeader, LOCAL_HEADER_SIZE, STORED } from './local-header.js'
-import type { OldDirectory } from './old-directory.js'
+import { type OldDirectory, withoutMembers } from './old-directory.js'
 
 /** A member whose content is known in full. */
 export interface NewMember {
@@ -25,6 +25,8 @@ export interface ZipWriter {
   /** How many bytes `finish` writes at most. */
   readonly finishBytes: number
   has(name: string): boolean
+  /** Leaves members of the old directory out of the new one; a name becomes free by that. */
+  omit(names: Iterable<string>): void
   /**
    * Writes members in one go, behind those of earlier calls. The pieces must not change until then. When it fails
    * none of them counts, and what is called later fails as well, until `recover`.
@@ -65,6 +67,7 @@ export function createZipWriter(
 ): ZipWriter {
   const entries: DirectoryEntry[] = []
   const names = new Set<string>(old?.names)
+  const omitted = new Set<string>()
   const { shift = 0n, pieces: oldPieces = [] } = old ?? {}
   let intact = sink.position
   let finishBytes = ZIP64_END_SIZE + LOCATOR_SIZE + END_SIZE + 256 + Number(lengthOf(oldPieces))
@@ -110,6 +113,9 @@ export function createZipWriter(
       return finishBytes
     },
     has: (name) => names.has(name),
+    omit(some) {
+      for (const name of some) if (names.delete(name)) omitted.add(name)
+    },
     write(...members) {
       for (const member of members) {
         seen(member)
@@ -133,9 +139,10 @@ export function createZipWriter(
       }),
     finish: (comment, multiple = 1) =>
       inTurn(async () => {
-        const directory = [...oldPieces, Buffer.concat(entries.map(encodeEntry))]
+        const kept = old && withoutMembers(old, omitted)
+        const directory = [...(kept?.pieces ?? []), Buffer.concat(entries.map(encodeEntry))]
         const end = {
-          entries: BigInt((old?.entries ?? 0) + entries.length),
+          entries: BigInt((kept?.entries ?? 0) + entries.length),
           directoryOffset: sink.position - shift,
           directorySize: lengthOf(directory),
         }
