@@ -3,8 +3,10 @@ import { EXIT, ToolError } from './exit.js'
 
 /** One option of a tool. */
 export interface OptionSpec {
-  /** What the value is called in help (`SIZE`); absent for a flag. */
+  /** What the value is called in help, `SIZE`, in lower case what it may be, `zlib|none`; absent for a flag. */
   readonly value?: string
+  /** What the value may be, where its name does not list it (`zlib|snappy`). */
+  readonly choices?: readonly string[]
   /** One letter. */
   readonly short?: string
   /** May be given more than once. */

@@ -2,11 +2,16 @@ import { FORMATS } from '../formats/image/formats.js'
 import type { Options, OptionTable } from './arguments.js'
 import { EXIT, ToolError } from './exit.js'
 
-const NAMES = FORMATS.map(({ name }) => name).join(', ')
+const CHOICES = FORMATS.map(({ name }) => name)
+const NAMES = CHOICES.join(', ')
 
 /** The option of the tools that read images in any format. */
 export const FORMAT_OPTION: OptionTable = {
-  format: { value: 'FORMAT', help: `what the files are, whatever they begin with: ${NAMES}` },
+  format: {
+    value: 'FORMAT',
+    choices: CHOICES,
+    help: `what the files are, whatever they begin with: ${NAMES}`,
+  },
 }
 
 /** @throws {ToolError} usage, where no such format is read */

@@ -21,7 +21,7 @@ const COMMON: OptionTable = {
   verbose: { short: 'v', help: 'say what is done' },
   debug: { short: 'd', help: 'say more' },
   quiet: { short: 'q', help: 'only errors' },
-  log: { value: 'FORMAT', help: 'json: messages and progress as JSON lines' },
+  log: { value: 'json', help: 'messages and progress as JSON lines' },
 }
 const OF_ROLE: Record<Tool['role'], OptionTable> = {
   source: { crc: { help: 'give every payload a CRC-32' } },
@@ -47,7 +47,8 @@ export function parseWords(tool: Tool, words: readonly string[]): Arguments {
   return given
 }
 
-const tableOf = (tool: Tool): OptionTable => ({ ...COMMON, ...OF_ROLE[tool.role], ...tool.options })
+/** All options that a tool takes: its own and those it has in common with others. */
+export const tableOf = (tool: Tool): OptionTable => ({ ...COMMON, ...OF_ROLE[tool.role], ...tool.options })
 
 /** Runs the tool of a module as this process. Launchers in bin/ call it. */
 export async function launch(module: Promise<{ tool: Tool }>): Promise<never> {

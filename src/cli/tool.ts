@@ -15,6 +15,8 @@ export interface Tool {
   /** One line, lower case, for --help and the overview. */
   readonly summary: string
   readonly options: OptionTable
+  /** What operands may be, where `usage` does not list them in lower case. */
+  readonly choices?: readonly string[]
   /** Fewest and most operands. */
   readonly operands: readonly [number, number]
   run(context: Context): Promise<ExitCode>

@@ -16,7 +16,7 @@ export const tool: Tool = {
   options: {
     'block-hashes': { help: 'store a SHA-256 of each chunk as well' },
     logical: { help: 'an AFF4-L volume: each file, folder and link an object of its own, named by its path' },
-    layout: { value: 'LAYOUT', help: 'rekall: what the suite of 2015 reads; else standard' },
+    layout: { value: 'standard|rekall', help: 'rekall: what the suite of 2015 reads; else standard' },
     deterministic: DETERMINISTIC,
     onto: { help: 'put the volume behind a file that is none' },
     ...SEAL_OPTIONS,

@@ -25,7 +25,11 @@ export const tool: Tool = {
   summary: 'write one stream as an EWF image (E01), for EnCase, FTK, X-Ways and Sleuth Kit',
   options: {
     'segment-size': { value: 'SIZE', help: 'most bytes of a segment file (1.4 GiB)' },
-    level: { value: 'LEVEL', help: 'none, fast (the default), best, or a level of zlib from 0 to 9' },
+    level: {
+      value: 'LEVEL',
+      choices: Object.keys(LEVELS),
+      help: 'none, fast (the default), best, or a level of zlib from 0 to 9',
+    },
     case: { value: 'TEXT', help: 'case number' },
     evidence: { value: 'TEXT', help: 'evidence number' },
     examiner: { value: 'TEXT', help: 'name of the examiner' },

@@ -12,6 +12,7 @@ export const tool: Tool = {
   name: 'pmem-hash',
   role: 'transform',
   usage: 'ALGORITHM…',
+  choices: DIGESTS,
   summary: `add digests to each stream: ${DIGESTS.join(', ')}`,
   options: {},
   operands: [1, DIGESTS.length],

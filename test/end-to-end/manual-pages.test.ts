@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import test from 'ava'
-import type { Tool } from '../../src/cli/tool.js'
+import { toolOf } from '../../build/tools.js'
 
 const tools = readdirSync('bin')
 const pages = readdirSync('man')
@@ -28,17 +28,6 @@ for (const file of files)
 
 /** The options of a table as they are written, `-j` and `--jobs`, and whether they take a value. */
 type Written = Map<string, boolean>
-
-/** The tool behind a launcher. */
-async function toolOf(name: string): Promise<Tool> {
-  const launcher = readFileSync(`src/bin/${name}.ts`, 'utf8')
-  const [, module] = /import\('\.\.\/(.*?)'\)/.exec(launcher)!
-  const { tool, imager } = (await import(`../../src/${module}`)) as {
-    tool?: Tool
-    imager?: (name: string) => { tool: Tool }
-  }
-  return tool ?? imager!(name).tool
-}
 
 const written = (long: string, short: string | undefined, value: boolean): [string, boolean][] => [
   [long, value],
