@@ -13,13 +13,18 @@ export interface SystemFile {
    * @throws the operating system's error
    */
   read(offset: bigint, into: Bytes): number | Promise<number>
-  /** Says what is read next, in this order, where asking ahead saves time. */
-  expect?(offset: bigint, length: bigint): void
+  /**
+   * Says what is read after all that was said before, where asking ahead saves time.
+   * @returns to be called when nothing of it is read any more
+   */
+  expect?(offset: bigint, length: bigint): () => void
   close(): void
 }
 
 /** The files of a machine, this one or one far away. They fail with the operating system's errors. */
 export interface SystemFiles {
+  /** How who may not read them gets to be root: for hints. */
+  readonly toBecomeRoot: string
   open(path: string): Promise<SystemFile>
   /** A file that stays as it is, with its size in bytes. */
   openLasting(path: string): Promise<SystemFile & { readonly size: bigint }>
@@ -43,6 +48,7 @@ const openLocal = (path: string): SystemFile & { readonly fd: number } => {
 
 /** Those of this machine. */
 export const LOCAL_FILES: SystemFiles = {
+  toBecomeRoot: 'run it with sudo',
   open: async (path) => openLocal(path),
   async openLasting(path) {
     const file = openLocal(path)

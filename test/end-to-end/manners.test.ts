@@ -44,6 +44,7 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   'pmem-read-kcore': { role: 'source', operands: '' },
   'pmem-read-osxpmem': { role: 'source', operands: '--device mac' },
   'pmem-read-process': { role: 'source', operands: 'self' },
+  'pmem-read-ssh': { role: 'source', operands: 'far' },
   'pmem-read-winpmem': { role: 'source', operands: '' },
   'pmem-select': { role: 'transform', operands: '--range 0-1t' },
   'pmem-tee': { role: 'sink', operands: 'out.frames' },
@@ -53,7 +54,7 @@ const TOOLS: Record<string, { role: 'source' | 'transform' | 'sink' | 'report'; 
   'zip-sink': { role: 'sink', operands: 'out.zip' },
 }
 /** They may be refused before they write anything. */
-const NEED_PRIVILEGES = ['pmem-read', 'pmem-read-kcore', 'pmem-read-winpmem']
+const NEED_PRIVILEGES = ['pmem-read', 'pmem-read-kcore', 'pmem-read-ssh', 'pmem-read-winpmem']
 const NO_OPERAND_NEEDED = ['pmem-select', 'pmem-chunk', 'pmem-read-osxpmem']
 
 const tools = readdirSync('bin')

@@ -17,6 +17,8 @@ export interface Authority {
   readonly lockdown: string | undefined
   /** Its capabilities count only inside a user namespace, as in a rootless container. */
   readonly inUserNamespace: boolean
+  /** How to get to be root. */
+  readonly toBecomeRoot: string
 }
 
 /** The mode in brackets, undefined where there is none. */
@@ -53,6 +55,7 @@ export async function readAuthority(files: SystemFiles): Promise<Authority> {
     uid: parseUser(status),
     capabilities: parseCapabilities(status),
     lockdown: parseLockdown((await textOf(files, LOCKDOWN_FILE)) ?? ''),
+    toBecomeRoot: files.toBecomeRoot,
     inUserNamespace: isUserNamespace((await textOf(files, '/proc/self/uid_map')) ?? ''),
   }
 }
@@ -65,9 +68,9 @@ export interface Refusal {
 
 /** Explains EPERM and EACCES from /proc/kcore, which wants CAP_SYS_RAWIO and no confidentiality lockdown. */
 export function explainKcoreRefusal(code: string, authority: Authority): Refusal {
-  const { uid, lockdown, inUserNamespace } = authority
+  const { uid, lockdown, inUserNamespace, toBecomeRoot } = authority
   if (uid !== 0 && !(code === 'EPERM' && has(authority, 'CAP_SYS_RAWIO')))
-    return { why: `user ${uid} is not root`, hint: 'run it with sudo' }
+    return { why: `user ${uid} is not root`, hint: toBecomeRoot }
   if (lockdown === 'confidentiality')
     return {
       why: 'the kernel is locked down (lockdown=confidentiality)',
@@ -110,10 +113,10 @@ export function explainPtraceRefusal(authority: Authority, ptraceScope: string |
   if (scope === '1' || scope === '2')
     return {
       why: `the process may not be inspected (kernel.yama.ptrace_scope is ${scope})`,
-      hint: 'run it with sudo',
+      hint: authority.toBecomeRoot,
     }
   return {
     why: 'the process belongs to another user, or has privileges of its own',
-    hint: 'run it with sudo (in a container: --cap-add SYS_PTRACE)',
+    hint: `${authority.toBecomeRoot} (in a container: --cap-add SYS_PTRACE)`,
   }
 }

@@ -5,6 +5,7 @@ import { showSize } from '../../cli/sizes.js'
 import type { Facts } from '../../formats/image/facts.js'
 import type { Frame, Frames, NoteBody } from '../../frames/frame.js'
 import { type SystemFiles, textOf } from '../../platform/system-files.js'
+import { ahead } from '../ahead.js'
 import { describe, long, propertiesOf } from '../facts.js'
 import { fileReader } from '../file-reader.js'
 import { captureFiles, helperStreams } from '../helper-files.js'
@@ -30,8 +31,12 @@ export interface KcoreOptions {
   readonly iomem: string | undefined
   /** Also emit the files that help to analyse the memory. */
   readonly collect: boolean
-  readonly resample?: Resampling
-  readonly batchesAlive?: number
+  readonly resample?: Resampling | undefined
+  /** What else is known of the running machine. */
+  readonly facts?: Facts
+  readonly batchesAlive?: number | undefined
+  /** Told what is going to be read. */
+  readonly onPlan?: (plan: Plan) => void
 }
 
 /**
@@ -43,17 +48,18 @@ export async function* kcoreMemory(files: SystemFiles, log: Log, options: KcoreO
   const { program, batchesAlive } = options
   const plan = await planAcquisition(files, options.kcore, options.iomem)
   const { file, pieces } = plan
+  options.onPlan?.(plan)
   const problems: string[] = []
   const faults = await openFaults(files, plan.pageFlags, plan.pageSize, (why) => problems.push(why))
   try {
     announce(log, plan)
     const collect = options.collect && plan.live
     const captured = collect ? await captureFiles(files, VOLATILE_FILES) : []
-    const spans = ramSpans(pieces, plan.missing, faults.find)
     const read = fileReader(file, placeIn(pieces))
+    const spans = ahead(ramSpans(pieces, plan.missing, faults.find), file, placeIn(pieces))
     yield* physicalMemory({
       ram: plan.ram,
-      turtle: await factsOf(files, plan),
+      turtle: await factsOf(files, plan, options.facts),
       warnings: plan.warnings,
       outcome: async () => [...problems, ...(await iomemChanges(files, plan))],
       spans,
@@ -77,6 +83,18 @@ export async function* kcoreMemory(files: SystemFiles, log: Log, options: KcoreO
   }
 }
 
+/** Where in the memory a place in kcore stands. */
+export function addressAt(
+  { path, pieces }: Plan,
+  at: { readonly path: string; readonly offset: bigint },
+): bigint | undefined {
+  if (at.path !== path) return undefined
+  const piece = pieces.find(
+    ({ fileOffset, length }) => at.offset >= fileOffset && at.offset <= fileOffset + length,
+  )
+  return piece && piece.start + (at.offset - piece.fileOffset)
+}
+
 function announce(log: Log, { choice, warnings, ram, missing }: Plan): void {
   if (!warnings.includes(choice)) log.verbose(choice)
   const size = ram.reduce((sum, { length }) => sum + length, 0n)
@@ -85,11 +103,12 @@ function announce(log: Log, { choice, warnings, ram, missing }: Plan): void {
   if (hidden > 0n) log.warn(`${showSize(hidden)} of RAM is shown by no segment of kcore`)
 }
 
-async function factsOf(files: SystemFiles, plan: Plan): Promise<string> {
+async function factsOf(files: SystemFiles, plan: Plan, more: Facts | undefined): Promise<string> {
   const { facts, kcore, live } = plan
   const told = async (path: string) => (live ? (await textOf(files, path))?.trimEnd() : undefined)
   const known: Facts = {
     ...facts,
+    ...(live && more),
     system: 'Linux',
     machine: BigInt(kcore.machine),
     pageSize: plan.pageSize,

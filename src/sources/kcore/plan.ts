@@ -29,6 +29,7 @@ const MOST_IOMEM = 16 << 20
 
 /** What is going to be read and how, settled before the first frame. */
 export interface Plan {
+  readonly path: string
   readonly file: SystemFile
   readonly kcore: Kcore
   /** This kernel's own kcore, not a copy of one: what else the kernel tells belongs to the same memory. */
@@ -93,6 +94,7 @@ export async function planAcquisition(
     warnings.push(`${name}: the kernel's code reads otherwise through the map of RAM: addresses may be wrong`)
 
   return {
+    path: name,
     file,
     kcore,
     live,

@@ -12,7 +12,13 @@ import {
 import { LOCAL_FILES } from '../../../src/platform/system-files.js'
 
 const ALL = 0x1ffffffffffn
-const root: Authority = { uid: 0, capabilities: ALL, lockdown: 'none', inUserNamespace: false }
+const root: Authority = {
+  uid: 0,
+  capabilities: ALL,
+  lockdown: 'none',
+  inUserNamespace: false,
+  toBecomeRoot: 'sudo',
+}
 const without = (bit: bigint) => ALL & ~(1n << bit)
 
 test('the lockdown mode is the one in brackets', (t) => {

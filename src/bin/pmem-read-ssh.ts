@@ -1,0 +1,3 @@
+import { launch } from '../cli/launch.js'
+
+launch(import('../sources/read-ssh.js'))

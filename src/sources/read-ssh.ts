@@ -1,0 +1,115 @@
+import { EXIT, ToolError } from '../cli/exit.js'
+import { PASSWORD_OPTION, secretsOf } from '../cli/secret.js'
+import type { Tool } from '../cli/tool.js'
+import type { Frames } from '../frames/frame.js'
+import { textOf } from '../platform/system-files.js'
+import { addressAt, KCORE_OPTIONS, kcoreMemory } from './kcore/memory.js'
+import type { Plan } from './kcore/plan.js'
+import { RESAMPLE_OPTIONS, type Resampling, resamplingOf } from './smear/options.js'
+import { farFiles } from './ssh/far-files.js'
+import { withResumptions } from './ssh/resumption-frames.js'
+import { openSession, type Resumption, type SessionOptions } from './ssh/session.js'
+
+const HOST_NAME = '/proc/sys/kernel/hostname'
+const RETRIES = 5
+
+export const tool: Tool = {
+  name: 'pmem-read-ssh',
+  role: 'source',
+  usage: '[USER@]HOST [-- SSH-OPTIONS]',
+  summary: 'emit the physical memory of a Linux host through plain ssh',
+  options: {
+    ...KCORE_OPTIONS,
+    sudo: { help: 'read as root, through sudo on the host' },
+    ...PASSWORD_OPTION,
+    ...RESAMPLE_OPTIONS,
+    retries: { value: 'N', help: `make a link that breaks off anew so often in a row (${RETRIES})` },
+  },
+  operands: [1, Number.POSITIVE_INFINITY],
+  async run({ operands, options, log, io }) {
+    const [host, ...sshOptions] = operands as [string, ...string[]]
+    if (host.startsWith('-')) throw new ToolError(EXIT.usage, `${host}: not a host`)
+    if (sshOptions.length > 0 && !sshOptions[0]!.startsWith('-'))
+      throw new ToolError(EXIT.usage, `${sshOptions[0]}: one operand too many`)
+    const sudo = options.flag('sudo')
+    if (!sudo && options.flag('password-fd'))
+      throw new ToolError(EXIT.usage, '--password-fd: there is no password without --sudo')
+    const { password } = secretsOf(options)
+    return io.transmit(
+      readSsh({
+        session: {
+          target: { host, sshOptions, sudo, password: () => password(`sudo on ${host}`) },
+          retries: parseRetries(options.value('retries')),
+          log,
+          interrupted: io.interrupted,
+        },
+        kcore: options.value('kcore'),
+        iomem: options.value('iomem'),
+        collect: !options.flag('no-collect'),
+        resample: notByItself(resamplingOf({ options, io })),
+        batchesAlive: io.batchesAlive,
+      }),
+    )
+  },
+}
+
+/** Each page costs two answers' ways. */
+const notByItself = ({ pages = 0, ...resample }: Resampling): Resampling => ({ ...resample, pages })
+
+function parseRetries(word: string | undefined): number {
+  if (word === undefined) return RETRIES
+  if (!/^[0-9]{1,6}$/.test(word)) throw new ToolError(EXIT.usage, `--retries ${word}: not a number`)
+  return Number(word)
+}
+
+export interface SshOptions {
+  readonly session: Omit<SessionOptions, 'onResumption'>
+  readonly kcore: string | undefined
+  readonly iomem: string | undefined
+  /** Also emit the files that help to analyse the memory. */
+  readonly collect: boolean
+  readonly resample?: Resampling
+  readonly batchesAlive?: number
+}
+
+/**
+ * The physical memory of a host as frames, then the helper files.
+ * @throws {ToolError} when there is no way in, kcore can't be read, or the link breaks off once too often
+ */
+export async function* readSsh(options: SshOptions): Frames {
+  const { log, interrupted, target } = options.session
+  const resumptions: Resumption[] = []
+  const take = () => resumptions.splice(0)
+  let plan: Plan | undefined
+  try {
+    const session = await openSession({
+      ...options.session,
+      onResumption: (resumption) => resumptions.push(resumption),
+    })
+    const files = farFiles(session)
+    try {
+      const hostName = (await textOf(files, HOST_NAME))?.trim()
+      const memory = kcoreMemory(files, log, {
+        program: tool.name,
+        kcore: options.kcore,
+        iomem: options.iomem,
+        collect: options.collect,
+        resample: options.resample,
+        facts: { hostName },
+        batchesAlive: options.batchesAlive,
+        onPlan: (settled) => {
+          plan = settled
+        },
+      })
+      yield* withResumptions(memory, take, (at) => plan && addressAt(plan, at), tool.name)
+    } finally {
+      session.close()
+    }
+  } catch (error) {
+    // The transmission ends, and says by what.
+    if (interrupted.aborted) return
+    if (!(error instanceof ToolError)) throw error
+    const hint = error.hint === undefined ? {} : { hint: error.hint }
+    throw new ToolError(error.exitCode, `${target.host}: ${error.message}`, { ...hint, cause: error })
+  }
+}
