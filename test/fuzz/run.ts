@@ -1,4 +1,7 @@
 import { image } from '../formats/ntfs/images/image.js'
+import { fuzzVolume } from './aff4.js'
+import { smallVolumes } from './aff4-volumes.js'
+import { fuzzFrames } from './frames.js'
 import { fuzzImageFixtures } from './image-fixtures.js'
 import { fuzzNtfsRecords } from './ntfs-records.js'
 import { fuzzNtfsVolumes } from './ntfs-volumes.js'
@@ -9,6 +12,16 @@ const MOST_TIME = 2000
 const RECORDS_A_VOLUME = 50
 
 const SUBJECTS: Record<string, (count: number, seed: number) => Promise<void>> = {
+  async frames(count, seed) {
+    console.log(`frames: ${count} transmissions`)
+    await fuzzFrames(count, seed, MOST_TIME)
+  },
+  async aff4(count, seed) {
+    for (const [name, volume] of await smallVolumes()) {
+      console.log(`aff4: ${name}, ${count} times`)
+      await fuzzVolume(name, volume, count, seed, MOST_TIME)
+    }
+  },
   async images(count, seed) {
     await fuzzImageFixtures(count, seed, MOST_TIME, (line) => console.log(line))
   },

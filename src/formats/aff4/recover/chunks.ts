@@ -61,6 +61,8 @@ async function* bevyChunks(
   const data = bevy.data!
   const doubtful = data.state !== 'whole'
   const hashes = doubtful ? await blockHashes(source, bevy) : undefined
+  // They are made anew, of what a chunk decodes to.
+  const hashed = bevy.hashes.size > 0
   const chunks =
     shape.size === undefined ? undefined : (shape.size + BigInt(chunkSize) - 1n) / BigInt(chunkSize)
   const count = Math.min(table.count, shape.chunksPerBevy)
@@ -95,7 +97,7 @@ async function* bevyChunks(
       const raw = isRaw(stored, shape)
       const last = slot === count - 1 || number + 1n === chunks
       // The last chunk of a stream may be short, and raw ones of others, or long ones, are none that a stream can have.
-      const decode = doubtful || last || shape.codec === 'deflate' || (!raw && length >= chunkSize)
+      const decode = doubtful || last || hashed || shape.codec === 'deflate' || (!raw && length >= chunkSize)
       if (!decode && (!raw || length === chunkSize)) {
         yield { number, stored, codec: raw ? 'none' : shape.codec, sure: true }
         continue
