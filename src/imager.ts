@@ -1,10 +1,10 @@
 import fs, { type BigIntStats } from 'node:fs'
-import { EXIT, type ExitCode } from './cli/exit.js'
+import { EXIT, type ExitCode, ToolError } from './cli/exit.js'
 import { parseWords } from './cli/launch.js'
 import { partialName } from './cli/output.js'
 import { isSameFile, refuseSameFile } from './cli/same-file.js'
 import { SECRET_OPTIONS, secretsOf } from './cli/secret.js'
-import type { Context, Tool } from './cli/tool.js'
+import type { Context, Io, Tool } from './cli/tool.js'
 import { VERSION } from './cli/version.js'
 import { guardName } from './formats/aff4/append-guard.js'
 import { runChain } from './imager/chain.js'
@@ -57,6 +57,8 @@ export const imager = (name: string): { tool: Tool } => ({
       ...RESAMPLE_OPTIONS,
       ...SECRET_OPTIONS,
       plan: { help: 'show the pipeline that does the same, and do nothing' },
+      'dry-run': { help: 'show what would be read, and what each format would take, and write nothing' },
+      json: { help: 'with --dry-run: as JSON' },
     },
     operands: [0, Number.POSITIVE_INFINITY],
     run: (context) => run(name, context),
@@ -71,6 +73,10 @@ async function run(name: string, context: Context): Promise<ExitCode> {
     holdsMemory: async (path) => (await volumes()).holdsMemory(path),
     isKept,
   })
+  if (options.flag('json') && !options.flag('dry-run'))
+    throw new ToolError(EXIT.usage, '--json: only with --dry-run')
+  if (options.flag('plan') && options.flag('dry-run'))
+    throw new ToolError(EXIT.usage, '--plan does not go with --dry-run')
   if (options.flag('plan')) {
     await io.print(`${shellLine(plan)}\n`)
     return EXIT.complete
@@ -82,14 +88,19 @@ async function run(name: string, context: Context): Promise<ExitCode> {
   const output = options.value('output')!
   for (const input of [...operands, ...options.values('input'), ...options.values('pagefile')])
     refuseSameFile(output, statOf(output), statOf(input))
+  const written = [output, partialName(output), guardName(output)]
+  const own: Io = {
+    ...io,
+    isOutput: (file) => io.isOutput(file) || written.some((name) => isSameFile(file, statOf(name))),
+  }
+  if (options.flag('dry-run')) {
+    const { dryRun } = await import('./imager/dry-run.js')
+    return dryRun(plan, context, { io: own, log, secrets, load })
+  }
   // Where the volume goes to standard output, nothing else does.
   const told = options.flag('quiet') || options.flag('log') ? SILENT : createConsole(output === '-' ? 2 : 1)
-  const written = [output, partialName(output), guardName(output)]
   return runChain(plan, {
-    io: {
-      ...io,
-      isOutput: (file) => io.isOutput(file) || written.some((name) => isSameFile(file, statOf(name))),
-    },
+    io: own,
     secrets,
     log: options.flag('log') ? log : besideConsole(log, told),
     program: { name, version: VERSION, arguments: process.argv.slice(2) },

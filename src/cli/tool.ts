@@ -4,6 +4,7 @@ import type { Frames } from '../frames/frame.js'
 import type { Options, OptionTable } from './arguments.js'
 import type { ExitCode } from './exit.js'
 import type { Log } from './messages.js'
+import type { Sampling } from './sampling.js'
 
 /** One executable. Its file reads like its man page: arguments, input, chain, run. */
 export interface Tool {
@@ -39,6 +40,8 @@ export interface Io {
   readonly ended: AbortSignal
   /** For how many further batches the payloads of what is sent must stay as they are. */
   readonly batchesAlive: number
+  /** Where it is given, sources read only so much of their streams. */
+  readonly sampling?: Sampling
   /**
    * Frames of standard input; this program has added itself to each START.
    * @param batchesAlive for how many further batches the views of a batch stay valid

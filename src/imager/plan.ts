@@ -66,6 +66,7 @@ function planView(options: Options, operands: readonly string[]): Stage {
     'compression',
     ...RESAMPLING,
     ...Object.keys(SPACE_OPTIONS),
+    'dry-run',
   ])
   if (operands.length === 0) throw new ToolError(EXIT.usage, '-V: no volume is given')
   return { tool: 'aff4-view', words: [...secretWords(options), '--', ...operands] }

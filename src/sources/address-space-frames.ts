@@ -1,3 +1,4 @@
+import type { PiecesOf } from '../cli/sampling.js'
 import type { Run } from '../formats/address-space.js'
 import type { Bytes } from '../formats/byte-source.js'
 import { isDamage } from '../formats/format-error.js'
@@ -39,6 +40,8 @@ export interface SpansToFrames {
   readonly batchesAlive?: number | undefined
   /** Told of all bytes as they are read. */
   readonly seen?: ((address: bigint, bytes: Bytes) => void) | undefined
+  /** What is read of each span in place of all of it. */
+  readonly pieces?: PiecesOf | undefined
 }
 
 /**
@@ -59,7 +62,10 @@ export async function* spansToFrames(job: SpansToFrames): AsyncGenerator<Batch, 
     if (span.note) frames.note(span.note.level, span.note.message, span)
     let missing = 0n
     for (let at = span.fill ? end : span.start; at < end; ) {
-      const reach = yield* readRun({ frames, medium, zeros }, { start: at, length: end - at })
+      const reach = yield* readRun(
+        { frames, medium, zeros, pieces: job.pieces },
+        { start: at, length: end - at },
+      )
       if (reach.failure !== undefined) throw reach.failure
       if (reach.end > at) missing = 0n
       at = reach.end

@@ -3,6 +3,7 @@ import fs, { type BigIntStats } from 'node:fs'
 import { EXIT, ToolError } from '../cli/exit.js'
 import { asToolError, reasonOf } from '../cli/failure.js'
 import type { Log } from '../cli/messages.js'
+import type { Sampling } from '../cli/sampling.js'
 import type { Tool } from '../cli/tool.js'
 import type { Batch, StreamBody } from '../frames/frame.js'
 import type { BlockDevice } from '../platform/linux/block-device.js'
@@ -45,6 +46,7 @@ export const tool: Tool = {
         program: tool.name,
         interrupted: io.interrupted,
         batchesAlive: io.batchesAlive,
+        sampling: io.sampling,
         category: options.value('category'),
         isOutput: io.isOutput,
         onMissing: () => (missing = true),
@@ -54,6 +56,8 @@ export const tool: Tool = {
   },
 }
 
+const READ_ONCE = 'a pipe, which can be read but once'
+
 export interface CatFiles {
   /** Paths, patterns (glob.ts), and `-` for standard input. */
   readonly operands: readonly string[]
@@ -62,6 +66,8 @@ export interface CatFiles {
   readonly program: string
   readonly interrupted: AbortSignal
   readonly batchesAlive?: number
+  /** Reads only so much of each file, and nothing that can be read but once. */
+  readonly sampling?: Sampling | undefined
   /** Of every stream with bytes. */
   readonly category?: string | undefined
   /** Whether a file is being written with what is sent: it is passed over. */
@@ -115,7 +121,8 @@ function noteNoAttributes(session: Session): void {
 
 async function* catOperand(session: Session, operand: string, raw?: Buffer): AsyncGenerator<Batch> {
   if (operand === '-') {
-    yield* readPipe(session, Buffer.from('stdin'), 0)
+    if (session.sampling) skip(session, Buffer.from('standard input'), READ_ONCE)
+    else yield* readPipe(session, Buffer.from('stdin'), 0)
     return
   }
   const named = find(operand, raw)
@@ -142,6 +149,7 @@ async function* catNamed(session: Session, named: Found): AsyncGenerator<Batch> 
       yield* catFound(session, found)
     }
   } else if (stat.isBlockDevice()) yield* catDevice(session, path, stat)
+  else if (stat.isFIFO() && session.sampling) skip(session, path, READ_ONCE)
   else if (stat.isFIFO()) yield* readFifo(session, path)
   else if (stat.isCharacterDevice() || stat.isSocket()) miss(session, path, unreadableKind(stat))
   else yield* catFile(session, path, stat, 'named')

@@ -1,6 +1,7 @@
 import { EXIT, ToolError } from '../cli/exit.js'
 import { reasonOf } from '../cli/failure.js'
 import type { Log } from '../cli/messages.js'
+import type { Sampling } from '../cli/sampling.js'
 import { showSize } from '../cli/sizes.js'
 import type { Run } from '../formats/address-space.js'
 import { formatAddress } from '../frames/address.js'
@@ -31,6 +32,8 @@ export interface PhysicalMemory {
   /** It changes while it is read. */
   readonly live: boolean
   readonly resample: Resampling | undefined
+  /** Reads only so much, and nothing again. */
+  readonly sampling?: Sampling | undefined
   /** Reads a page again; `read` where absent. */
   readonly reread?: ReadBytes
 }
@@ -40,7 +43,7 @@ export interface PhysicalMemory {
  * @throws {ToolError} when nothing at all can be read
  */
 export async function* physicalMemory(memory: PhysicalMemory): AsyncGenerator<Batch, void> {
-  const { ram, turtle, warnings, outcome, program, log, read, reread = read } = memory
+  const { ram, turtle, warnings, outcome, program, log, read, reread = read, sampling } = memory
   const note = (message: string): Frame => ({
     type: 'note',
     stream: MEMORY,
@@ -55,14 +58,15 @@ export async function* physicalMemory(memory: PhysicalMemory): AsyncGenerator<Ba
     size: formatAddress(last.start + last.length),
     ranges: ram.map(({ start, length }) => [formatAddress(start), formatAddress(length)]),
   }
-  const smear = openSmear({ ...memory, runs: () => ram, ranges: ram })
+  const smear = sampling ? undefined : openSmear({ ...memory, runs: () => ram, ranges: ram })
+  const pieces = sampling?.piecesOf(ram.reduce((sum, { length }) => sum + length, 0n))
   for (const warning of warnings) log.warn(warning)
   yield [
     { type: 'stream', stream: MEMORY, time: 0n, body },
     { type: 'meta', stream: MEMORY, time: 0n, turtle },
     ...warnings.map(note),
   ]
-  const tally = yield* spansToFrames({ ...memory, stream: MEMORY, seen: smear?.seen })
+  const tally = yield* spansToFrames({ ...memory, stream: MEMORY, seen: smear?.seen, pieces })
   if (tally.read === 0n)
     throw new ToolError(EXIT.io, `not one page could be read: ${reasonOf(tally.failure)}`, {
       cause: tally.failure,

@@ -19,6 +19,7 @@ export const tool: Tool = {
         collect: !options.flag('no-collect'),
         resample: resamplingOf({ options, io }),
         batchesAlive: io.batchesAlive,
+        sampling: io.sampling,
       }),
     )
   },

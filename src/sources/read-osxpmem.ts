@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import type { Log } from '../cli/messages.js'
+import type { Sampling } from '../cli/sampling.js'
 import { showSize } from '../cli/sizes.js'
 import type { Tool } from '../cli/tool.js'
 import { MACHINE } from '../formats/elf/structs.js'
@@ -38,6 +39,7 @@ export const tool: Tool = {
         collect: !options.flag('no-collect'),
         resample: resamplingOf({ options, io }),
         batchesAlive: io.batchesAlive,
+        sampling: io.sampling,
       }),
     )
   },
@@ -50,6 +52,8 @@ export interface OsxpmemOptions {
   readonly collect: boolean
   readonly resample?: Resampling
   readonly batchesAlive?: number
+  /** Reads only so much of the memory. */
+  readonly sampling?: Sampling | undefined
 }
 
 /**
@@ -80,6 +84,7 @@ export async function* readOsxpmem(log: Log, options: OsxpmemOptions): Frames {
       live: plan.live,
       resample: options.resample,
       batchesAlive,
+      sampling: options.sampling,
     })
     const told = [{ path: infoFile, bytes: infoText, cut: false }]
     const files = options.collect && plan.live ? kernelFiles() : []

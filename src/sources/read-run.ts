@@ -1,3 +1,4 @@
+import type { PiecesOf } from '../cli/sampling.js'
 import type { Run } from '../formats/address-space.js'
 import type { Bytes } from '../formats/byte-source.js'
 import type { Batch } from '../frames/frame.js'
@@ -13,6 +14,8 @@ export interface Reading {
   readonly interrupted?: AbortSignal
   /** What zeros mean: content, or that the medium could not read. */
   readonly zeros?: 'zero' | 'unreadable'
+  /** What is read in place of all of it: nothing stands for the rest. */
+  readonly pieces?: PiecesOf | undefined
 }
 
 /** How far a run was covered. */
@@ -28,9 +31,13 @@ export interface Reach {
  * with a NOTE where bytes cannot be read. Reads are of 1 MiB and end at multiples of it.
  */
 export async function* readRun(reading: Reading, run: Run): AsyncGenerator<Batch, Reach> {
-  const { frames, medium, interrupted, zeros } = reading
+  const { frames, medium, interrupted, zeros, pieces } = reading
   const { outbox } = frames
   const runEnd = run.start + run.length
+  if (pieces) {
+    for (const piece of pieces(run)) yield* readRun({ ...reading, pieces: undefined }, piece)
+    return { end: runEnd }
+  }
   let end = run.start
   while (end < runEnd && !interrupted?.aborted) {
     const length = lengthOfRead(end, runEnd)

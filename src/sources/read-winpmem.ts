@@ -1,6 +1,7 @@
 import type { Options } from '../cli/arguments.js'
 import { EXIT, ToolError } from '../cli/exit.js'
 import type { Log } from '../cli/messages.js'
+import type { Sampling } from '../cli/sampling.js'
 import { showSize } from '../cli/sizes.js'
 import type { Tool } from '../cli/tool.js'
 import { formatAddress } from '../frames/address.js'
@@ -42,7 +43,8 @@ export const tool: Tool = {
     if (options.flag('load')) return leaveLoaded(await thisMachine(), driver, log)
     const collect = !options.flag('no-collect')
     const resample = resamplingOf({ options, io })
-    return io.transmit(readHere(log, { driver, mode, collect, resample, batchesAlive: io.batchesAlive }))
+    const { batchesAlive, sampling } = io
+    return io.transmit(readHere(log, { driver, mode, collect, resample, batchesAlive, sampling }))
   },
 }
 
@@ -85,6 +87,8 @@ export interface WinpmemOptions {
   readonly collect: boolean
   readonly resample?: Resampling
   readonly batchesAlive?: number
+  /** Reads only so much of the memory. */
+  readonly sampling?: Sampling | undefined
 }
 
 /**
@@ -113,6 +117,7 @@ export async function* readWinpmem(win32: Win32, log: Log, options: WinpmemOptio
       live: true,
       resample: options.resample,
       batchesAlive: options.batchesAlive,
+      sampling: options.sampling,
     })
   } finally {
     driver.close()

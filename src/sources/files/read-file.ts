@@ -166,7 +166,8 @@ export async function* readMedium(
   size: bigint,
 ): AsyncGenerator<Batch, Reach> {
   const { interrupted, log } = session
-  const reach = yield* readRun({ frames, medium, interrupted }, { start: 0n, length: size })
+  const pieces = session.sampling?.piecesOf(size)
+  const reach = yield* readRun({ frames, medium, interrupted, pieces }, { start: 0n, length: size })
   if (interrupted.aborted) return reach
   if (reach.failure === undefined) frames.fill('unknown', reach.end, size - reach.end)
   else frames.failed(reach.end, size - reach.end, reach.failure)

@@ -2,6 +2,7 @@ import type { BigIntStats } from 'node:fs'
 import { ToolError } from '../../cli/exit.js'
 import { reasonOf } from '../../cli/failure.js'
 import type { Log } from '../../cli/messages.js'
+import type { Sampling } from '../../cli/sampling.js'
 import type { NoteBody, StreamBody } from '../../frames/frame.js'
 import { hasBytes } from '../../frames/streams.js'
 import type { ExtendedAttribute, ExtendedAttributes } from '../../platform/linux/extended-attributes.js'
@@ -19,6 +20,8 @@ export interface StreamSession {
   readonly interrupted: AbortSignal
   /** What the streams are, where it was said. */
   readonly category?: string | undefined
+  /** Reads only so much of each stream. */
+  readonly sampling?: Sampling | undefined
   /** Streams begun so far; the next one's id is one more. */
   streams: number
   /** Told when something that was asked for has no stream, or lost its tail. */

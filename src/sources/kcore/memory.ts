@@ -1,6 +1,7 @@
 import type { OptionTable } from '../../cli/arguments.js'
 import { reasonOf } from '../../cli/failure.js'
 import type { Log } from '../../cli/messages.js'
+import type { Sampling } from '../../cli/sampling.js'
 import { showSize } from '../../cli/sizes.js'
 import type { Facts } from '../../formats/image/facts.js'
 import type { Frame, Frames, NoteBody } from '../../frames/frame.js'
@@ -37,6 +38,8 @@ export interface KcoreOptions {
   readonly batchesAlive?: number | undefined
   /** Told what is going to be read. */
   readonly onPlan?: (plan: Plan) => void
+  /** Reads only so much of the memory. */
+  readonly sampling?: Sampling | undefined
 }
 
 /**
@@ -71,6 +74,7 @@ export async function* kcoreMemory(files: SystemFiles, log: Log, options: KcoreO
       program,
       log,
       batchesAlive,
+      sampling: options.sampling,
     })
     const hidden = hiddenSymbols(captured)
     if (hidden !== undefined) yield [warningFrame(program, hidden)]
