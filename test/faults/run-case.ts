@@ -86,7 +86,9 @@ export async function runCase(each: Case, folder: string, evidence: string, obje
 
 /** What pipeline.py is to run. `tee` keeps what reaches the sink; its status is not told. */
 function askFor({ pipeline, stage, fault }: Case, folder: string, evidence: string, object: string) {
-  const commands = [pipeline.source.command, ...pipeline.transforms, pipeline.sink.command]
+  // It is to meet the full disk, not to foresee it.
+  const sink = fault.type === 'full' ? `${pipeline.sink.command} --ignore-space` : pipeline.sink.command
+  const commands = [pipeline.source.command, ...pipeline.transforms, sink]
   const stages: object[] = commands.map((command, index) => {
     const isStruck = index === stage
     const leaves = isStruck && fault.type === 'leaves'
