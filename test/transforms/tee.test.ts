@@ -164,6 +164,16 @@ test('--drop-slow: who keeps the others waiting is cut off and labelled, and not
   t.true(read(shell, 'out.raw').equals(bytesAt(0, 64 * MIB)))
 })
 
+test('--drop-slow: who takes nothing in the end is cut off, too', async (t) => {
+  const shell = openShell(t)
+  const { stdout, stderr } = await shell.run(
+    `sample-source --size 512k | pmem-tee --drop-slow 1 'sleep 600; :' sent.frames; ${STATUSES}; raw-sink out.raw < sent.frames`,
+  )
+  t.is(stdout.toString(), '0 3\n')
+  t.regex(stderr, /^pmem-tee: 'sleep 600; :': cut off after .* of frames: the others have waited for it$/m)
+  t.true(read(shell, 'out.raw').equals(bytesAt(0, MIB / 2)))
+})
+
 test('--drop-slow: a source that is slow costs no branch its place', async (t) => {
   const shell = openShell(t)
   const { stdout, stderr } = await shell.run(

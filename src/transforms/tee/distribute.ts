@@ -66,7 +66,8 @@ export async function distribute(
   }
   const whole = !failure && live().length > 0 && labelled.exit() === EXIT.complete
   const outcome: Outcome = { status: whole ? 'complete' : 'failed', unreadable: false }
-  const exits = await Promise.all(lines.map((line) => line.end(outcome, patience)))
+  const isLast = live().length === 1
+  const exits = await Promise.all(lines.map((line) => line.end(outcome, patience, isLast)))
   if (failure) throw failure
   return Math.max(labelled.exit(), ...exits) as ExitCode
 }
@@ -81,12 +82,18 @@ function openLine(branch: Branch, log: Log) {
   let ending = false
   let isCut = false
   let told: Promise<void> | undefined
-  let move = () => {}
+  let move: (moved: true) => void = () => {}
+
+  /** Fulfilled when it has taken a batch, or takes no more. */
+  const moves = () =>
+    new Promise<true>((resolve) => {
+      move = resolve
+    })
 
   /** It takes no more: the others go on, and whoever waits for it. */
   function leave(): void {
     isLive = false
-    move()
+    move(true)
   }
 
   function cutOff(): void {
@@ -117,7 +124,7 @@ function openLine(branch: Branch, log: Log) {
       if (!isCut) told ??= drop(error)
     }
     underWay--
-    move()
+    move(true)
   }
 
   void branch.gone?.then(() => {
@@ -137,13 +144,12 @@ function openLine(branch: Branch, log: Log) {
       underWay++
       tail = tail.then(() => write(pieces))
     },
-    /** Fulfilled when it has taken a batch, or takes no more. */
-    moves: () =>
-      new Promise<void>((resolve) => {
-        move = resolve
-      }),
+    moves,
     cutOff: branch.cutOff && cutOff,
-    async end(outcome: Outcome, patience: number | undefined): Promise<number> {
+    /** @param isLast nobody else is left who would have waited */
+    async end(outcome: Outcome, patience: number | undefined, isLast: boolean): Promise<number> {
+      if (patience !== undefined && !isLast && branch.cutOff)
+        while (isLive && underWay > 0) if (!(await unlessLater(moves(), patience))) cutOff()
       await tail
       ending = true
       const wasLive = isLive
