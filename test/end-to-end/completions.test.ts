@@ -45,6 +45,7 @@ const OFFERED: Readonly<Record<string, readonly string[]>> = {
 const OPERANDS: Readonly<Record<string, readonly string[]>> = {
   'pmem-chunk': [],
   'pmem-hash': ['blake2b512', 'md5', 'sha1', 'sha256', 'sha512'],
+  'pmem-read-ssh': [],
   'pmem-throttle': [],
 }
 
@@ -52,7 +53,7 @@ const isList = (name: string) => /^[a-z0-9]+(\|[a-z0-9]+)*$/.test(name)
 
 function offeredFor(name: string, choices: readonly string[] | undefined): readonly string[] {
   const known = choices ?? (isList(name) ? name.split('|') : OFFERED[name])
-  if (!known) throw new Error(`what is to be offered for ${name}? OFFERED has no place for it`)
+  if (!known) throw new Error(`OFFERED does not say what is to be offered for ${name}`)
   return [...known].sort()
 }
 
