@@ -8,6 +8,7 @@ import { build } from 'esbuild'
  */
 const THREADS = [
   'src/codecs/chunk-worker.ts',
+  'src/codecs/read-worker.ts',
   'src/formats/aff4/verify/chunk-thread.ts',
   'src/formats/ewf/ewf-chunk-thread.ts',
 ]

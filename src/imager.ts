@@ -86,8 +86,9 @@ async function run(name: string, context: Context): Promise<ExitCode> {
     return tool.run({ ...context, ...parseWords(tool, plan.words) })
   }
   const output = options.value('output')!
-  for (const input of [...operands, ...options.values('input'), ...options.values('pagefile')])
-    refuseSameFile(output, statOf(output), statOf(input))
+  const files = options.values('input').map(statOf)
+  for (const input of [...[...operands, ...options.values('pagefile')].map(statOf), ...files])
+    refuseSameFile(output, statOf(output), input)
   const written = [output, partialName(output), guardName(output)]
   const own: Io = {
     ...io,
@@ -105,6 +106,7 @@ async function run(name: string, context: Context): Promise<ExitCode> {
     log: options.flag('log') ? log : besideConsole(log, told),
     program: { name, version: VERSION, arguments: process.argv.slice(2) },
     load,
+    size: files.reduce((sum, file) => sum + (file?.size ?? 0n), 0n),
     watch: (frames) =>
       narrate(frames, told, plan.stream === undefined ? introduction : extraction(plan.stream, output)),
   })

@@ -1,4 +1,5 @@
 import type { BigIntStats } from 'node:fs'
+import type { ChunkReader } from '../codecs/chunk-reader.js'
 import type { Secrets } from '../formats/aff4/encryption/unlock.js'
 import type { Frames } from '../frames/frame.js'
 import type { Options, OptionTable } from './arguments.js'
@@ -42,6 +43,8 @@ export interface Io {
   readonly batchesAlive: number
   /** Where it is given, sources read only so much of their streams. */
   readonly sampling?: Sampling
+  /** Sources in one process with who stores their frames: reads and compresses in threads what is large. */
+  readonly reader?: ChunkReader
   /**
    * Frames of standard input; this program has added itself to each START.
    * @param batchesAlive for how many further batches the views of a batch stay valid

@@ -42,17 +42,26 @@ export function runChunkJob(job: ChunkJob): ChunkJobResult {
     const zero = isZero(chunk)
     if (job.crc32c) sums.push(zero ? 0 : crc32c(chunk))
     if (zero) lengths.push(0)
-    // The other codecs are as fast in finding that out by themselves.
-    else if (job.codec === 'zlib' && looksLikeNoise(chunk)) lengths.push(chunk.length)
     else {
-      const stored = compress(job.codec, chunk, job.level)
+      const stored = storedForm(job, chunk)
       given += chunk.length
-      // A stored length equal to the chunk's means raw bytes to every AFF4 reader, so it must be.
-      if (stored.length < chunk.length) copyBytes(slab, slot, stored)
-      lengths.push(Math.min(stored.length, chunk.length))
+      if (stored !== chunk) copyBytes(slab, slot, stored)
+      lengths.push(stored.length)
     }
     slot += chunk.length
   }
   sweepAfter(given)
   return { lengths, sums }
+}
+
+/** What is stored of a chunk: itself, where nothing makes it shorter. */
+export function storedForm(
+  { codec, level }: ChunkSettings<WritableFileCodec>,
+  chunk: Uint8Array,
+): Uint8Array {
+  // The other codecs are as fast in finding that out by themselves.
+  if (codec === 'zlib' && looksLikeNoise(chunk)) return chunk
+  const stored = compress(codec, chunk, level)
+  // A stored length equal to the chunk's means raw bytes to every AFF4 reader, so it must be.
+  return stored.length < chunk.length ? stored : chunk
 }

@@ -84,6 +84,20 @@ export interface DataFrame extends Common {
   payload: Bytes
   /** CRC-32 of the stored payload where the sender gave one. */
   crc?: number
+  /** Within one process: the payload is that of several chunks, back to back. On the wire each has a frame. */
+  chunks?: ChunkRun
+}
+
+/** Chunks that touch; of the last one alone there may be padding. */
+export interface ChunkRun {
+  /** What each decodes to, in bytes. */
+  readonly size: number
+  /** What is stored of each, in bytes: its size means that it is stored as it is. */
+  readonly lengths: readonly number[]
+  /** CRC-32 of the whole payload. */
+  readonly crc: number
+  /** Makes the payload stay as it is, beyond its batch, until what is returned is called. */
+  hold(): () => void
 }
 
 /** A range without bytes. `value` is the repeated byte of kind `byte`. */

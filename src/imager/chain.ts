@@ -4,17 +4,23 @@ import { type Labelled, relay, transmission } from '../cli/labelled.js'
 import { parseWords } from '../cli/launch.js'
 import type { Log } from '../cli/messages.js'
 import type { Context, Io, Tool } from '../cli/tool.js'
+import { openChunkReader } from '../codecs/chunk-reader.js'
 import { BATCHES_ALIVE } from '../frames/decode.js'
 import type { Frames, Program } from '../frames/frame.js'
+import { DEFAULT_CHUNK } from '../transforms/chunk.js'
 import type { Plan, Stage } from './plan.js'
 
 export interface ChainSettings extends Pick<Context, 'io' | 'log' | 'secrets'> {
   /** Stands in START as the one that handled the bytes. */
   readonly program: Program
   readonly load: (tool: string) => Promise<Tool>
+  /** Of what is to be read: much is worth threads that start before anything else. */
+  readonly size: bigint
   /** Looks at what the sources send. */
   readonly watch: (frames: Frames) => Frames
 }
+
+const WORTH_THREADS = 8n << 20n
 
 /** Frames that stay valid for so many further batches. */
 type Feed = (batchesAlive?: number) => Frames
@@ -26,10 +32,13 @@ type Feed = (batchesAlive?: number) => Frames
  * @throws {ToolError} what stopped the sink, or the only reason why there is nothing for it
  */
 export async function runChain(plan: Plan, settings: ChainSettings): Promise<ExitCode> {
-  const { io, log, program, load, watch, ...given } = settings
+  const { io, log, program, load, size, watch, ...given } = settings
   const failures: unknown[] = []
   let begun = false
   let left = false
+  const compressed = plan.codec !== undefined && plan.codec !== 'none'
+  const reader = compressed ? openChunkReader(plan.codec, DEFAULT_CHUNK) : undefined
+  if (size >= WORTH_THREADS) reader?.start()
 
   async function run({ tool: name, words }: Stage, io: Io, stageLog = log): Promise<ExitCode> {
     const tool = await load(name)
@@ -39,7 +48,7 @@ export async function runChain(plan: Plan, settings: ChainSettings): Promise<Exi
   const source = (stage: Stage, batchesAlive: number): Frames =>
     outputOf((offer) => {
       const transmit = (evidence: Frames) => offer(transmission(evidence, program, io.interrupted))
-      return run(stage, { ...io, batchesAlive, transmit })
+      return run(stage, { ...io, batchesAlive, transmit, ...(reader && { reader }) })
     }, ended)
 
   /** A stage has ended by itself. */
@@ -81,7 +90,7 @@ export async function runChain(plan: Plan, settings: ChainSettings): Promise<Exi
     },
   }
   const frames = plan.transforms.reduce(through, sources)
-  const exit = await run(plan.sink, { ...io, frames }, sinkLog)
+  const exit = await run(plan.sink, { ...io, frames }, sinkLog).finally(() => reader?.close())
   if (failures.length > 0 && !begun) throw failures[0]
   for (const failure of failures.slice(1)) log.error(asToolError(failure).message, hintOf(failure))
   return exit === EXIT.complete && left ? EXIT.unreadable : exit

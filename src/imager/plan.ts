@@ -3,6 +3,7 @@ import type { Arguments, Options } from '../cli/arguments.js'
 import { EXIT, ToolError } from '../cli/exit.js'
 import { SECRET_OPTIONS } from '../cli/secret.js'
 import { SPACE_OPTIONS } from '../cli/space.js'
+import type { WritableCodec } from '../codecs/codec-error.js'
 import { CODECS } from '../frames/frame.js'
 import { RESAMPLE_OPTIONS } from '../sources/smear/options.js'
 
@@ -18,12 +19,14 @@ export interface Plan {
   readonly sources: readonly Stage[]
   readonly transforms: readonly Stage[]
   readonly sink: Stage
+  /** In which chunks are stored, where the transforms do nothing else. */
+  readonly codec?: WritableCodec
   /** The URN of the stream that is taken out of volumes. */
   readonly stream?: string
 }
 
 const DEFAULT_CODEC = 'zlib'
-const WRITTEN = CODECS.filter((codec) => codec !== 'deflate')
+const WRITTEN = CODECS.filter((codec): codec is WritableCodec => codec !== 'deflate')
 
 /** What a plan depends on beside the options: what volumes hold. Asked once the options are found to be sound. */
 export interface Inquiry {
@@ -102,9 +105,9 @@ async function planAcquisition(options: Options, inquiry: Inquiry, platform: Nod
     if (options.flag('compression'))
       throw new ToolError(EXIT.usage, '--elf does not go with --compression: an ELF file is not compressed')
   }
-  const codec = options.value('compression') ?? DEFAULT_CODEC
-  if (!WRITTEN.some((known) => known === codec))
-    throw new ToolError(EXIT.usage, `-c ${codec}: not one of ${WRITTEN.join(', ')}`)
+  const given = options.value('compression') ?? DEFAULT_CODEC
+  const codec = WRITTEN.find((known) => known === given)
+  if (codec === undefined) throw new ToolError(EXIT.usage, `-c ${given}: not one of ${WRITTEN.join(', ')}`)
   const output = outputOf(options)
   if (options.flag('elf'))
     return {
@@ -129,6 +132,7 @@ async function planAcquisition(options: Options, inquiry: Inquiry, platform: Nod
     sources,
     transforms: [{ tool: 'pmem-compress', words: [codec] }],
     sink: { tool: 'aff4-sink', words: [...outputWords(options), ...expect, '--', output] },
+    codec,
   }
 }
 

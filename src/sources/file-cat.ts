@@ -5,6 +5,7 @@ import { asToolError, reasonOf } from '../cli/failure.js'
 import type { Log } from '../cli/messages.js'
 import type { Sampling } from '../cli/sampling.js'
 import type { Tool } from '../cli/tool.js'
+import type { ChunkReader } from '../codecs/chunk-reader.js'
 import type { Batch, StreamBody } from '../frames/frame.js'
 import type { BlockDevice } from '../platform/linux/block-device.js'
 import { openExtendedAttributes } from '../platform/linux/extended-attributes.js'
@@ -47,6 +48,7 @@ export const tool: Tool = {
         interrupted: io.interrupted,
         batchesAlive: io.batchesAlive,
         sampling: io.sampling,
+        reader: io.reader,
         category: options.value('category'),
         isOutput: io.isOutput,
         onMissing: () => (missing = true),
@@ -68,6 +70,7 @@ export interface CatFiles {
   readonly batchesAlive?: number
   /** Reads only so much of each file, and nothing that can be read but once. */
   readonly sampling?: Sampling | undefined
+  readonly reader?: ChunkReader | undefined
   /** Of every stream with bytes. */
   readonly category?: string | undefined
   /** Whether a file is being written with what is sent: it is passed over. */

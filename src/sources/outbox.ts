@@ -25,6 +25,8 @@ export interface Outbox {
   room(length: number): Buffer | undefined
   /** All free bytes of the batch. */
   rest(): Buffer
+  /** Payloads lie in memory of others: `release` is called when the batch is no longer alive. */
+  keep(release: () => void): void
   /** The batch so far, for the next yield. */
   take(): Batch
   /** Yields the batch when it is large or has waited, and gives signals their turn: to be called often. */
@@ -41,9 +43,13 @@ export function createOutbox(batchesAlive = BATCHES_ALIVE): Outbox {
   let used = 0
   let batch: Batch = []
   let turnedAt = performance.now()
+  /** For the batch that is made, and those that are alive. */
+  const releases: (() => void)[][] = [[]]
 
   function take(): Batch {
     const taken = batch
+    releases.unshift([])
+    if (releases.length > batchesAlive + 2) for (const release of releases.pop()!) release()
     batch = []
     if (used > 0) current = (current + 1) % slabs.length
     used = 0
@@ -52,6 +58,7 @@ export function createOutbox(batchesAlive = BATCHES_ALIVE): Outbox {
 
   return {
     size,
+    keep: (release) => void releases[0]!.push(release),
     push(frame) {
       const last = batch.at(-1)
       if (frame.type === 'fill' && last?.type === 'fill' && continues(last, frame)) {

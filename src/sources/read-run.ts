@@ -1,43 +1,28 @@
-import type { PiecesOf } from '../cli/sampling.js'
 import type { Run } from '../formats/address-space.js'
 import type { Bytes } from '../formats/byte-source.js'
 import type { Batch } from '../frames/frame.js'
 import { READ_SIZE } from './outbox.js'
-import { type Medium, salvage } from './salvage.js'
-import type { StreamFrames } from './stream-frames.js'
+import { readAhead } from './read-ahead.js'
+import { type Reach, type Reading, readDamaged } from './reading.js'
+import type { Medium } from './salvage.js'
 
-export interface Reading {
-  /** Of the stream that is open. */
-  readonly frames: StreamFrames
-  readonly medium: Medium
-  /** Stops between two reads. */
-  readonly interrupted?: AbortSignal
-  /** What zeros mean: content, or that the medium could not read. */
-  readonly zeros?: 'zero' | 'unreadable'
-  /** What is read in place of all of it: nothing stands for the rest. */
-  readonly pieces?: PiecesOf | undefined
-}
-
-/** How far a run was covered. */
-export interface Reach {
-  /** The first address without a frame: the run's end, or where the medium ended, failed or was interrupted. */
-  readonly end: bigint
-  /** The error that ended the reading. */
-  readonly failure?: unknown
-}
+/** Less is read before threads have begun. */
+const WORTH_READING_AHEAD = 4n << 20n
 
 /**
  * Turns one run of a medium into DATA, FILL zero where all that one read gave is zeros, and FILL unreadable
  * with a NOTE where bytes cannot be read. Reads are of 1 MiB and end at multiples of it.
  */
 export async function* readRun(reading: Reading, run: Run): AsyncGenerator<Batch, Reach> {
-  const { frames, medium, interrupted, zeros, pieces } = reading
+  const { frames, medium, interrupted, reader, zeros, pieces } = reading
   const { outbox } = frames
   const runEnd = run.start + run.length
   if (pieces) {
     for (const piece of pieces(run)) yield* readRun({ ...reading, pieces: undefined }, piece)
     return { end: runEnd }
   }
+  if (reader && medium.place && zeros !== 'unreadable' && run.length >= WORTH_READING_AHEAD)
+    return yield* readAhead(reading, { reader, place: medium.place, run })
   let end = run.start
   while (end < runEnd && !interrupted?.aborted) {
     const length = lengthOfRead(end, runEnd)
@@ -51,12 +36,9 @@ export async function* readRun(reading: Reading, run: Run): AsyncGenerator<Batch
       frames.data(end, whole, zeros)
       end += BigInt(length)
     } else {
-      const { parts, reached, failure } = await salvage(medium, end, slab, interrupted)
-      for (const { from, to, error } of parts)
-        if (error === undefined) frames.data(end + BigInt(from), slab.subarray(from, to), zeros)
-        else frames.failed(end + BigInt(from), BigInt(to - from), error)
-      end += BigInt(reached)
-      if (reached < length) return failure === undefined ? { end } : { end, failure }
+      const reach = await readDamaged(reading, end, slab)
+      if (reach.end < end + BigInt(length)) return reach
+      ;({ end } = reach)
     }
     yield* outbox.pause()
   }

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { FilePlace } from '../codecs/chunk-reader.js'
 import { settleBytes } from '../codecs/copy-bytes.js'
 import type { Bytes } from '../formats/byte-source.js'
 
@@ -14,6 +15,8 @@ export interface Medium {
   readonly read: ReadBytes
   /** Reads again what `read` failed at, past any cache; `read` itself where absent. */
   readonly reread?: ReadBytes
+  /** Where in a file the bytes of a range stand, side by side; absent where `read` does more than to read a file. */
+  readonly place?: (address: bigint, length: number) => FilePlace | undefined
   /** Bytes that fail together, a power of two: a sector, a page. */
   readonly unit: number
   /** How often a unit that failed is tried again. */

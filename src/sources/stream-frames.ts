@@ -1,4 +1,5 @@
 import { reasonOf } from '../cli/failure.js'
+import type { ChunkReader, ReadChunks } from '../codecs/chunk-reader.js'
 import type { Run } from '../formats/address-space.js'
 import type { Bytes } from '../formats/byte-source.js'
 import { formatAddress } from '../frames/address.js'
@@ -30,6 +31,8 @@ export interface StreamFrames {
   readonly tally: Readonly<Tally>
   /** DATA, or a hole where all are zeros. `bytes` are the outbox's room, or memory that stays as it is. */
   data(offset: bigint, bytes: Bytes, zeros?: 'zero' | 'unreadable'): void
+  /** What was read and compressed of `length` bytes, whose chunks stay as they are while their batch is alive. */
+  stored(offset: bigint, length: number, read: ReadChunks, reader: ChunkReader): void
   fill(kind: HoleKind, offset: bigint, length: bigint): void
   /** FILL unreadable, and one NOTE for all that fails side by side. */
   failed(offset: bigint, length: bigint, why: unknown): void
@@ -100,6 +103,29 @@ export function createStreamFrames(
         padded: false,
         payload,
       })
+    },
+    stored(offset, length, { time, runs, hold, release }, { codec, chunkSize }) {
+      outbox.keep(release)
+      tally.read += BigInt(length)
+      let end = 0
+      for (const { first, lengths, bytes, crc } of runs) {
+        const start = first * chunkSize
+        fill('zero', offset + BigInt(end), BigInt(start - end))
+        end = Math.min(start + lengths.length * chunkSize, length)
+        tally.covered += BigInt(end - start)
+        outbox.push({
+          type: 'data',
+          stream,
+          time: BigInt(time) * 1_000_000n,
+          offset: offset + BigInt(start),
+          length: BigInt(end - start),
+          codec,
+          padded: (end - start) % chunkSize !== 0,
+          payload: bytes,
+          chunks: { size: chunkSize, lengths, crc, hold },
+        })
+      }
+      fill('zero', offset + BigInt(end), BigInt(length - end))
     },
     failed(offset, length, why) {
       tally.failure ??= why

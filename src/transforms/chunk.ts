@@ -130,7 +130,8 @@ function createCutter(given: number | undefined, pool: ChunkPool): Cutter {
   function cut(frame: DataFrame, out: Batch): number {
     let made = 0
     if (begun && frame.offset !== begun.offset + BigInt(begun.filled)) made += finish(out)
-    if (!begun && isChunk(frame, size, given)) {
+    if (frame.chunks) made += finish(out)
+    if (frame.chunks || (!begun && isChunk(frame, size, given))) {
       out.push(frame)
       return made
     }

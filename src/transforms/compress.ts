@@ -88,7 +88,7 @@ export function compress(options: CompressOptions): Compression {
   const cut = chunk((body) => options.chunkSize ?? body.chunkSize ?? DEFAULT_CHUNK, batchesAlive)
   return {
     batchesAlive,
-    transform: (frames) => inOrder(cut(frames), compressor, codec, options.warn),
+    transform: (frames) => inOrder(cut(frames), compressor, options),
   }
 }
 
@@ -104,8 +104,7 @@ interface Unit {
 async function* inOrder(
   chunks: Frames,
   compressor: ChunkCompressor,
-  codec: WritableCodec,
-  warn: (message: string) => void,
+  { codec, warn }: CompressOptions,
 ): Frames {
   const split = createSplitter(codec, compressor.expect, warn)
   const assembler = createAssembler()
@@ -167,15 +166,21 @@ function createSplitter(
   warn: (message: string) => void,
 ) {
   let chunkSize = 0
+  let announced = 0n
   let warned = false
 
   /** What is to be compressed of a frame: undefined when it passes as it is. */
   function toCompress(frame: Frame): DataFrame | undefined {
     if (frame.type === 'stream') {
       chunkSize = frame.body.chunkSize ?? 0
-      expect(announcedBytes(frame.body))
+      announced = announcedBytes(frame.body)
     }
-    if (frame.type !== 'data') return undefined
+    if (frame.type !== 'data' || frame.chunks) return undefined
+    if (frame.codec !== codec) {
+      // Now that there is something to compress of it.
+      expect(announced)
+      announced = 0n
+    }
     if (frame.codec === 'none') {
       checkCrc(frame)
       return frame

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
@@ -67,6 +68,35 @@ test('bad blocks of a file cost themselves only, and each range is noted once', 
   )
   t.is(stream?.close?.status, 'complete')
   t.is(run.stderr, `file-cat: ${medium}: 16.7 KiB unreadable: input/output error\n`)
+})
+
+test("the imager's threads lose the same, and what lies around it is in the volume", async (t) => {
+  const { path: medium, bytes } = file(folder(t), 24 * MIB + 777)
+  const holes: Hole[] = unreadable(
+    [40960, 45056],
+    [5 * MIB - 4096, 5 * MIB + 8192],
+    [20 * MIB, 20 * MIB + 4096],
+  )
+  const env = failing(
+    medium,
+    ...holes.map(({ start, end }): [number, number, number] => [start, end - start, EIO]),
+  )
+  for (const codec of ['snappy', 'zlib']) {
+    const volume = `${medium}.${codec}.aff4`
+    const { status } = spawnSync('bin/pmem', ['-q', '-c', codec, '-i', medium, '-o', volume], {
+      env: { ...process.env, ...env },
+    })
+    t.is(status, 2)
+    const { stdout } = spawnSync(
+      'bash',
+      ['-c', 'bin/aff4-cat "$1" | bin/raw-sink --fill zero -', '-', volume],
+      { maxBuffer: 64 * MIB },
+    )
+    t.is(digest(stdout), punched(bytes, holes))
+    const map = spawnSync('bin/aff4-ls', ['--map', volume], { encoding: 'utf8' }).stdout
+    for (const { start, end } of holes)
+      t.regex(map, new RegExp(`0x${start.toString(16)}.*0x${(end - start).toString(16)}.*nreadable`))
+  }
 })
 
 /** Bad ranges of a ddrescue map file. */

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { crc32 } from 'node:zlib'
 import { compress } from '../../codecs/codec.js'
 import type { WritableCodec } from '../../codecs/codec-error.js'
 import { copyBytes } from '../../codecs/copy-bytes.js'
+import { combineCrc } from '../../codecs/crc-combine.js'
+import { crc32 } from '../../codecs/crc32.js'
 import { asDataView } from '../../codecs/views.js'
 import type { Bytes } from '../byte-source.js'
 import { type BlockHashes, createBlockHashes } from './block-hashes.js'
@@ -38,6 +39,16 @@ export interface ImageStreamOptions {
   readonly blockHashes?: readonly DigestName[]
 }
 
+/** Chunks that come together. */
+export interface StoredRun {
+  /** What is stored of each, in bytes: the chunk size where it is stored as it is. */
+  readonly lengths: readonly number[]
+  /** CRC-32 of all that is stored. */
+  readonly crc: number
+  /** Makes what is stored stay as it is, where it is, until what is returned is called. */
+  hold(): () => void
+}
+
 /** Chunks on their way into a volume, collected in memory a bevy at a time, while the one before is written. */
 export interface ImageStreamWriter {
   readonly urn: string
@@ -48,6 +59,8 @@ export interface ImageStreamWriter {
   readonly position: bigint
   /** The bevy holds as many chunks as it may: `flush` comes next. */
   readonly full: boolean
+  /** How many chunks the bevy has room for. */
+  readonly room: number
   /**
    * Adds one compressed chunk, which decodes to `chunkSize` bytes. It is copied. The bevy must have room, and
    * no raw chunk may be unfinished.
@@ -56,6 +69,14 @@ export interface ImageStreamWriter {
    * @throws {RangeError} when the length would mark it as raw, or the stream's codec is another one
    */
   add(codec: WritableCodec, stored: Bytes, decode: () => Bytes): bigint
+  /**
+   * Adds chunks, one behind the other, for most of which `codec` was used. The bevy must have room for all of them, and
+   * no raw chunk may be unfinished. Not for a stream with block hashes.
+   * @param stored of all chunks, back to back: copied, or held until it is written
+   * @returns the offset of the first one in the stream
+   * @throws {RangeError} as `add`
+   */
+  addRun(codec: WritableCodec, stored: Bytes, run: StoredRun): bigint
   /**
    * Adds raw bytes as they come, over the borders of chunks; they are copied.
    * @returns how many the bevy had room for
@@ -86,6 +107,9 @@ export interface OpenImageStream extends ImageStreamWriter {
   drop(): bigint
 }
 
+/** Smaller runs are copied: what is held takes the memory of a whole read. */
+const WORTH_HOLDING = 256 << 10
+
 export function createImageStream(
   volume: VolumeParts,
   options: ImageStreamOptions,
@@ -104,7 +128,13 @@ export function createImageStream(
   const indexView = asDataView(index)
   const indexSum = createHash('sha512')
   let codec: WritableCodec | undefined
+  /** What is copied of this bevy. */
   let bevy: Buffer | undefined
+  let copied = 0
+  /** All of this bevy in its order, what is copied of it last left out from `gathered` on; and what to call for it. */
+  let pieces: Bytes[] = []
+  let gathered = 0
+  let releases: (() => void)[] = []
   /** Of this bevy: bytes stored, their CRC, whole chunks, bytes of a raw chunk that is not whole yet. */
   let used = 0
   let crc = 0
@@ -132,7 +162,22 @@ export function createImageStream(
   }
 
   function restart(): void {
-    used = crc = chunks = partial = 0
+    used = crc = chunks = partial = copied = gathered = 0
+    pieces = []
+    releases = []
+  }
+
+  function copy(stored: Bytes): void {
+    bevy ??= volume.takeBuffer(capacity)
+    copyBytes(bevy, copied, stored)
+    copied += stored.length
+    used += stored.length
+  }
+
+  /** What was copied since the last piece becomes one. */
+  function gather(): void {
+    if (bevy && copied > gathered) pieces.push(bevy.subarray(gathered, copied))
+    gathered = copied
   }
 
   function setCodec(value: WritableCodec): void {
@@ -179,6 +224,9 @@ export function createImageStream(
     get full() {
       return chunks === chunksPerBevy
     },
+    get room() {
+      return chunksPerBevy - chunks
+    },
     get finishBytes() {
       return closed ? 0 : (4 + hashes.length) * STATEMENT_BYTES
     },
@@ -192,12 +240,36 @@ export function createImageStream(
       // What can fail comes first: a chunk is there whole or not at all.
       const content = hashes.length > 0 ? decode() : stored
       const offset = wholeBytes()
-      bevy ??= volume.takeBuffer(capacity)
-      copyBytes(bevy, used, stored)
+      completeChunk(used, stored.length)
+      copy(stored)
       crc = crc32(stored, crc)
       for (const sums of hashes) sums.add(content)
-      completeChunk(used, stored.length)
-      used += stored.length
+      return offset
+    },
+    addRun(kind, stored, run) {
+      const { lengths } = run
+      const sound = dialect.rawChunks && lengths.every((length) => length > 0 && length <= chunkSize)
+      const sum = lengths.reduce((total, length) => total + length, 0)
+      if (!sound || sum !== stored.length || kind === 'none' || hashes.length > 0)
+        throw new RangeError(`${stored.length} bytes stored by ${kind} for ${lengths.length} chunks`)
+      if (partial > 0 || lengths.length > stream.room) throw new RangeError('no room for the chunks')
+      if (codec === undefined && lengths.some((length) => length < chunkSize)) setCodec(kind)
+      else if (codec !== undefined && kind !== codec)
+        throw new RangeError(`chunks of ${kind} in a stream of ${codec}`)
+      const offset = wholeBytes()
+      crc = combineCrc(crc, run.crc, stored.length)
+      let at = used
+      for (const length of lengths) {
+        completeChunk(at, length)
+        at += length
+      }
+      if (stored.length < WORTH_HOLDING) copy(stored)
+      else {
+        gather()
+        pieces.push(stored)
+        releases.push(run.hold())
+        used += stored.length
+      }
       return offset
     },
     append(bytes) {
@@ -207,15 +279,13 @@ export function createImageStream(
         pack(taken, loose)
         return taken.length
       }
-      bevy ??= volume.takeBuffer(capacity)
-      copyBytes(bevy, used, taken)
+      copy(taken)
       crc = crc32(taken, crc)
-      used += taken.length
       partial += taken.length
       while (partial >= chunkSize) {
-        const at = used - partial
-        for (const sums of hashes) sums.add(bevy.subarray(at, at + chunkSize))
-        completeChunk(at, chunkSize)
+        const at = copied - partial
+        for (const sums of hashes) sums.add(bevy!.subarray(at, at + chunkSize))
+        completeChunk(used - partial, chunkSize)
         partial -= chunkSize
       }
       return taken.length
@@ -226,22 +296,23 @@ export function createImageStream(
     async flush() {
       stream.pad()
       await writing
-      if (chunks === 0 || !bevy) return
+      if (chunks === 0) return
+      gather()
       const full = bevy
-      const counted = chunks
+      const [whole, held, counted] = [pieces, releases, chunks]
       const checkpoint = volume.checkpoint()
       const entries = encodeIndex()
       const segments = hashes.map((sums) => ({ sums, segment: sums.take() }))
-      const member = (object: string, piece: Bytes) => ({
+      const member = (object: string, ...content: Bytes[]) => ({
         name: volume.memberName(object),
-        pieces: [piece],
+        pieces: content,
       })
       const number = handed.bevies
       const write = volume.zip.write(
         ...checkpoint.members,
         member(indexOf(urn, number, dialect), entries),
         ...segments.map(({ sums, segment }) => member(blockHashUrn(urn, number, sums.digest), segment)),
-        { ...member(bevyUrn(urn, number), full.subarray(0, used)), crc },
+        { ...member(bevyUrn(urn, number), ...whole), crc },
       )
       writing = write.then(() => {
         checkpoint.commit()
@@ -249,7 +320,8 @@ export function createImageStream(
         for (const { sums, segment } of segments) sums.commit(segment)
         written.bevies++
         written.chunks += counted
-        volume.returnBuffer(full)
+        if (full) volume.returnBuffer(full)
+        for (const release of held) release()
       })
       // Told by the next flush, or by close.
       writing.catch(() => {})
@@ -276,6 +348,7 @@ export function createImageStream(
       }
     },
     drop() {
+      for (const release of releases) release()
       for (const sums of hashes) sums.drop()
       Object.assign(handed, written)
       writing = Promise.resolve()

@@ -14,7 +14,7 @@ export const INDEX_ENTRY_SIZE = 12
 export const DEFAULT_CHUNK_SIZE = 32768
 /** More than any volume in the field has. */
 export const LARGEST_CHUNK_SIZE = 16 << 20
-const BEVY_BYTES = 32 << 20
+const BEVY_BYTES = 16 << 20
 
 /** 1024 chunks of 32 KiB; as many bytes of others, where the index doesn't outgrow them. */
 export const chunksPerBevy = (chunkSize: number): number =>

@@ -9,6 +9,7 @@ import type { VolumeWriter } from '../../formats/aff4/writer.js'
 import type { Bytes } from '../../formats/byte-source.js'
 import { formatAddress, parseAddress } from '../../frames/address.js'
 import { checkCrc, chunkContent } from '../../frames/chunk-content.js'
+import { eachChunk, isRun, type RunFrame, splitRun } from '../../frames/chunk-run.js'
 import type { DataFrame, FillFrame, StreamBody } from '../../frames/frame.js'
 import { announcedRuns } from '../../frames/streams.js'
 import type { Place } from './stored-blocks.js'
@@ -74,7 +75,30 @@ export function openEvidence(
     await next()
   }
 
+  /** Chunks that came together: as they are where they fit, else one by one. */
+  function run(frame: RunFrame): void | Promise<void> {
+    const into = open()
+    const { codec, offset, length, chunks } = frame
+    const fits = codec !== 'none' && codec !== 'deflate' && (into.codec ?? codec) === codec
+    if (!fits || chunks.size !== into.chunkSize || blockHashes.length > 0) return each(eachChunk(frame))
+    into.pad()
+    if (into.room === 0) return flushBefore(into, () => run(frame))
+    if (into.room < chunks.lengths.length) {
+      const [first, second] = splitRun(frame, into.room)
+      void run(first)
+      return run(second)
+    }
+    const targetOffset = into.addRun(codec, frame.payload, chunks)
+    place = { target: into.urn, offset: targetOffset }
+    map.add({ offset, length, targetOffset, target: into.urn })
+  }
+
+  async function each(frames: Iterable<DataFrame>): Promise<void> {
+    for (const frame of frames) await data(frame)
+  }
+
   function data(frame: DataFrame): void | Promise<void> {
+    if (isRun(frame)) return run(frame)
     const into = open()
     const { offset, length } = frame
     const codec = codecOfChunk(frame, into)

@@ -4,6 +4,7 @@ import type { VolumeWriter } from '../../formats/aff4/writer.js'
 import type { Bytes } from '../../formats/byte-source.js'
 import { parseAddress } from '../../frames/address.js'
 import { chunkContent } from '../../frames/chunk-content.js'
+import { isRun } from '../../frames/chunk-run.js'
 import type { DataFrame, FillFrame, StreamBody } from '../../frames/frame.js'
 
 /** Files up to this size are one member of the volume, deflated, that any unzip takes out. */
@@ -54,6 +55,7 @@ export function openSmallFile(volume: VolumeWriter, body: StreamBody, urn?: stri
     take(frame) {
       if (frame.offset !== size || size + frame.length > BigInt(LARGEST)) return false
       if (frame.type === 'fill' && frame.fill !== 'zero') return false
+      if (frame.type === 'data' && isRun(frame)) return false
       pieces.push(frame.type === 'data' ? { ...frame, payload: Uint8Array.from(frame.payload) } : frame)
       size += frame.length
       return true

@@ -36,6 +36,8 @@ export interface StoredImage {
 
 /** One stream of the pipe on its way into a volume. */
 export interface StoredStream {
+  /** Whether `data` takes frames of several chunks. */
+  readonly takesRuns?: boolean
   data(frame: DataFrame): void | Promise<void>
   fill(frame: FillFrame): void | Promise<void>
   meta(frame: MetaFrame): void
@@ -182,6 +184,7 @@ export function openStoredStream(context: StreamContext, body: StreamBody): Stor
   }
 
   return {
+    takesRuns: true,
     data: bytes,
     fill: bytes,
     meta: take,

@@ -7,6 +7,7 @@ import { PMEM2015 } from '../../formats/aff4/dialect.js'
 import { createEncryptedVolume, type Seal } from '../../formats/aff4/encryption/encrypted-volume.js'
 import { pmem, text } from '../../formats/aff4/lexicon.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
+import { eachChunk, isRun, type RunFrame } from '../../frames/chunk-run.js'
 import type { MetaFrame, NoteFrame, StartFrame, StreamBody } from '../../frames/frame.js'
 import type { Receiver } from '../receive.js'
 import { admitStream } from '../sink-output.js'
@@ -153,7 +154,7 @@ export function volumeReceiver(
       open = stream
       keepRoom()
       return {
-        data: stream.data,
+        data: stream.takesRuns ? stream.data : singly(stream.data),
         fill: stream.fill,
         meta: stream.meta,
         note: stream.note,
@@ -183,6 +184,14 @@ export function volumeReceiver(
       return kept
     },
   }
+}
+
+/** Gives chunks that came together one by one. */
+function singly(data: StoredStream['data']): StoredStream['data'] {
+  async function each(frame: RunFrame): Promise<void> {
+    for (const chunk of eachChunk(frame)) await data(chunk)
+  }
+  return (frame) => (isRun(frame) ? each(frame) : data(frame))
 }
 
 /** A memory or a disk is the same in either kind of volume. */

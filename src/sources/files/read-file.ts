@@ -5,7 +5,8 @@ import type { Bytes } from '../../formats/byte-source.js'
 import { formatAddress } from '../../frames/address.js'
 import type { Batch, StreamBody } from '../../frames/frame.js'
 import { withinReach } from '../../platform/linux/long-path.js'
-import { type Reach, readRun } from '../read-run.js'
+import { readRun } from '../read-run.js'
+import type { Reach } from '../reading.js'
 import type { Medium, ReadBytes } from '../salvage.js'
 import type { StreamFrames } from '../stream-frames.js'
 import { describeFile } from './file-facts.js'
@@ -165,9 +166,10 @@ export async function* readMedium(
   medium: Medium,
   size: bigint,
 ): AsyncGenerator<Batch, Reach> {
-  const { interrupted, log } = session
+  const { interrupted, log, reader } = session
   const pieces = session.sampling?.piecesOf(size)
-  const reach = yield* readRun({ frames, medium, interrupted, pieces }, { start: 0n, length: size })
+  const reading = { frames, medium, interrupted, reader, pieces }
+  const reach = yield* readRun(reading, { start: 0n, length: size })
   if (interrupted.aborted) return reach
   if (reach.failure === undefined) frames.fill('unknown', reach.end, size - reach.end)
   else frames.failed(reach.end, size - reach.end, reach.failure)
@@ -181,6 +183,7 @@ export async function* readMedium(
 export function mediumOf(fd: number, unit: number): Medium {
   return {
     read: readAt(fd),
+    place: (position) => ({ fd, position }),
     unit,
     retries: RETRIES,
     isDamage: (error) => DAMAGE.has((error as NodeJS.ErrnoException).code ?? ''),

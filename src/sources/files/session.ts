@@ -3,6 +3,7 @@ import { ToolError } from '../../cli/exit.js'
 import { reasonOf } from '../../cli/failure.js'
 import type { Log } from '../../cli/messages.js'
 import type { Sampling } from '../../cli/sampling.js'
+import type { ChunkReader } from '../../codecs/chunk-reader.js'
 import type { NoteBody, StreamBody } from '../../frames/frame.js'
 import { hasBytes } from '../../frames/streams.js'
 import type { ExtendedAttribute, ExtendedAttributes } from '../../platform/linux/extended-attributes.js'
@@ -36,6 +37,8 @@ export interface Session extends StreamSession {
   isPseudo(device: bigint): boolean
   /** Undefined where they can't be read on this system. */
   readonly attributes: ExtendedAttributes | undefined
+  /** Reads and compresses what is large, where its frames do not leave the process. */
+  readonly reader?: ChunkReader | undefined
   /** Whether a file is being written with what is sent: that is not read. */
   isOutput(file: BigIntStats): boolean
 }

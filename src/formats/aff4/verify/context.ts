@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib'
+import { crc32 } from '../../../codecs/crc32.js'
 import type { Bytes } from '../../byte-source.js'
 import { FormatError } from '../../format-error.js'
 import type { Container, Member } from '../container.js'

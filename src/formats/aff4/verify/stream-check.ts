@@ -1,5 +1,5 @@
-import { crc32 } from 'node:zlib'
 import { combineCrc } from '../../../codecs/crc-combine.js'
+import { crc32 } from '../../../codecs/crc32.js'
 import { sweepAfter } from '../../../codecs/sweep.js'
 import type { Bytes } from '../../byte-source.js'
 import { min } from '../../min-max.js'

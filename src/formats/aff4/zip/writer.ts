@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib'
+import { crc32 } from '../../../codecs/crc32.js'
 import type { ByteSink, Bytes } from '../../byte-source.js'
 import { type DirectoryEntry, encodeEntry, entryBytes } from './central-directory.js'
 import { END_SIZE, encodeEnd, LOCATOR_SIZE, ZIP64_END_SIZE } from './end-records.js'
