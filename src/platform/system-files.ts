@@ -32,6 +32,8 @@ export interface SystemFiles {
   readWhole(path: string, most: number): Promise<{ bytes: Buffer; cut: boolean }>
   /** Names in a folder, in any order. */
   list(folder: string): Promise<string[]>
+  /** Where a link leads; undefined where that can't be told. */
+  linkTarget(path: string): Promise<string | undefined>
   /** Whether a file is the kernel's own account of itself, not a copy. */
   isOfProc(path: string): Promise<boolean>
 }
@@ -56,6 +58,13 @@ export const LOCAL_FILES: SystemFiles = {
   },
   readWhole: async (path, most) => readPseudoFile(path, most),
   list: async (folder) => fs.readdirSync(folder),
+  async linkTarget(path) {
+    try {
+      return fs.readlinkSync(path)
+    } catch {
+      return undefined
+    }
+  },
   isOfProc: async (path) => fs.statfsSync(path).type === PROC_SUPER_MAGIC,
 }
 

@@ -10,7 +10,7 @@ const AHEAD = 16n << 20n
  */
 export async function* ahead(
   spans: AsyncIterable<Span>,
-  { expect }: Pick<SystemFile, 'expect'>,
+  { expect }: { readonly expect?: SystemFile['expect'] | undefined },
   placeOf: (address: bigint) => bigint,
 ): AsyncGenerator<Span> {
   if (!expect) {

@@ -58,7 +58,7 @@ export async function* physicalMemory(memory: PhysicalMemory): AsyncGenerator<Ba
     size: formatAddress(last.start + last.length),
     ranges: ram.map(({ start, length }) => [formatAddress(start), formatAddress(length)]),
   }
-  const smear = sampling ? undefined : openSmear({ ...memory, runs: () => ram, ranges: ram })
+  const smear = sampling ? undefined : await openSmear({ ...memory, runs: () => ram, ranges: ram })
   const pieces = sampling?.piecesOf(ram.reduce((sum, { length }) => sum + length, 0n))
   for (const warning of warnings) log.warn(warning)
   yield [

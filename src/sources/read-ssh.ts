@@ -5,10 +5,11 @@ import type { Frames } from '../frames/frame.js'
 import { textOf } from '../platform/system-files.js'
 import { addressAt, KCORE_OPTIONS, kcoreMemory } from './kcore/memory.js'
 import type { Plan } from './kcore/plan.js'
+import { memoryFile, parsePid, processMemory } from './process/memory.js'
 import { RESAMPLE_OPTIONS, type Resampling, resamplingOf } from './smear/options.js'
 import { farFiles } from './ssh/far-files.js'
 import { withResumptions } from './ssh/resumption-frames.js'
-import { openSession, type Resumption, type SessionOptions } from './ssh/session.js'
+import { openSession, type Place, type Resumption, type SessionOptions } from './ssh/session.js'
 
 const HOST_NAME = '/proc/sys/kernel/hostname'
 const RETRIES = 5
@@ -20,6 +21,7 @@ export const tool: Tool = {
   summary: 'emit the physical memory of a Linux host through plain ssh',
   options: {
     ...KCORE_OPTIONS,
+    process: { value: 'PID', help: 'read the memory of this process instead' },
     sudo: { help: 'read as root, through sudo on the host' },
     ...PASSWORD_OPTION,
     ...RESAMPLE_OPTIONS,
@@ -34,6 +36,9 @@ export const tool: Tool = {
     const sudo = options.flag('sudo')
     if (!sudo && options.flag('password-fd'))
       throw new ToolError(EXIT.usage, '--password-fd: there is no password without --sudo')
+    const pid = options.value('process')
+    const foreign = pid === undefined ? undefined : Object.keys(KCORE_OPTIONS).find(options.flag)
+    if (foreign !== undefined) throw new ToolError(EXIT.usage, `--${foreign}: not of the memory of a process`)
     const { password } = secretsOf(options)
     return io.transmit(
       readSsh({
@@ -43,6 +48,7 @@ export const tool: Tool = {
           log,
           interrupted: io.interrupted,
         },
+        pid: pid === undefined ? undefined : parsePid(pid, 'not the number of a process'),
         kcore: options.value('kcore'),
         iomem: options.value('iomem'),
         collect: !options.flag('no-collect'),
@@ -64,6 +70,8 @@ function parseRetries(word: string | undefined): number {
 
 export interface SshOptions {
   readonly session: Omit<SessionOptions, 'onResumption'>
+  /** The process whose memory it is; of the machine where undefined. */
+  readonly pid?: number | undefined
   readonly kcore: string | undefined
   readonly iomem: string | undefined
   /** Also emit the files that help to analyse the memory. */
@@ -73,8 +81,8 @@ export interface SshOptions {
 }
 
 /**
- * The physical memory of a host as frames, then the helper files.
- * @throws {ToolError} when there is no way in, kcore can't be read, or the link breaks off once too often
+ * The physical memory of a host as frames, then the helper files; or the memory of one of its processes.
+ * @throws {ToolError} when there is no way in, the memory can't be read, or the link breaks off once too often
  */
 export async function* readSsh(options: SshOptions): Frames {
   const { log, interrupted, target } = options.session
@@ -87,16 +95,22 @@ export async function* readSsh(options: SshOptions): Frames {
       onResumption: (resumption) => resumptions.push(resumption),
     })
     const files = farFiles(session)
+    const { pid, resample, batchesAlive } = options
     try {
-      const hostName = (await textOf(files, HOST_NAME))?.trim()
+      if (pid !== undefined) {
+        const memory = processMemory(files, log, { program: tool.name, pid, resample })
+        const addressOf = ({ path, offset }: Place) => (path === memoryFile(pid) ? offset : undefined)
+        yield* withResumptions(memory, take, addressOf, tool.name)
+        return
+      }
       const memory = kcoreMemory(files, log, {
         program: tool.name,
         kcore: options.kcore,
         iomem: options.iomem,
         collect: options.collect,
-        resample: options.resample,
-        facts: { hostName },
-        batchesAlive: options.batchesAlive,
+        resample,
+        facts: { hostName: (await textOf(files, HOST_NAME))?.trim() },
+        batchesAlive,
         onPlan: (settled) => {
           plan = settled
         },

@@ -21,7 +21,7 @@ export interface SmearJob {
   /** Whether pages are read again where the user does not say how many. */
   readonly live: boolean
   /** What is going to be read, ascending: pages are drawn of it. Asked for twice. */
-  readonly runs: () => Iterable<Run>
+  readonly runs: () => Iterable<Run> | AsyncIterable<Run>
   /** What the shares are told of, ascending. */
   readonly ranges: readonly Run[]
   readonly pageSize: number
@@ -43,7 +43,7 @@ export interface Smear {
  * Draws a sample of pages before a memory is read; undefined where none is wanted.
  * @throws {ToolError} usage, when it would take too much memory
  */
-export function openSmear(job: SmearJob): Smear | undefined {
+export async function openSmear(job: SmearJob): Promise<Smear | undefined> {
   const { resample, live, runs, ranges, pageSize, log } = job
   if (!resample) return undefined
   const { pages = live ? LIVE_PAGES : 0, seed, interrupted } = resample
@@ -51,7 +51,7 @@ export function openSmear(job: SmearJob): Smear | undefined {
   const most = Math.floor(MOST_BYTES / pageSize)
   if (pages > most)
     throw new ToolError(EXIT.usage, `--resample ${pages}: at most ${most} pages of ${pageSize} bytes`)
-  const sample = openSample(drawPages(runs, pageSize, pages, seed), pageSize)
+  const sample = openSample(await drawPages(runs, pageSize, pages, seed), pageSize)
   let over = false
   onAbort(interrupted, () => {
     if (!over) log.warn('interrupted: how many pages changed meanwhile is not measured')

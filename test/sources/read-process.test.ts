@@ -9,7 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { openElfCore } from '../../src/formats/elf/core-reader.js'
 import { parseStat } from '../../src/platform/linux/threads.js'
-import { readProcess } from '../../src/sources/read-process.js'
+import { LOCAL_FILES } from '../../src/platform/system-files.js'
+import { processMemory } from '../../src/sources/process/memory.js'
 import { bytesAt, collect, type Received, rangesOf, runSource, silent, type Transmission } from './collect.js'
 
 const PAGE = 4096
@@ -171,7 +172,8 @@ test('gdb sees the same bytes', async (t) => {
   const folder = fs.mkdtempSync(path.join(tmpdir(), 'pmem-gcore-'))
   try {
     const other = await startChild('small')
-    const mine = (await collect(readProcess(silent, other.pid))).streams[0]!
+    const mine = (await collect(processMemory(LOCAL_FILES, silent, { program: 'test', pid: other.pid })))
+      .streams[0]!
     const core = path.join(folder, 'core')
     execFileSync('gdb', ['-batch', '-nx', '-p', String(other.pid), '-ex', `gcore ${core}`], {
       stdio: 'ignore',
@@ -220,7 +222,9 @@ test('self: a process of many reservations gives little more than it uses', asyn
 
 test('a process that ends while it is read is not taken for a complete one', async (t) => {
   const other = await startChild()
-  const frames = readProcess(silent, other.pid)[Symbol.asyncIterator]()
+  const frames = processMemory(LOCAL_FILES, silent, { program: 'test', pid: other.pid })[
+    Symbol.asyncIterator
+  ]()
   await frames.next()
   other.process.kill('SIGKILL')
   await once(other.process, 'exit')

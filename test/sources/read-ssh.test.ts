@@ -4,11 +4,20 @@ import { once } from 'node:events'
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { createInterface } from 'node:readline'
 import test, { type ExecutionContext } from 'ava'
 import type { Log } from '../../src/cli/messages.js'
 import { readSsh } from '../../src/sources/read-ssh.js'
 import { PATIENCE } from '../cli/shell.js'
-import { collect, type RunOptions, rangesOf, runSource, silent, type Transmission } from './collect.js'
+import {
+  bytesAt,
+  collect,
+  type RunOptions,
+  rangesOf,
+  runSource,
+  silent,
+  type Transmission,
+} from './collect.js'
 import type { Connection } from './ssh/fake-ssh.js'
 import { type FarHostOptions, farHost } from './ssh/far-host.js'
 import { firstDifference, RAM, writeKcore } from './ssh/far-kcore.js'
@@ -313,6 +322,29 @@ test('sudo gets its password when it asks, and only then', async (t) => {
   t.regex(missing.stderr, /far: .*sudo.*not found/)
 })
 
+test('a process comes as it would there: its pages, its threads, and what cannot be read of it', async (t) => {
+  const program = path.resolve('test/sources/process-with-holes.py')
+  const child = spawn('/usr/bin/python3', [program, 'small'], { stdio: ['pipe', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const places = JSON.parse((await lines.next()).value as string) as Record<string, [number, number]>
+  const sent = await run(t, ['--process', String(child.pid)])
+  const [memory, maps] = sent.streams
+  t.is(sent.status, 2, sent.stderr)
+  const textAt = (place: string, page: number) =>
+    Buffer.from(bytesAt(memory!, BigInt(places[place]![0] + page * 4096), 24) ?? []).toString('latin1')
+  t.regex(textAt('pattern', 5), /^pattern page 5\0/)
+  t.regex(textAt('hidden', 2), /^hidden page 2\0/)
+  const hex = (page: number) => (places.beyond![0] + page * 4096).toString(16)
+  t.true(rangesOf(memory!, 'unreadable').includes(`${hex(3)}-${hex(8)}`))
+  const here = await runSource('pmem-read-process', [String(child.pid)])
+  const kinds = ['data', 'zero', 'unreadable', 'unknown']
+  for (const kind of kinds) t.deepEqual(rangesOf(memory!, kind), rangesOf(here.streams[0]!, kind))
+  const facts = (turtle: string) => turtle.split('\n').filter((line) => !line.includes('pmem:executable'))
+  t.deepEqual(facts(memory!.turtle), facts(here.streams[0]!.turtle))
+  t.is(maps!.body.name, `process/${child.pid}/maps`)
+})
+
 test('words that are not understood are refused before anything is connected', async (t) => {
   const usage = async (...args: string[]) => {
     const { status, stderr } = await runSource('pmem-read-ssh', args)
@@ -322,6 +354,8 @@ test('words that are not understood are refused before anything is connected', a
   t.regex(await usage('far', 'more'), /^64 .*more: one operand too many/)
   t.regex(await usage('far', '--retries', '-1'), /^64 /)
   t.regex(await usage('far', '--retries', 'x'), /^64 .*--retries x: not a number/)
+  t.regex(await usage('far', '--process', 'self'), /^64 .*self: not the number of a process/)
+  t.regex(await usage('far', '--process', '7', '--no-collect'), /^64 .*--no-collect: not of the memory/)
   t.regex(await usage('far', '--password-fd', '3'), /^64 .*no password without --sudo/)
 })
 

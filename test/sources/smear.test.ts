@@ -11,7 +11,7 @@ import { parseTurtle } from '../../src/formats/aff4/turtle.js'
 import type { Frames } from '../../src/frames/frame.js'
 import { LOCAL_FILES } from '../../src/platform/system-files.js'
 import { kcoreMemory } from '../../src/sources/kcore/memory.js'
-import { readProcess } from '../../src/sources/read-process.js'
+import { processMemory } from '../../src/sources/process/memory.js'
 import { drawPages } from '../../src/sources/smear/draw.js'
 import type { Resampling } from '../../src/sources/smear/options.js'
 import { craftKcore } from '../platform/linux/fixture.js'
@@ -118,7 +118,7 @@ test('exactly the pages of the sample that changed are counted, range by range',
     for (let page = start; page < start + length; page += 3n * PAGE) changing.add(page)
   const frames = meanwhile(reading(here, resampling(500, 99)), () => here.change(changing))
   const [stream] = (await collect(frames)).streams
-  const drawn = [...drawPages(() => RAM, 4096, 500, 99)]
+  const drawn = [...(await drawPages(() => RAM, 4096, 500, 99))]
   const expected = RAM.map((range) => {
     const pages = drawn.filter(inside(range))
     const changed = pages.filter((page) => changing.has(page)).length
@@ -151,7 +151,7 @@ test('pages that cannot be read again are counted apart', async (t) => {
     if (read === 0x900000n) cut()
   })
   const { streams } = await collect(frames)
-  const lost = [...drawPages(() => RAM, 4096, 400, 3)].filter((page) => page >= 0x700000n).length
+  const lost = [...(await drawPages(() => RAM, 4096, 400, 3))].filter((page) => page >= 0x700000n).length
   t.true(lost > 50)
   t.regex(smearOf(streams[0]!).smear!, new RegExp(`^changed=0 compared=${400 - lost} unreadable=${lost} `))
 })
@@ -219,7 +219,8 @@ test('of a process that rewrites a known share of its pages, that share is found
     await lines.next()
   }
   const shareWith = async (pages: number) => {
-    const frames = meanwhile(readProcess(silent, child.pid!, resampling(pages, 11)), rewrite)
+    const options = { program: 'test', pid: child.pid!, resample: resampling(pages, 11) }
+    const frames = meanwhile(processMemory(LOCAL_FILES, silent, options), rewrite)
     const [stream] = (await collect(frames)).streams
     const shares = sharesOf(smearOf(stream!).smearByRange)
     // Neighbours of a mapping may be one range with it.

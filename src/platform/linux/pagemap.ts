@@ -9,7 +9,7 @@ const POPULATED = 0xc0000000
 const GUARD = 1 << 26
 
 /** Reads into `into` at a position in pagemap; gives how many bytes. */
-export type ReadPagemap = (position: bigint, into: Bytes) => number
+export type ReadPagemap = (position: bigint, into: Bytes) => number | Promise<number>
 
 /** Entries looked at in one go: 128 MiB of addresses in pages of 4 KiB. */
 const ENTRIES_PER_READ = 32768
@@ -19,17 +19,17 @@ const ENTRIES_PER_READ = 32768
  * without gaps; a part ends at latest after 32768 pages, so that a caller can do other things between them.
  * What pagemap doesn't tell counts as populated.
  */
-export function* populatedParts(
+export async function* populatedParts(
   read: ReadPagemap,
   run: Run,
   pageSize: bigint,
-): Generator<Run & { readonly populated: boolean }> {
+): AsyncGenerator<Run & { readonly populated: boolean }> {
   const buffer = Buffer.alloc(ENTRIES_PER_READ * ENTRY)
   const end = run.start + run.length
   for (let at = run.start; at < end; ) {
     const left = (end - at) / pageSize
     const entries = clipLength(ENTRIES_PER_READ, left)
-    const bytes = read((at / pageSize) * BigInt(ENTRY), buffer.subarray(0, entries * ENTRY))
+    const bytes = await read((at / pageSize) * BigInt(ENTRY), buffer.subarray(0, entries * ENTRY))
     const count = Math.floor(bytes / ENTRY)
     if (count === 0) {
       yield { start: at, length: end - at, populated: true }

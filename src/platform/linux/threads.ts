@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { isDamage } from '../../formats/format-error.js'
+import { type SystemFiles, textOf } from '../system-files.js'
 
 /** What /proc tells about a thread without stopping it. */
 export interface Thread {
@@ -51,39 +52,41 @@ export function parseStat(
   }
 }
 
-/** The threads of a process, as far as this process may see them; its leader, whose ID is that of the process, first. */
-export function readThreads(pid: number): Thread[] {
+/**
+ * The threads of a process, as far as who reads these files may see them; its leader, whose ID is that of the process,
+ * first.
+ */
+export async function readThreads(files: SystemFiles, pid: number): Promise<Thread[]> {
   const folder = `/proc/${pid}/task`
   // IDs begin anew after the largest, so a later thread may have a smaller one than the leader.
-  const ids = listed(folder)
+  const ids = (await listed(files, folder))
     .map(Number)
     .sort((a, b) => Number(b === pid) - Number(a === pid) || a - b)
-  return ids.map((id) => {
-    const stat = parseStat(textOf(`${folder}/${id}/stat`))
-    const syscall = parseSyscall(textOf(`${folder}/${id}/syscall`))
-    return {
-      id,
-      name: stat.name,
-      state: stat.state,
-      systemCall: syscall.systemCall,
-      stackPointer: syscall.stackPointer ?? stat.stackPointer,
-      instructionPointer: syscall.instructionPointer ?? stat.instructionPointer,
-    }
-  })
+  // All at once: a far machine answers them one behind the other.
+  return Promise.all(
+    ids.map(async (id) => {
+      const [told, call] = await Promise.all(
+        ['stat', 'syscall'].map((name) => textOf(files, `${folder}/${id}/${name}`)),
+      )
+      const stat = parseStat(told ?? '')
+      const syscall = parseSyscall(call ?? '')
+      return {
+        id,
+        name: stat.name,
+        state: stat.state,
+        systemCall: syscall.systemCall,
+        stackPointer: syscall.stackPointer ?? stat.stackPointer,
+        instructionPointer: syscall.instructionPointer ?? stat.instructionPointer,
+      }
+    }),
+  )
 }
 
-function listed(folder: string): string[] {
+async function listed(files: SystemFiles, folder: string): Promise<string[]> {
   try {
-    return readdirSync(folder)
-  } catch {
+    return await files.list(folder)
+  } catch (error) {
+    if (!isDamage(error)) throw error
     return []
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
   }
 }

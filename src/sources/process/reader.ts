@@ -1,59 +1,76 @@
-import fs from 'node:fs'
+import { firstIndex } from '../../formats/address-space.js'
+import { isDamage } from '../../formats/format-error.js'
 import { type Mapping, mappingKind } from '../../platform/linux/process-maps.js'
+import type { SystemFile, SystemFiles } from '../../platform/system-files.js'
 import type { ReadBytes } from '../address-space-frames.js'
+import { fileReader } from '../file-reader.js'
+
+/** Reads the memory of a process. */
+export interface ProcessReader {
+  readonly read: ReadBytes
+  readonly expect: SystemFile['expect'] | undefined
+  close(): void
+}
 
 /**
- * Reads addresses of a process, fast where they ascend. Shared memory is read through its file where that is allowed:
- * through the process, the kernel would allocate pages that nobody has touched yet.
+ * Reads addresses of a process. Shared memory is read through its file where that is allowed: through the process, the
+ * kernel would allocate pages that nobody has touched yet.
+ * @param files of the machine that it runs on
  * @param folder /proc/PID
- * @param mem descriptor of its mem
+ * @param mem its mem
  */
 export function openProcessReader(
+  files: SystemFiles,
   folder: string,
-  mem: number,
+  mem: SystemFile,
   mappings: readonly Mapping[],
-): { read: ReadBytes; close(): void } {
+): ProcessReader {
   const shared = mappings.filter((mapping) => mappingKind(mapping) === 'shared-memory')
-  let next = 0
-  let last = 0n
-  let file: { of: Mapping; fd: number | undefined } | undefined
+  const readMem = fileReader(mem)
+  let open: { of: Mapping; file: SystemFile | undefined } | undefined
 
   function close(): void {
-    if (file?.fd !== undefined) fs.closeSync(file.fd)
-    file = undefined
+    open?.file?.close()
+    open = undefined
   }
 
-  function fileAt(address: bigint): typeof file {
-    if (address < last) next = 0
-    last = address
-    while (shared[next] && address >= shared[next]!.start + shared[next]!.length) next++
-    const mapping = shared[next]
-    if (!mapping || address < mapping.start) return undefined
-    if (file?.of !== mapping) {
+  function sharedAt(address: bigint): Mapping | undefined {
+    const mapping =
+      shared[firstIndex(shared.length, (at) => shared[at]!.start + shared[at]!.length > address)]
+    return mapping && address >= mapping.start ? mapping : undefined
+  }
+
+  async function readShared(of: Mapping, address: bigint, place: Uint8Array): Promise<Uint8Array> {
+    if (open?.of !== of) {
       close()
-      file = { of: mapping, fd: openMapFile(folder, mapping) }
+      open = { of, file: await openMapFile(files, folder, of) }
     }
-    return file
+    const { file } = open
+    const count = file ? file.read(of.fileOffset + (address - of.start), place) : mem.read(address, place)
+    return place.subarray(0, await count)
   }
 
   return {
     close,
     read(address, length, slab) {
-      const { of, fd } = fileAt(address) ?? {}
-      const count =
-        of && fd !== undefined
-          ? fs.readSync(fd, slab, 0, length, of.fileOffset + (address - of.start))
-          : fs.readSync(mem, slab, 0, length, address)
-      return slab.subarray(0, count)
+      const mapping = sharedAt(address)
+      return mapping ? readShared(mapping, address, slab.subarray(0, length)) : readMem(address, length, slab)
     },
+    expect:
+      mem.expect && ((address, length) => (sharedAt(address) ? () => {} : mem.expect!(address, length))),
   }
 }
 
 /** Needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE. */
-function openMapFile(folder: string, { start, length }: Mapping): number | undefined {
+async function openMapFile(
+  files: SystemFiles,
+  folder: string,
+  { start, length }: Mapping,
+): Promise<SystemFile | undefined> {
   try {
-    return fs.openSync(`${folder}/map_files/${start.toString(16)}-${(start + length).toString(16)}`, 'r')
-  } catch {
+    return await files.open(`${folder}/map_files/${start.toString(16)}-${(start + length).toString(16)}`)
+  } catch (error) {
+    if (!isDamage(error)) throw error
     return undefined
   }
 }

@@ -1,6 +1,6 @@
-import fs from 'node:fs'
 import { populatedParts } from '../../platform/linux/pagemap.js'
 import { type Mapping, mappingKind } from '../../platform/linux/process-maps.js'
+import type { SystemFile } from '../../platform/system-files.js'
 import type { Span } from '../address-space-frames.js'
 
 /** Offsets reach the kernel as signed numbers; above are only pages of the kernel. */
@@ -8,13 +8,13 @@ const OFFSET_LIMIT = 1n << 63n
 
 /**
  * All mappings in ascending order: what to read, and what holds nothing or must not be read.
- * @param pagemap descriptor of /proc/PID/pagemap, undefined where it can't be read
+ * @param pagemap /proc/PID/pagemap, undefined where it can't be read
  */
-export function* mappingSpans(
+export async function* mappingSpans(
   mappings: readonly Mapping[],
-  pagemap: number | undefined,
+  pagemap: SystemFile | undefined,
   pageSize: bigint,
-): Generator<Span> {
+): AsyncGenerator<Span> {
   for (const mapping of mappings) {
     const { start, length, path } = mapping
     const kind = mappingKind(mapping)
@@ -27,11 +27,14 @@ export function* mappingSpans(
 }
 
 /** A process may reserve a thousand times of what it uses: only pages that it has touched are read. */
-function* anonymousSpans(mapping: Mapping, pagemap: number | undefined, pageSize: bigint): Generator<Span> {
+async function* anonymousSpans(
+  mapping: Mapping,
+  pagemap: SystemFile | undefined,
+  pageSize: bigint,
+): AsyncGenerator<Span> {
   const { start, length, permissions } = mapping
   if (pagemap !== undefined) {
-    const read = (position: bigint, into: Uint8Array) => fs.readSync(pagemap, into, 0, into.length, position)
-    for (const { populated, ...part } of populatedParts(read, { start, length }, pageSize))
+    for await (const { populated, ...part } of populatedParts(pagemap.read, { start, length }, pageSize))
       yield populated ? part : { ...part, fill: 'zero' }
   } else if (permissions.startsWith('---'))
     yield notRead(mapping, 'warning', 'a reservation, not read: pagemap does not tell what is in use')

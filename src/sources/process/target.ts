@@ -1,10 +1,9 @@
-import fs from 'node:fs'
 import { EXIT, type ExitCode, ToolError } from '../../cli/exit.js'
 import { reasonOf } from '../../cli/failure.js'
+import { isDamage } from '../../formats/format-error.js'
 import { explainPtraceRefusal, readAuthority } from '../../platform/linux/authority.js'
 import { type Mapping, parseMaps } from '../../platform/linux/process-maps.js'
-import { readPseudoFile } from '../../platform/pseudo-file.js'
-import { LOCAL_FILES } from '../../platform/system-files.js'
+import { type SystemFile, type SystemFiles, textOf } from '../../platform/system-files.js'
 
 /** Far above what 65530 mappings, the kernel's usual limit, take. */
 export const MOST_MAPS = 256 << 20
@@ -18,31 +17,31 @@ export interface Target {
   /** Text of maps as it was. */
   readonly maps: Uint8Array
   readonly mappings: readonly Mapping[]
-  /** Descriptor of mem. */
-  readonly mem: number
-  /** Descriptor of pagemap; undefined where it can't be read. */
-  readonly pagemap: number | undefined
+  readonly mem: SystemFile
+  /** Undefined where it can't be read. */
+  readonly pagemap: SystemFile | undefined
   close(): void
 }
 
 /**
  * Opens what /proc has about a process.
+ * @param files of the machine that it runs on
  * @throws {ToolError} when there is no such process, it has no memory, or it may not be read
  */
-export async function openTarget(pid: number): Promise<Target> {
-  if (!fs.existsSync('/proc/self'))
+export async function openTarget(files: SystemFiles, pid: number): Promise<Target> {
+  if ((await textOf(files, '/proc/self/stat')) === undefined)
     throw new ToolError(EXIT.unavailable, '/proc: not there', { hint: 'mount -t proc proc /proc' })
   const folder = `/proc/${pid}`
-  if (!fs.existsSync(folder))
+  if ((await textOf(files, `${folder}/stat`)) === undefined)
     throw new ToolError(EXIT.noInput, `process ${pid}: no such process`, {
       hint: 'ps -e lists them; those of others are hidden where /proc is mounted with hidepid',
     })
-  const maps = await orRefuse(pid, () => readPseudoFile(`${folder}/maps`, MOST_MAPS).bytes)
+  const { bytes: maps } = await orRefuse(files, pid, files.readWhole(`${folder}/maps`, MOST_MAPS))
   const mappings = parseMaps(maps)
   if (mappings.length === 0)
     throw new ToolError(EXIT.noInput, `process ${pid}: has no memory of its own: a kernel thread or a zombie`)
-  const mem = await orRefuse(pid, () => fs.openSync(`${folder}/mem`, 'r'))
-  const pagemap = openPagemap(`${folder}/pagemap`)
+  const mem = await orRefuse(files, pid, files.open(`${folder}/mem`))
+  const pagemap = await openPagemap(files, `${folder}/pagemap`)
   return {
     pid,
     folder,
@@ -51,16 +50,17 @@ export async function openTarget(pid: number): Promise<Target> {
     mem,
     pagemap,
     close() {
-      fs.closeSync(mem)
-      if (pagemap !== undefined) fs.closeSync(pagemap)
+      mem.close()
+      pagemap?.close()
     },
   }
 }
 
-async function orRefuse<T>(pid: number, work: () => T): Promise<T> {
+async function orRefuse<T>(files: SystemFiles, pid: number, work: Promise<T>): Promise<T> {
   try {
-    return work()
+    return await work
   } catch (error) {
+    if (!isDamage(error)) throw error
     const { code } = error as NodeJS.ErrnoException
     const gone = code === 'ENOENT' || code === 'ESRCH'
     let exit: ExitCode = EXIT.noInput
@@ -68,27 +68,20 @@ async function orRefuse<T>(pid: number, work: () => T): Promise<T> {
     let hint: string | undefined
     if (code === 'EACCES' || code === 'EPERM') {
       exit = EXIT.permission
-      ;({ why, hint } = explainPtraceRefusal(await readAuthority(LOCAL_FILES), ptraceScope()))
+      ;({ why, hint } = explainPtraceRefusal(await readAuthority(files), await textOf(files, PTRACE_SCOPE)))
     }
     throw new ToolError(exit, `process ${pid}: ${why}`, { ...(hint !== undefined && { hint }), cause: error })
   }
 }
 
-function ptraceScope(): string | undefined {
-  try {
-    return fs.readFileSync(PTRACE_SCOPE, 'latin1')
-  } catch {
-    return undefined
-  }
-}
-
 /** Kernels 4.0 and 4.1 let only root read it. */
-function openPagemap(path: string): number | undefined {
+async function openPagemap(files: SystemFiles, path: string): Promise<SystemFile | undefined> {
   try {
-    const fd = fs.openSync(path, 'r')
-    fs.readSync(fd, Buffer.alloc(8), 0, 8, 0n)
-    return fd
-  } catch {
+    const file = await files.open(path)
+    await file.read(0n, Buffer.alloc(8))
+    return file
+  } catch (error) {
+    if (!isDamage(error)) throw error
     return undefined
   }
 }

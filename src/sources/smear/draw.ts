@@ -8,19 +8,19 @@ import type { Run } from '../../formats/address-space.js'
  * @param count more than there are draws all of them
  * @returns their addresses, ascending
  */
-export function drawPages(
-  runs: () => Iterable<Run>,
+export async function drawPages(
+  runs: () => Iterable<Run> | AsyncIterable<Run>,
   pageSize: number,
   count: number,
   seed: number,
-): BigUint64Array {
+): Promise<BigUint64Array> {
   let total = 0n
-  for (const { pages } of wholePages(runs(), pageSize)) total += pages
+  for await (const { pages } of wholePages(runs(), pageSize)) total += pages
   const drawn = drawNumbers(total, count, seed)
   const addresses = new BigUint64Array(drawn.length)
   let next = 0
   let before = 0n
-  for (const { start, pages } of wholePages(runs(), pageSize)) {
+  for await (const { start, pages } of wholePages(runs(), pageSize)) {
     for (; next < drawn.length && drawn[next]! < before + pages; next++)
       addresses[next] = start + (drawn[next]! - before) * BigInt(pageSize)
     before += pages
@@ -29,9 +29,12 @@ export function drawPages(
   return addresses.subarray(0, next)
 }
 
-function* wholePages(runs: Iterable<Run>, pageSize: number): Generator<{ start: bigint; pages: bigint }> {
+async function* wholePages(
+  runs: Iterable<Run> | AsyncIterable<Run>,
+  pageSize: number,
+): AsyncGenerator<{ start: bigint; pages: bigint }> {
   const size = BigInt(pageSize)
-  for (const run of runs) {
+  for await (const run of runs) {
     const start = ((run.start + size - 1n) / size) * size
     const end = run.start + run.length
     if (end > start) yield { start, pages: (end - start) / size }

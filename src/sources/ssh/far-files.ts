@@ -30,6 +30,8 @@ export function farFiles(session: Session): SystemFiles {
       const paths = await session.list(folder)
       return paths.filter((file) => !file.endsWith('/*')).map((file) => path.posix.basename(file))
     },
+    // Neither sh nor dd tells.
+    linkTarget: async () => undefined,
     // Nothing but procfs has this beside its kcore.
     async isOfProc(file) {
       const beside = path.posix.join(path.posix.dirname(file), 'self/stat')

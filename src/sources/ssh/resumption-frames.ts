@@ -2,7 +2,7 @@ import { formatTime } from '../../formats/image/facts.js'
 import { formatAddress } from '../../frames/address.js'
 import type { Batch, Frame, Frames } from '../../frames/frame.js'
 import { describe, text } from '../facts.js'
-import type { Resumption } from './session.js'
+import type { Place, Resumption } from './session.js'
 
 /**
  * The same frames; whenever reading has gone on over another link, a NOTE and META say so in the stream that is open.
@@ -12,7 +12,7 @@ import type { Resumption } from './session.js'
 export async function* withResumptions(
   frames: Frames,
   take: () => readonly Resumption[],
-  addressOf: (at: NonNullable<Resumption['at']>) => bigint | undefined,
+  addressOf: (at: Place) => bigint | undefined,
   program: string,
 ): Frames {
   let open = 0

@@ -36,7 +36,13 @@ export interface Resumption {
   readonly lost: number
   readonly resumed: number
   /** What was being read, and from where it is read on; undefined between two answers. */
-  readonly at: { readonly path: string; readonly offset: bigint } | undefined
+  readonly at: Place | undefined
+}
+
+/** A place in a file of a host. */
+export interface Place {
+  readonly path: string
+  readonly offset: bigint
 }
 
 /** An answer on its way, read as it is wanted. */
@@ -80,8 +86,9 @@ interface Pending {
   /** Offset in the file of the next byte. */
   at(): bigint
   readonly path: string
-  /** Room for what comes next; undefined: nobody wants it yet. */
-  room(): Bytes | undefined
+  /** Room for what comes next, to be kept where nobody wants it yet; undefined: it may wait. */
+  room(keep: boolean): Bytes | undefined
+  wanted(): boolean
   took(count: number): void
   ended(ending: Ending): void
   failed(error: unknown): void
@@ -124,13 +131,16 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     void serve()
   }
 
-  /** Takes answers in the order of asking, until nobody wants the next one. */
+  /**
+   * Takes answers in the order of asking, until nobody wants any. One that stands before what is wanted is kept: who is
+   * to read it may be waiting for the other.
+   */
   async function serve(): Promise<void> {
     if (running) return
     running = true
     try {
       for (let head = queue[0]; head && failure === undefined; head = queue[0]) {
-        const room = head.room()
+        const room = head.room(queue.some((pending) => pending !== head && pending.wanted()))
         if (!room) break
         try {
           if (!link) await relink()
@@ -234,6 +244,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
         line,
         at: () => BigInt(got),
         room: () => room,
+        wanted: () => true,
         took(count) {
           got += count
           if (got > most + PAGE) throw new ProtocolError('more bytes than were asked for')
@@ -291,6 +302,8 @@ function createAnswer(
 ): Answer {
   const end = offset + length
   let at = offset
+  let received = offset
+  let kept = NO_ROOM
   let dropped = false
   let ending: Ending | undefined
   let failure: { error: unknown } | undefined
@@ -302,19 +315,32 @@ function createAnswer(
     resolve?.()
   }
 
+  /** Bytes that came before they were wanted. */
+  function takeKept(into: Bytes): number {
+    const first = kept.length - Number(end - at)
+    const count = kept.copy(into, 0, first, Math.min(first + into.length, first + Number(received - at)))
+    at += BigInt(count)
+    return count
+  }
+
   put({
     path,
-    line: (sequence) => askForPart(sequence, { path, offset: at, length: end - at }),
-    at: () => at,
-    room() {
-      if (at === end) return NO_ROOM
+    line: (sequence) => askForPart(sequence, { path, offset: received, length: end - received }),
+    at: () => received,
+    room(keep) {
+      if (received === end) return NO_ROOM
       if (dropped) return WASTE
-      return wanted?.into.subarray(wanted.filled)
+      if (wanted) return wanted.into.subarray(wanted.filled)
+      if (!keep) return undefined
+      if (kept.length === 0) kept = Buffer.alloc(Number(end - at))
+      return kept.subarray(kept.length - Number(end - received))
     },
+    wanted: () => wanted !== undefined,
     took(count) {
-      at += BigInt(count)
-      if (at > end) throw new ProtocolError('more bytes than were asked for')
+      received += BigInt(count)
+      if (received > end) throw new ProtocolError('more bytes than were asked for')
       if (!wanted || dropped) return
+      at += BigInt(count)
       wanted.filled += count
       if (wanted.filled === wanted.into.length) done()
     },
@@ -327,7 +353,7 @@ function createAnswer(
       done()
     },
     again() {
-      if (!dropped && at < end) return true
+      if (!dropped && received < end) return true
       done()
       return false
     },
@@ -341,17 +367,18 @@ function createAnswer(
       return end - at
     },
     async read(into) {
-      const request = { into, filled: 0 }
-      if (!ending && !failure && into.length > 0)
+      const request = { into, filled: at < received ? takeKept(into) : 0 }
+      if (request.filled < into.length && !ending && !failure)
         await new Promise<void>((resolve) => {
           wanted = Object.assign(request, { resolve })
           serve()
         })
       if (failure) throw failure.error
-      return { count: request.filled, ...(ending && { ending }) }
+      return { count: request.filled, ...(ending && at === received && { ending }) }
     },
     drop() {
       dropped = true
+      kept = NO_ROOM
       serve()
     },
   }

@@ -30,11 +30,11 @@ function* pagesOf(runs: readonly Run[]): Generator<bigint> {
   }
 }
 
-test('a drawing is ascending, of whole pages of the runs, none twice, and as many as are wanted or there', (t) => {
-  fc.assert(
-    fc.property(runs, fc.nat(2000), fc.nat(2 ** 32 - 1), (runs, count, seed) => {
+test('a drawing is ascending, of whole pages of the runs, none twice, and as many as are wanted or there', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(runs, fc.nat(2000), fc.nat(2 ** 32 - 1), async (runs, count, seed) => {
       const all = new Set(pagesOf(runs))
-      const drawn = [...drawPages(() => runs, 4096, count, seed)]
+      const drawn = [...(await drawPages(() => runs, 4096, count, seed))]
       t.is(drawn.length, Math.min(count, all.size))
       for (const [index, page] of drawn.entries()) {
         if (index > 0 && page <= drawn[index - 1]!)
@@ -46,7 +46,7 @@ test('a drawing is ascending, of whole pages of the runs, none twice, and as man
   )
 })
 
-test('each page is as likely as any other', (t) => {
+test('each page is as likely as any other', async (t) => {
   const ranges: Run[] = [
     { start: 0x1000n, length: 7n * PAGE },
     { start: 1n << 40n, length: 13n * PAGE },
@@ -54,7 +54,7 @@ test('each page is as likely as any other', (t) => {
   const times = new Map([...pagesOf(ranges)].map((page) => [page, 0]))
   const drawings = 4000
   for (let seed = 0; seed < drawings; seed++)
-    for (const page of drawPages(() => ranges, 4096, 5, seed)) times.set(page, times.get(page)! + 1)
+    for (const page of await drawPages(() => ranges, 4096, 5, seed)) times.set(page, times.get(page)! + 1)
   const expected = (drawings * 5) / times.size
   const chi2 = [...times.values()].reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0)
   // 19 degrees of freedom: above 43.8 in one of a thousand.
@@ -75,7 +75,7 @@ for i, last in enumerate(range(max(0, total - count), total)):
 print(' '.join(hex(pages[n]) for n in sorted(drawn)))
 `
 
-test('anyone can repeat a drawing by what the manual says', (t) => {
+test('anyone can repeat a drawing by what the manual says', async (t) => {
   const ranges: Run[] = [
     { start: 0x1000n, length: 0x9e000n },
     { start: 0x100000n, length: 0x2345678n },
@@ -85,10 +85,10 @@ test('anyone can repeat a drawing by what the manual says', (t) => {
   const theirs = execFileSync('python3', ['-c', BY_THE_MANUAL, '4242', '1024', ...words], {
     encoding: 'utf8',
   })
-  const ours = [...drawPages(() => ranges, 4096, 1024, 4242)].map((page) => `0x${page.toString(16)}`)
+  const ours = [...(await drawPages(() => ranges, 4096, 1024, 4242))].map((page) => `0x${page.toString(16)}`)
   t.is(ours.join(' '), theirs.trim())
   t.notDeepEqual(
-    drawPages(() => ranges, 4096, 1024, 4243),
-    drawPages(() => ranges, 4096, 1024, 4242),
+    await drawPages(() => ranges, 4096, 1024, 4243),
+    await drawPages(() => ranges, 4096, 1024, 4242),
   )
 })
