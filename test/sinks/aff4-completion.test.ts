@@ -304,6 +304,47 @@ test('a completion that is cut leaves a partial volume with all that came, and i
   t.deepEqual(await complaints(out), [])
 })
 
+test('where the room ends during a completion, all that was written stays, and no part claims more', async (t) => {
+  const out = path.join(await scratch(t), 'out.aff4')
+  const size = 128 << 16
+  const all = [
+    START,
+    ...stream(
+      memory({ chunkSize: 64, size: hex(size), ranges: ranges([0n, BigInt(size)]) }),
+      Array.from({ length: 128 }, (_, i) => data(BigInt(i << 16), contentOf(3 * i + 1, 1 << 16))),
+    ),
+    END,
+  ]
+  t.is(await store(out, cutAt(all, 20)), 3)
+  const first = await lacking(partialOf(out), all)
+  t.is(await store(out, first, '--ignore-space', '--max-disk-usage', '4M'), 74)
+  const volume = await openVolumeFile(partialOf(out))
+  const [image] = [...volume.graph.subjects()].filter((urn) => volume.graph.isA(urn, aff4('MemoryImage')))
+  const held = [...(await openStream([volume], image!)).extents()].filter(
+    ({ content }) => content === 'stored',
+  )
+  const claimed = volume.graph
+    .all(image!, pmem('part'))
+    .flatMap(({ value }) => volume.graph.all(value, pmem('range')))
+    .map(({ value }) => value)
+  t.is(claimed.length, 2)
+  t.is(held.length, 1)
+  t.true(held[0]!.length > 2n << 20n && held[0]!.length < 4n << 20n, String(held[0]!.length))
+  t.is(claimed[1], `0x120000+${hex(held[0]!.length - 0x120000n)}`)
+  t.is(await store(out, await lacking(partialOf(out), all)), 0)
+  t.deepEqual(await complaints(out), [])
+  const reads = Buffer.concat(Array.from({ length: 128 }, (_, i) => contentOf(3 * i + 1, 1 << 16)))
+  t.deepEqual(await contents(out), { PhysicalMemory: [sha256(reads)] })
+})
+
+test('what a killed sink has left is refused, and how it can be saved is said', async (t) => {
+  const out = await firstPart(t)
+  truncateSync(partialOf(out), statSync(partialOf(out)).size - 100)
+  const { status, stderr } = sh(path.dirname(out), 'file-cat /etc/hostname | aff4-sink out.aff4')
+  t.is(status, 73)
+  t.regex(stderr, /^aff4-sink: out\.partial\.aff4: file exists\nhint: .*aff4-recover/)
+})
+
 test('a stream that came but for its end, and a transmission that did, are concluded', async (t) => {
   const frames = [
     ...stream(MEMORY, pages(FIRST * MS)),

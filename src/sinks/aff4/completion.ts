@@ -42,9 +42,10 @@ export async function openCompletion(file: string, old: OldVolume, completes: st
   const earlier: Volume = await openVolumeFile(file)
   const holdings = await holdingsOf(earlier)
   const ends: OpenEnds = takeOpenEnds(earlier, old, holdings)
+  const known = new Map(holdings.map((holding) => [holding.urn, holding]))
 
   function find(name: string, urn: string): Holding {
-    const found = holdings.find((holding) => holding.urn === urn)
+    const found = known.get(urn)
     if (!found) throw new ToolError(EXIT.data, `${name}: completes ${urn}, which is not in ${file}`)
     return found
   }
@@ -52,8 +53,7 @@ export async function openCompletion(file: string, old: OldVolume, completes: st
   return {
     old: ends.old,
     bytes: ends.restoreBytes,
-    held: ({ completes = [] }) =>
-      sumOf(holdings.filter(({ urn }) => completes.includes(urn)).flatMap(({ held }) => held)),
+    held: ({ completes = [] }) => sumOf(completes.flatMap((urn) => known.get(urn)?.held ?? [])),
     async open(context, body, anew) {
       const given = body.completes!.map((urn) => find(body.name, urn))
       const left = ends.left()

@@ -1,5 +1,5 @@
 import { EXIT, ToolError } from '../../cli/exit.js'
-import { firstIndex, type Run, uniteRuns } from '../../formats/address-space.js'
+import { firstIndex, type Run, subtractRuns, uniteRuns } from '../../formats/address-space.js'
 import type { Holding } from '../../formats/aff4/holdings.js'
 import { aff4, dateTime, iri, pmem, RDF_TYPE, STRUCTURAL, text } from '../../formats/aff4/lexicon.js'
 import { MAP_ENTRY_SIZE, symbolicContent } from '../../formats/aff4/map.js'
@@ -45,6 +45,8 @@ export async function openGrownStream(
   const part = `${urn}#part${first ? 1 : graph.all(urn, pmem('part')).length}`
   const came: { start: bigint; length: bigint }[] = []
   const unknown: { start: bigint; length: bigint }[] = []
+  /** What of `came` is in the volume. */
+  let stored: readonly Run[] = []
   let begin = 0n
   let end = 0n
   let partBytes = PARTS_BYTES
@@ -123,14 +125,17 @@ export async function openGrownStream(
   }
 
   function settle(complete: boolean, lost: readonly Run[] = []): Run[] {
+    // What a failed write has cost is not in the map any more.
+    const all = uniteRuns(came)
+    stored = [...subtractRuns(all, [...subtractRuns(all, map.runs())])]
     map.cover(uniteRuns(unknown), 'unknown')
     return evidence.settle(complete, lost)
   }
 
   function conclude(state: string | undefined): void {
     concluded = true
-    if (came.length > 0) {
-      describePart(part, uniteRuns(came), context.transmission)
+    if (stored.length > 0) {
+      describePart(part, stored, context.transmission)
       if (end > 0n) {
         graph.add(part, aff4('startTime'), dateTime(dateOf(begin)))
         graph.add(part, aff4('endTime'), dateTime(dateOf(end)))

@@ -144,14 +144,15 @@ async function openUnfinished(
   kind: VolumeKind,
   space: Space,
 ): Promise<VolumeOutput> {
+  const refused = (more: string) =>
+    new ToolError(EXIT.cannotCreate, `${partial}: file exists`, { hint: `-t replaces it, ${more}` })
+  if (guardLeft(partial) === undefined && !(await isVolume(partial)))
+    throw refused('aff4-recover makes a volume of all that is whole in it')
   const appended = await openAppend(partial, false, kind, space)
   return {
     ...appended,
     async begin(sink, options, complete) {
-      if (!complete)
-        throw new ToolError(EXIT.cannotCreate, `${partial}: file exists`, {
-          hint: `-t replaces it, pmem-select --missing-from ${partial} brings what it lacks`,
-        })
+      if (!complete) throw refused(`pmem-select --missing-from ${partial} brings what it lacks`)
       return appended.begin(sink, options, complete)
     },
     async finish(outcome) {
@@ -308,6 +309,19 @@ function refuseGuarded(target: string, guard?: AppendGuard): never {
 
 /** How a ZIP file begins that nothing stands before. */
 const LOCAL_HEADER = Buffer.from('PK\x03\x04')
+
+/** Whether there is a directory: the sink that wrote it came to its end. */
+async function isVolume(target: string): Promise<boolean> {
+  const source = openFileSource(target)
+  try {
+    return (await readDirectory(source)) !== undefined
+  } catch (error) {
+    if (error instanceof FormatError) return false
+    throw cannotCreate(error)
+  } finally {
+    await source.close()
+  }
+}
 
 /** The volume that is there; undefined where one may be put behind what is no volume. */
 async function readOld(target: string, onto: boolean, kind: VolumeKind): Promise<OldVolume | undefined> {
