@@ -84,14 +84,15 @@ export async function* decode(input: ByteInput, batchesAlive = BATCHES_ALIVE): F
     marked = true
   }
 
+  const isFirst = () => !held && !transmission && !searching && offsetOf(at) === 0n
+
   /** Takes whole frames out of the slab; returns how many bytes from `keepFrom()` on are needed next. */
   function parse(): number {
     for (;;) {
       if (searching && !findStart()) return filled - keepFrom() + 1
       if (filled - at < HEADER_SIZE) return at - keepFrom() + HEADER_SIZE
       if (!isHeader(slab, at)) {
-        if (!held && !transmission && offsetOf(at) === 0n)
-          throw notFrames(slab.subarray(at, at + HEADER_SIZE))
+        if (isFirst()) throw notFrames(slab.subarray(at, at + HEADER_SIZE))
         // The payload before a bad header may hold the START of another writer: search from there.
         const error = `damaged at 0x${offsetOf(at).toString(16)}`
         at = (held?.at ?? at) + 1
@@ -153,6 +154,8 @@ export async function* decode(input: ByteInput, batchesAlive = BATCHES_ALIVE): F
 
   /** The input is over: END may count now; anything else was cut, and may hide another writer's START. */
   function finish(): void {
+    const head = slab.subarray(at, Math.min(at + MAGIC.length, filled))
+    if (isFirst() && !MAGIC.subarray(0, head.length).equals(head)) throw notFrames(head)
     while (!searching && !(at === filled && held?.header.type === END_TYPE)) {
       truncate(`input ended at 0x${offsetOf(filled).toString(16)} before END`)
       at = Math.min((held?.at ?? at) + 1, filled)
@@ -189,7 +192,10 @@ export async function* decode(input: ByteInput, batchesAlive = BATCHES_ALIVE): F
 
 /** @param head where the first header should be */
 function notFrames(head: Buffer): FrameError {
-  if (head.indexOf(MAGIC) < 0) return new FrameError('not frames: no frame header at the start', 0n)
+  if (head.indexOf(MAGIC) < 0) {
+    const hint = 'frames come from a source: file-cat sends files, image-cat what an image holds'
+    return new FrameError('not frames: no frame header at the start', 0n, hint)
+  }
   const hint = 'PowerShell before 7.4 makes text of what flows between two programs: cmd does not'
   return new FrameError('damaged frames: the first header is not as it was sent', 0n, hint)
 }

@@ -31,6 +31,16 @@ for (const step of [1, 13, undefined])
     }
   })
 
+test('what never was frames is refused with a word about where they come from, however short it is', async (t) => {
+  for (const length of [1, 3, 4, 47, 48, 100_000]) {
+    const { frames, refused } = await readAll(Buffer.alloc(length, 'root:x:0:0:'), 1000)
+    t.true(refused instanceof FrameError)
+    t.regex((refused as FrameError).message, /^not frames/)
+    t.regex((refused as FrameError).hint ?? '', /file-cat/)
+    t.deepEqual(frames, [])
+  }
+})
+
 test('frames that a shell took for text are refused with a word about such shells', async (t) => {
   // Windows PowerShell splits into lines and writes ASCII.
   const text = encoded(small)
