@@ -8,7 +8,7 @@ const GIB = 1n << 30n
 let lab: Lab
 let taken: Taken
 test.before(async () => {
-  lab = await openLab({ memory: 384, machine: 'max-ram-below-4g=128M' })
+  lab = await openLab({ memory: 512, machine: 'max-ram-below-4g=128M' })
   await plantPattern(lab.guest, PATTERN_PAGES)
   const pipeline = 'pmem-read-kcore --no-collect | pmem-compress snappy'
   taken = await witnessed(lab, () => acquire(lab, pipeline, [0, 0, 0]))
