@@ -11,7 +11,7 @@ let since = 0
  */
 export function sweepAfter(bytes: number): void {
   since += bytes
-  if (since < 8 << 20) return
+  if (since < 4 << 20) return
   since = 0
   if (!gc) {
     setFlagsFromString('--expose-gc')

@@ -16,7 +16,8 @@ export interface ByteInput {
 /** For how many further batches the views of a batch stay valid, unless `decode` is told otherwise. */
 export const BATCHES_ALIVE = 2
 
-const SLAB = 4 << 20
+/** Two DATA frames of a source as they come: then none lies across the end, where it would be moved. */
+const SLAB = (2 << 20) + 4096
 const START_TYPE = TYPES.indexOf('start') + 1
 const END_TYPE = TYPES.indexOf('end') + 1
 

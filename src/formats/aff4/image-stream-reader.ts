@@ -21,7 +21,7 @@ import type { Volume } from './volume.js'
 
 /** Decoded chunks, and indexes of bevies, that are kept at hand. */
 const CACHED_BYTES = 2 << 20
-const CACHED_INDEX_BYTES = 32 << 20
+const CACHED_INDEX_BYTES = 8 << 20
 /** Stored bytes of neighbouring chunks that are read at once. */
 const READ_AHEAD = 1 << 20
 /** What c-aff4 stores for a stream without bytes: one empty chunk. */
