@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { readUninterrupted } from '../platform/read-uninterrupted.js'
 import type { ByteSource, Bytes } from './byte-source.js'
 
 /**
@@ -28,7 +29,7 @@ export function descriptorSource(
   fd: number,
   name: string,
   size: bigint,
-  readAt: ReadAt = (offset, into) => fs.readSync(fd, into, 0, into.length, offset),
+  readAt: ReadAt = (offset, into) => readUninterrupted(fd, into, 0, into.length, offset),
 ): ByteSource {
   return {
     name,

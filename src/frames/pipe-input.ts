@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import { Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
+import { readUninterrupted } from '../platform/read-uninterrupted.js'
 import type { ByteInput } from './decode.js'
 import { pipeGrowth } from './pipe-size.js'
 
@@ -32,15 +33,12 @@ export function openPipeInput(fd: number, name: string): ByteInput & { close(): 
   /** Reads what is there; undefined when nothing is. */
   function readNow(into: Buffer): number | undefined {
     if (waits && READS_BLOCK) return undefined
-    for (;;)
-      try {
-        return fs.readSync(own, into, 0, into.length, null)
-      } catch (error) {
-        const { code } = error as NodeJS.ErrnoException
-        if (code === 'EAGAIN') return undefined
-        // Of all calls on files, Node makes only those that read not again.
-        if (code !== 'EINTR') throw Object.assign(error as Error, { path: name })
-      }
+    try {
+      return readUninterrupted(own, into, 0, into.length, null)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return undefined
+      throw Object.assign(error as Error, { path: name })
+    }
   }
 
   async function readWaiting(waiter: Waiter, into: Buffer): Promise<number> {

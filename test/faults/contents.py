@@ -7,6 +7,7 @@ A format that names no stream holds the only one of `truth`.
 """
 import json, mmap, os, struct, sys, traceback, zipfile, zlib
 import lz4.block, rdflib, snappy
+from urllib.parse import unquote
 
 ZERO, BLOCK = bytes(1 << 20), 512
 TEXTS = b"UNREADABLEDATA", b"UNKNOWN"
@@ -149,11 +150,11 @@ PMEM = rdflib.Namespace("https://pmem.dev/ns#")
 def read_aff4(path, streams):
     volume = zipfile.ZipFile(path)
     graph = rdflib.Graph().parse(data=volume.read("information.turtle"), format="turtle")
-    names, own = set(volume.namelist()), volume.comment.decode()
+    names, own = {unquote(name): name for name in volume.namelist()}, volume.comment.decode()
 
     def member(urn, tail):
-        spelled = (urn.replace("aff4://", "aff4%3A%2F%2F"), str(urn), urn.removeprefix(own), urn.removeprefix(own)[1:])
-        return volume.read(next(name + tail for name in spelled if name + tail in names))
+        spelled = unquote(urn), unquote(urn.removeprefix(own)), unquote(urn.removeprefix(own)[1:])
+        return volume.read(next(names[name + tail] for name in spelled if name + tail in names))
 
     def chunks(urn):
         fact = lambda term: graph.value(urn, AFF4[term])
@@ -196,7 +197,7 @@ def read_aff4(path, streams):
                     at, start, length = at + len(piece), start + len(piece), length - len(piece)
 
     complete = graph.value(None, PMEM.incomplete) is None and (None, PMEM.incomplete, None) not in graph
-    for image in set(graph.subjects(rdflib.RDF.type, AFF4.Image)):
+    for image in {image for kind in (AFF4.Image, AFF4.FileImage) for image in graph.subjects(rdflib.RDF.type, kind)}:
         name = str(graph.value(image, PMEM.name) or graph.value(image, AFF4.originalFileName) or "")
         held = streams.named(name)
         data = graph.value(image, AFF4.dataStream) or image

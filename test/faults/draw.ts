@@ -1,6 +1,7 @@
 import { createRandom } from '../fuzz/mutate.js'
 import { drawPipeline, type Pipeline, type Source } from './pipelines.js'
 import type { Plan } from './preload.js'
+import type { Work } from './run-work.js'
 
 /** What goes wrong: in the process itself, around it, or with its output's file system. */
 export type Fault =
@@ -43,26 +44,40 @@ export function drawCase(sources: readonly Source[], seed: number): Case {
   const pipeline = drawPipeline(sources, random)
   const last = pipeline.transforms.length + 1
   const stage = random(3) === 0 ? last : random(last + 1)
-  return { seed, pipeline, stage, fault: drawFault(pipeline, stage, random) }
+  const { source, sink } = pipeline
+  const place = {
+    reads: stage === 0 ? source.reads : 'in',
+    writes: stage === last ? sink.out.replace('.', '.partial.') : 'out',
+    size: source.size,
+    ends: stage === last,
+    isPiped: stage > 0,
+  }
+  return { seed, pipeline, stage, fault: drawFault(place, random) }
 }
 
-function drawFault({ source, transforms, sink }: Pipeline, stage: number, random: Random): Fault {
-  const isSource = stage === 0
-  const isSink = stage === transforms.length + 1
-  const frames = source.size
-  const [input, output] = [
-    isSource ? source.reads : 'in',
-    isSink ? sink.out.replace('.', '.partial.') : 'out',
-  ]
+/** Where a process reads and writes. */
+interface Place {
+  /** `in`, `out`, or part of a path. */
+  reads: string
+  writes: string
+  /** Bytes that pass, about. */
+  size: number
+  /** It writes files. */
+  ends: boolean
+  /** A reader may stand in its place, or behind it, and leave. */
+  isPiped: boolean
+}
+
+export function drawFault({ reads, writes, size, ends, isPiped }: Place, random: Random): Fault {
   const planned = (kind: string, calls: Calls, where: string, at: number, number = 0): Fault => ({
     type: 'planned',
     plan: { kind, calls, where, at, number },
   })
   const moving = (kind: string, number = 0) =>
     random(2) === 0
-      ? planned(kind, 'read', input, pointOf(frames, random), number)
-      : planned(kind, 'write', output, pointOf(frames, random), number)
-  switch (random(isSink ? 10 : 8)) {
+      ? planned(kind, 'read', reads, pointOf(size, random), number)
+      : planned(kind, 'write', writes, pointOf(size, random), number)
+  switch (random(ends ? 10 : 8)) {
     case 0:
     case 1:
     case 2:
@@ -74,11 +89,9 @@ function drawFault({ source, transforms, sink }: Pipeline, stage: number, random
     case 5:
       return planned('clock', 'clock', '-', random(6), (random(2) ? 1 : -1) * (1 + random(10 ** 9)))
     case 6:
-      return isSource ? moving(String(EIO)) : { type: 'leaves', after: pointOf(frames, random) }
+      return isPiped ? { type: 'leaves', after: pointOf(size, random) } : moving(String(EIO))
     case 7:
-      return isSink
-        ? { type: 'full', size: 4096 * (1 + random(frames >> 12)) }
-        : moving(pick(SIGNALS, random))
+      return ends ? { type: 'full', size: 4096 * (1 + random(size >> 12)) } : moving(pick(SIGNALS, random))
     case 8: {
       const calls = pick(['sync', 'name', 'truncate'] as const, random)
       // The second one takes back what the first tried: that much is nobody's evidence.
@@ -91,13 +104,28 @@ function drawFault({ source, transforms, sink }: Pipeline, stage: number, random
 }
 
 /** What a person reads of a case. */
-export function showCase({ seed, pipeline, stage, fault }: Case): string {
-  const words = [pipeline.source.command, ...pipeline.transforms, pipeline.sink.command]
-  const what =
-    fault.type === 'planned'
-      ? Object.values(fault.plan).join(' ')
-      : fault.type === 'full'
-        ? `a file system of ${fault.size} bytes`
-        : `leaves after ${fault.after} bytes`
-  return `seed ${seed}: ${words.join(' | ')}; ${words[stage]}: ${what}`
+function showCase({ seed, pipeline, stage, fault }: Case): string {
+  const words = [pipeline.source.command, ...pipeline.transforms, pipeline.sink.words.join(' ')]
+  return `seed ${seed}: ${words.join(' | ')}; ${words[stage]}: ${showFault(fault)}`
+}
+
+export function showFault(fault: Fault): string {
+  if (fault.type === 'planned') return Object.values(fault.plan).join(' ')
+  return fault.type === 'full' ? `a file system of ${fault.size} bytes` : `leaves after ${fault.after} bytes`
+}
+
+/** The processes of a case. @param evidence the folder of what the sources read */
+export function workOf(each: Case, evidence: string): Work {
+  const { pipeline, stage, fault } = each
+  const words = [
+    pipeline.source.command.split(' '),
+    ...pipeline.transforms.map((transform) => transform.split(' ')),
+    // It is to meet the full disk, not to foresee it.
+    [
+      ...pipeline.sink.words,
+      ...(fault.type === 'full' && pipeline.sink.words[0] !== 'pmem-tee' ? ['--ignore-space'] : []),
+    ],
+  ]
+  const stages = words.map((list, index) => ({ words: list, folder: index === 0 ? evidence : '.' }))
+  return { title: showCase(each), stages, stage, fault, keepsArrived: true }
 }

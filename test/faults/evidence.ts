@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { craftKcore, fixture } from '../platform/linux/fixture.js'
 import type { Span } from './contents.js'
 
 const MIB = 1 << 20
@@ -13,6 +15,8 @@ export interface Evidence {
   flat: string
   /** What a memory truly is: a flat image of it, and its ranges. */
   memory: { truth: string; runs: readonly Span[] }
+  /** What icat reads of a file of an NTFS volume. */
+  ntfsFile: { truth: string; size: number }
 }
 
 /** Bytes that come again with the same key. */
@@ -63,6 +67,8 @@ export function makeEvidence(folder: string): Evidence {
     lime.push(head, all.subarray(start, end))
   }
   put('memory.lime', Buffer.concat(lime))
+  put('ntfs.raw', gunzipSync(fs.readFileSync('test/data/ntfs/colin_testfs1.raw.gz')))
+  writeKcore(folder, memory)
   const script = `set -eo pipefail
     image-cat memory.lime | pmem-compress snappy | aff4-sink memory.aff4
     image-cat memory.lime | avml-sink memory.avml
@@ -71,11 +77,40 @@ export function makeEvidence(folder: string): Evidence {
     image-cat memory.lime | crashdump-sink memory.dmp
     image-cat memory.lime | ewf-sink memory.E01
     file-cat evidence.raw | ewf-sink evidence.E01
-    file-cat evidence.raw | pmem-compress zlib | aff4-sink evidence.aff4`
+    file-cat evidence.raw | pmem-compress zlib | aff4-sink evidence.aff4
+    icat ntfs.raw 2 >ntfs.truth`
   execFileSync('bash', ['-c', script], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
   return {
     folder,
     flat: path.join(folder, 'evidence.raw'),
+    ntfsFile: {
+      truth: path.join(folder, 'ntfs.truth'),
+      size: fs.statSync(path.join(folder, 'ntfs.truth')).size,
+    },
     memory: { truth: put('memory.truth', memory), runs: RUNS },
   }
+}
+
+const DIRECT_MAP = 0xffff888000000000n
+
+/** The notes of a real kcore, and the memory behind them. */
+function writeKcore(folder: string, memory: Buffer): void {
+  const real = fixture('l4.kcore')
+  const notes = real.subarray(Number(real.readBigUInt64LE(64 + 8)))
+  const [notesAt, memoryAt] = [0x1000, 0x10000]
+  const loads = RUNS.map(([start, end]) => ({
+    offset: BigInt(memoryAt + start),
+    vaddr: DIRECT_MAP + BigInt(start),
+    paddr: BigInt(start),
+    length: BigInt(end - start),
+  }))
+  const note = { type: 4, offset: BigInt(notesAt), vaddr: 0n, paddr: 0n, length: BigInt(notes.length) }
+  const file = Buffer.alloc(memoryAt + memory.length)
+  craftKcore([note, ...loads]).copy(file)
+  notes.copy(file, notesAt)
+  memory.copy(file, memoryAt)
+  fs.writeFileSync(path.join(folder, 'kernel.ram'), file)
+  const row = ([start, end]: Span) =>
+    `${start.toString(16).padStart(8, '0')}-${(end - 1).toString(16)} : System RAM\n`
+  fs.writeFileSync(path.join(folder, 'iomem'), RUNS.map(row).join(''))
 }

@@ -5,31 +5,39 @@ import { promisify } from 'node:util'
 import type { Contents, Held, Judge, Span } from './contents.js'
 import type { Case } from './draw.js'
 import type { Sink, Source } from './pipelines.js'
-import type { Ended } from './run-case.js'
+import type { Ended } from './run-work.js'
 
 const run = promisify(execFile)
 
-const SIGNALLED: Record<string, number> = { kill: 137, interrupt: 130, int: 130, term: 143, hup: 129 }
+/** What an output should hold. */
+type Evidence = Pick<Source, 'truth' | 'runs'>
+
+export const SIGNALLED: Record<string, number> = { kill: 137, interrupt: 130, int: 130, term: 143, hup: 129 }
 const HARMLESS = ['short', 'eintr', 'stall', 'clock']
 /** A sink without END finishes so long after SIGTERM. */
 const GRACE_SECONDS = 4
 
 /** What is wrong with how a case ended; nothing is what is wanted. */
 export async function complaintsOf(each: Case, ended: Ended, judge: Judge): Promise<string[]> {
-  const complaints: string[] = []
-  const { statuses, stderr } = ended
-  if (ended.hung) return [`hung: ${ended.left.join('; ')}`]
-  if (ended.left.length > 0) complaints.push(`left behind: ${ended.left.join('; ')}`)
-  for (const [stage, text] of stderr.entries())
-    if (/\n {4}at |internal error/.test(text)) complaints.push(`stage ${stage} has a defect: ${text}`)
-  statuses.forEach((status, stage) => {
+  const complaints = complaintsOfProcesses(ended)
+  ended.statuses.forEach((status, stage) => {
     const allowed = allowedStatuses(each, ended, stage)
     if (!allowed.includes(status))
       complaints.push(`stage ${stage}: status ${status}, not ${allowed.join(' or ')}`)
   })
-  const temporary = fs.readdirSync(path.join(ended.folder, 'tmp'))
-  if (temporary.length > 0) complaints.push(`temporary files: ${temporary.join(', ')}`)
   complaints.push(...(await complaintsOfOutput(each, ended, judge)))
+  return complaints
+}
+
+/** What is wrong with any processes: they hang, leave something, or have a defect. */
+export function complaintsOfProcesses({ hung, left, stderr, folder }: Ended): string[] {
+  const complaints: string[] = []
+  if (hung) complaints.push('hung')
+  if (left.length > 0) complaints.push(`left behind: ${left.join('; ')}`)
+  for (const [stage, text] of stderr.entries())
+    if (/\n {4}at |internal error/.test(text)) complaints.push(`stage ${stage} has a defect: ${text}`)
+  const temporary = fs.readdirSync(path.join(folder, 'tmp'))
+  if (temporary.length > 0) complaints.push(`temporary files: ${temporary.join(', ')}`)
   return complaints
 }
 
@@ -85,9 +93,9 @@ async function complaintsOfOutput(each: Case, ended: Ended, judge: Judge): Promi
   return complaints
 }
 
-async function complaintsOfWhole(
+export async function complaintsOfWhole(
   file: string,
-  source: Source,
+  source: Evidence,
   sink: Sink,
   isUnreadable: boolean,
   judge: Judge,
@@ -118,7 +126,10 @@ async function complaintsOfPart(each: Case, ended: Ended, file: string, judge: J
   if (came.wrong !== null) return [`what reached the sink is wrong at 0x${came.wrong.toString(16)}`]
   if (!fs.existsSync(file)) {
     const lost = sizeOf(came.known)
-    return lost > (isSinkStruck ? sink.lag : 0) ? [`${lost} bytes arrived, and nothing was kept`] : []
+    const isDead = ended.statuses.at(-1) === SIGNALLED.interrupt
+    return !isDead && lost > (isSinkStruck ? sink.lag : 0)
+      ? [`${lost} bytes arrived, and nothing was kept`]
+      : []
   }
   const held = await readOutput(file, source, sink, judge)
   if (typeof held === 'string')
@@ -139,7 +150,7 @@ const NOTHING: Held = { known: [], lost: [], wrong: null }
 const only = (contents: Contents): Held => Object.values(contents.streams)[0] ?? NOTHING
 
 /** What an output holds, or why it cannot be read. */
-async function readOutput(file: string, source: Source, sink: Sink, judge: Judge): Promise<Held | string> {
+async function readOutput(file: string, source: Evidence, sink: Sink, judge: Judge): Promise<Held | string> {
   const isPartial = path.basename(file).includes('.partial.')
   let map = `${file}.map`
   let [kind, content] = [sink.kind, file]

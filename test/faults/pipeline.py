@@ -1,6 +1,6 @@
 """Runs a pipeline in a process group of its own, which a terminal would interrupt as a whole, and tells each exit status.
 
-Standard input: {"stages": [{"words": […], "folder": …, "environment": {…}, "errors": file}…], "full": bytes?, "kept": folder}.
+Standard input: {"stages": [{"words": […], "folder": …, "environment": {…}, "errors": file}…], "output": file, "full": bytes?, "kept": folder}.
 Standard output: the statuses, 128 and its number for a signal. With `full`, the folder it is called in becomes a file
 system of that size first, what is in it at the end goes to `kept`, and it has to be called by unshare --mount.
 """
@@ -15,10 +15,10 @@ if "full" in asked:
 running, group, source = [], 0, subprocess.DEVNULL
 for stage in asked["stages"]:
     last = stage is asked["stages"][-1]
-    with open(stage["errors"], "wb") as errors:
+    with open(stage["errors"], "wb") as errors, open(asked["output"], "ab") as output:
         process = subprocess.Popen(
             stage["words"], cwd=os.path.join(here, stage["folder"]), env=os.environ | stage["environment"],
-            stdin=source, stdout=subprocess.DEVNULL if last else subprocess.PIPE, stderr=errors, process_group=group)
+            stdin=source, stdout=output if last else subprocess.PIPE, stderr=errors, process_group=group)
     if source is not subprocess.DEVNULL:
         source.close()
     group, source = group or process.pid, process.stdout

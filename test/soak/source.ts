@@ -10,7 +10,7 @@ const CHUNK = 32 << 10
 /** More than batches that are alive at once. */
 const SLABS = 8
 
-/** A memory of any size, as fast as pipes go: of 64 chunks one does not compress, 15 do, and the rest is zeros. */
+/** A memory of any size, as fast as pipes go: of each 8 MiB 128 KiB do not compress, the rest of two does, and six are zeros. */
 const tool: Tool = {
   name: 'soak-source',
   role: 'source',
@@ -42,13 +42,14 @@ async function* memory(size: number): Frames {
 function slabOf(index: number): Buffer {
   const slab = Buffer.alloc(MIB)
   for (let from = 0; from < MIB; from += CHUNK) {
-    const turn = (index * (MIB / CHUNK) + from / CHUNK) % 64
     const chunk = slab.subarray(from, from + CHUNK)
-    if (turn === 0)
+    const isDense = index === 0 && from < 4 * CHUNK
+    const isText = index < 2
+    if (isDense)
       for (let at = 0; at < CHUNK; at += 64)
         chunk.set(createHash('sha512').update(`${index} ${from} ${at}`).digest(), at)
-    else if (turn % 4 === 1) chunk.fill(`a page of ${index}, chunk ${from}; `)
-    if (turn === 0 || turn % 4 === 1) chunk[8] = 1
+    else if (isText) chunk.fill(`a page of ${index}, chunk ${from}; `)
+    if (isText) chunk[8] = 1
   }
   return slab
 }

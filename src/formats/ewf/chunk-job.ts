@@ -1,4 +1,4 @@
-import fs from 'node:fs'
+import { readUninterrupted } from '../../platform/read-uninterrupted.js'
 import type { ByteSource, Bytes } from '../byte-source.js'
 import { clipLength } from '../clip-length.js'
 import { decodeChunk } from './chunk-form.js'
@@ -101,7 +101,7 @@ function readStored(fd: number, position: number, length: number): Bytes {
   if (input.length < length) input = Buffer.allocUnsafeSlow(length)
   let done = 0
   while (done < length) {
-    const count = fs.readSync(fd, input, done, length - done, position + done)
+    const count = readUninterrupted(fd, input, done, length - done, position + done)
     if (count === 0) break
     done += count
   }

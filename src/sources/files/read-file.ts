@@ -5,6 +5,7 @@ import type { Bytes } from '../../formats/byte-source.js'
 import { formatAddress } from '../../frames/address.js'
 import type { Batch, StreamBody } from '../../frames/frame.js'
 import { withinReach } from '../../platform/linux/long-path.js'
+import { readUninterrupted } from '../../platform/read-uninterrupted.js'
 import { readRun } from '../read-run.js'
 import type { Reach } from '../reading.js'
 import type { Medium, ReadBytes } from '../salvage.js'
@@ -118,7 +119,7 @@ function fillFrom(fd: number, into: Bytes): number {
   let filled = 0
   try {
     while (filled < into.length) {
-      const count = fs.readSync(fd, into, filled, into.length - filled, null)
+      const count = readUninterrupted(fd, into, filled, into.length - filled, null)
       if (count === 0) break
       filled += count
     }
@@ -191,5 +192,5 @@ export function mediumOf(fd: number, unit: number): Medium {
 }
 
 export function readAt(fd: number): ReadBytes {
-  return (address, length, slab) => slab.subarray(0, fs.readSync(fd, slab, 0, length, address))
+  return (address, length, slab) => slab.subarray(0, readUninterrupted(fd, slab, 0, length, address))
 }

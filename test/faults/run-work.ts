@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Case, showCase } from './draw.js'
+import type { Fault } from './draw.js'
 import { planned } from './preload.js'
 
 /** What ends no sooner hangs; machines are slow at times. */
@@ -24,13 +24,28 @@ export interface Ended {
   seconds: number
 }
 
+export interface Stage {
+  words: readonly string[]
+  /** Where it runs, seen from `work`. */
+  folder: string
+}
+
+/** Processes in a pipe, and what goes wrong in one of them. */
+export interface Work {
+  title: string
+  stages: readonly Stage[]
+  stage: number
+  fault: Fault
+  /** What reaches the last one is kept in `arrived`. */
+  keepsArrived: boolean
+}
+
 /**
- * Runs a pipeline with its fault.
- * @param folder empty; where it runs
- * @param evidence the folder of what the sources read
+ * Runs processes with their fault.
+ * @param folder empty; where they run: what the last one writes to standard output is in `stdout` there
  * @param object what is preloaded
  */
-export async function runCase(each: Case, folder: string, evidence: string, object: string): Promise<Ended> {
+export async function runWork(each: Work, folder: string, object: string): Promise<Ended> {
   for (const name of ['work', 'tmp']) fs.mkdirSync(path.join(folder, name))
   const mark = `PMEM_FAULT_CASE=${folder}`
   const began = performance.now()
@@ -41,7 +56,7 @@ export async function runCase(each: Case, folder: string, evidence: string, obje
     env: { ...process.env, PMEM_FAULT_CASE: folder, TMPDIR: path.join(folder, 'tmp') },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
-  child.stdin.end(JSON.stringify(askFor(each, folder, evidence, object)))
+  child.stdin.end(JSON.stringify(askFor(each, folder, object)))
   let [told, said] = ['', '']
   child.stdout.on('data', (text) => {
     told += text
@@ -68,11 +83,11 @@ export async function runCase(each: Case, folder: string, evidence: string, obje
     const file = path.join(folder, name)
     return fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : undefined
   }
-  if (!told) throw new Error(`${showCase(each)}: ${said}`)
+  if (!told) throw new Error(`${each.title}: ${said}`)
   const statuses = JSON.parse(told) as number[]
   const struck = read('struck')
   // The status of `tee` is nobody's.
-  statuses.splice(-2, 1)
+  if (each.keepsArrived) statuses.splice(-2, 1)
   return {
     folder,
     statuses,
@@ -84,25 +99,23 @@ export async function runCase(each: Case, folder: string, evidence: string, obje
   }
 }
 
-/** What pipeline.py is to run. `tee` keeps what reaches the sink; its status is not told. */
-function askFor({ pipeline, stage, fault }: Case, folder: string, evidence: string, object: string) {
-  // It is to meet the full disk, not to foresee it.
-  const sink = fault.type === 'full' ? `${pipeline.sink.command} --ignore-space` : pipeline.sink.command
-  const commands = [pipeline.source.command, ...pipeline.transforms, sink]
-  const stages: object[] = commands.map((command, index) => {
+/** What pipeline.py is to run. `tee` keeps what reaches the last one; its status is not told. */
+function askFor({ stages, stage, fault, keepsArrived }: Work, folder: string, object: string) {
+  const asked: object[] = stages.map(({ words, folder: place }, index) => {
     const isStruck = index === stage
     const leaves = isStruck && fault.type === 'leaves'
     return {
-      words: leaves ? ['head', '-c', String(fault.after)] : command.split(' '),
-      folder: index === 0 ? evidence : '.',
+      words: leaves ? ['head', '-c', String(fault.after)] : words,
+      folder: place,
       environment:
         isStruck && fault.type === 'planned' ? planned(object, fault.plan, `${folder}/struck`) : {},
       errors: `${folder}/stderr.${index}`,
     }
   })
   const tee = { words: ['tee', '-i', `${folder}/arrived`], folder: '.', environment: {}, errors: '/dev/null' }
-  stages.splice(-1, 0, tee)
-  return { stages, ...(fault.type === 'full' ? { full: fault.size, kept: `${folder}/kept` } : {}) }
+  if (keepsArrived) asked.splice(-1, 0, tee)
+  const full = fault.type === 'full' ? { full: fault.size, kept: `${folder}/kept` } : {}
+  return { stages: asked, output: `${folder}/stdout`, ...full }
 }
 
 interface Process {

@@ -1,0 +1,135 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { createRandom } from '../fuzz/mutate.js'
+import type { Judge } from './contents.js'
+import { drawFault, type Fault, showFault } from './draw.js'
+import type { Evidence } from './evidence.js'
+import { complaintsOfProcesses, complaintsOfWhole, SIGNALLED } from './oracle.js'
+import { SINKS, type Sink, type Source } from './pipelines.js'
+import type { Ended, Work } from './run-work.js'
+
+/** A tool that does all by itself: what it prints or writes is what it does without a fault, or its status says otherwise. */
+interface Job {
+  words: readonly string[]
+  /** Part of the path of what it reads. */
+  reads: string
+  /** The volume that it writes, of this evidence; else it prints. */
+  writes?: (evidence: Evidence) => Pick<Source, 'truth' | 'runs'>
+}
+
+const memoryOf = ({ memory }: Evidence) => ({ truth: { PhysicalMemory: memory.truth }, runs: memory.runs })
+const flatOf = ({ flat }: Evidence) => ({ truth: { flat }, runs: [[0, fs.statSync(flat).size]] as const })
+const prints = (command: string): Job => {
+  const words = command.split(' ')
+  return { words, reads: words.find((word) => word.includes('.'))! }
+}
+
+const JOBS: readonly Job[] = [
+  ...['memory', 'evidence'].flatMap((name) =>
+    ['aff4-verify', 'aff4-ls', 'aff4-ls --map', 'aff4-view'].map((tool) => prints(`${tool} ${name}.aff4`)),
+  ),
+  ...['memory.E01', 'memory.kdump', 'memory.dmp', 'memory.lime', 'memory.avml', 'memory.core'].flatMap(
+    (name) => [prints(`image-info ${name}`), prints(`image-verify ${name}`)],
+  ),
+  prints('ntfs-ls -r ntfs.raw'),
+  prints('ntfs-stat ntfs.raw 66'),
+  prints('ntfs-dump ntfs.raw 66'),
+  prints('pmem -V memory.aff4'),
+  { words: ['aff4-recover', 'memory.aff4', '$OUT'], reads: 'memory.aff4', writes: memoryOf },
+  {
+    words: ['pmem', '-q', '--ignore-space', '-c', 'snappy', '-o', '$OUT', '-i', 'evidence.raw', '--'],
+    reads: 'evidence.raw',
+    writes: flatOf,
+  },
+  {
+    words: ['pmem', '-q', '--ignore-space', '-c', 'zlib', '-o', '$OUT', '-i', 'evidence.raw', '--'],
+    reads: 'evidence.raw',
+    writes: flatOf,
+  },
+]
+
+export interface JobCase {
+  seed: number
+  job: Job
+  fault: Fault
+}
+
+const VOLUME: Sink = SINKS.find(({ words }) => words.join(' ') === 'aff4-sink out.aff4')!
+
+export function drawJob(seed: number, sizeOf: (name: string) => number): JobCase {
+  const random = createRandom(seed * 2654435761 + 7)
+  for (let warm = 0; warm < 5; warm++) random(2)
+  const job = JOBS[random(JOBS.length)]!
+  const size = sizeOf(job.reads)
+  const ends = job.writes !== undefined
+  const writes = ends ? 'out.partial.' : 'out'
+  const fault = drawFault({ reads: job.reads, writes, size, ends, isPiped: !ends }, random)
+  return { seed, job, fault }
+}
+
+/** The job in a pipe of which a reader may leave. */
+export function workOfJob(
+  { seed, job, fault }: JobCase,
+  folder: string,
+  { folder: evidence }: Evidence,
+): Work {
+  const words = job.words.map((word) => (word === '$OUT' ? `${folder}/work/out.aff4` : word))
+  const first = { words, folder: evidence }
+  return {
+    title: `seed ${seed}: ${job.words.join(' ')}: ${showFault(fault)}`,
+    stages: fault.type === 'leaves' ? [first, { words: ['cat'], folder: '.' }] : [first],
+    stage: fault.type === 'leaves' ? 1 : 0,
+    fault,
+    keepsArrived: false,
+  }
+}
+
+const HARMLESS = ['short', 'eintr', 'stall', 'clock']
+
+/** @param expected what it prints, and its status, without a fault */
+export async function complaintsOfJob(
+  { job, fault }: JobCase,
+  ended: Ended,
+  expected: { status: number; stdout: string },
+  evidence: Evidence,
+  judge: Judge,
+): Promise<string[]> {
+  const complaints = complaintsOfProcesses(ended)
+  const status = ended.statuses[0]!
+  const allowed = allowedStatuses(fault, ended, expected.status)
+  if (!allowed.includes(status)) complaints.push(`status ${status}, not ${allowed.join(' or ')}`)
+  const stdout = fs.readFileSync(path.join(ended.folder, 'stdout'), 'latin1')
+  if (!job.writes) {
+    if (status === expected.status && fault.type !== 'leaves' && stdout !== expected.stdout)
+      complaints.push(`status ${status}, and it printed something else:\n${stdout}`)
+    return complaints
+  }
+  const folder = path.join(ended.folder, fault.type === 'full' ? 'kept' : 'work')
+  const files = fs.readdirSync(folder)
+  const isFinal = files.includes('out.aff4')
+  const strange = files.filter((name) => !['out.aff4', 'out.partial.aff4'].includes(name))
+  if (strange.length > 0) complaints.push(`strange files: ${strange.join(', ')}`)
+  if ([0, 2].includes(status) && !isFinal) complaints.push(`status ${status}, and no volume`)
+  if (isFinal && ![0, 2].includes(status) && status < 128) complaints.push(`status ${status}, and a volume`)
+  if (isFinal)
+    complaints.push(
+      ...(await complaintsOfWhole(
+        path.join(folder, 'out.aff4'),
+        job.writes(evidence),
+        VOLUME,
+        status === 2,
+        judge,
+      )),
+    )
+  return complaints
+}
+
+function allowedStatuses(fault: Fault, ended: Ended, fine: number): number[] {
+  if (fault.type === 'leaves') return [fine, 141]
+  if (fault.type === 'full') return [fine, 73, 74]
+  const { kind, calls } = fault.plan
+  if (ended.struck === undefined || HARMLESS.includes(kind)) return [fine]
+  const signalled = SIGNALLED[kind]
+  if (signalled !== undefined) return kind === 'kill' ? [signalled] : [fine, signalled, 3]
+  return calls === 'read' ? [fine, 1, 2, 3, 65, 66, 74] : [73, 74]
+}
