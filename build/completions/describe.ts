@@ -37,24 +37,24 @@ export function describeTool(tool: Tool): Described {
       repeat,
       value: value === undefined ? undefined : wordsOf(value, choices),
     })),
-    operands: tool.operands[1] === 0 ? undefined : wordsOf(tool.usage, tool.choices),
+    operands: tool.operands[1] === 0 ? undefined : operandsOf(tool),
   }
 }
 
 /** By the names that help and usage lines have for files. */
 const FILES = /\b(FILE|PATH|IMAGE|VOLUME|OUT)\b/
 const FOLDERS = /\bDIR\b/
+/** As an operand. An option that takes one is of pmem-read-ssh: what runs here says nothing of its host. */
 const PROCESSES = /\bPID\b/
+
+function operandsOf({ usage, choices }: Tool): Words {
+  const words = wordsOf(usage, choices)
+  return PROCESSES.test(usage) ? { ...words, kind: 'process' } : words
+}
 
 /** What help calls it tells what it may be: `FILE`, `PID|self`, `zlib|snappy`; names in upper case are not choices. */
 function wordsOf(name: string, choices: readonly string[] | undefined): Words {
   const listed = name.split('|').filter((word) => /^[a-z0-9]+$/.test(word))
-  const kind = FILES.test(name)
-    ? 'file'
-    : FOLDERS.test(name)
-      ? 'folder'
-      : PROCESSES.test(name)
-        ? 'process'
-        : 'nothing'
+  const kind = FILES.test(name) ? 'file' : FOLDERS.test(name) ? 'folder' : 'nothing'
   return { name, choices: choices ?? listed, kind }
 }

@@ -32,6 +32,7 @@ const OFFERED: Readonly<Record<string, readonly string[]>> = {
   CATEGORY: [],
   N: [],
   NAME: [],
+  PID: [],
   RANGE: [],
   SECONDS: [],
   SIZE: [],
