@@ -6,6 +6,7 @@ import type { Log } from '../cli/messages.js'
 import type { Sampling } from '../cli/sampling.js'
 import type { Tool } from '../cli/tool.js'
 import type { ChunkReader } from '../codecs/chunk-reader.js'
+import { isDamage } from '../formats/format-error.js'
 import type { Batch, StreamBody } from '../frames/frame.js'
 import type { BlockDevice } from '../platform/linux/block-device.js'
 import { openExtendedAttributes } from '../platform/linux/extended-attributes.js'
@@ -199,6 +200,7 @@ function sendLink(session: Session, path: Buffer, stat: BigIntStats): void {
   try {
     target = withinReach(path, (at) => fs.readlinkSync(at, 'buffer'))
   } catch (error) {
+    if (!isDamage(error)) throw error
     miss(session, path, error)
     return
   }

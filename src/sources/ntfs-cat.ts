@@ -3,6 +3,7 @@ import { asToolError, reasonOf } from '../cli/failure.js'
 import type { Log } from '../cli/messages.js'
 import { NTFS_OPTIONS, openNtfsImage } from '../cli/ntfs-image.js'
 import type { Tool } from '../cli/tool.js'
+import { isDamage } from '../formats/format-error.js'
 import { ATTRIBUTE_FLAG } from '../formats/ntfs/attribute.js'
 import { changeSince } from '../formats/ntfs/changes.js'
 import { type Content, openContent } from '../formats/ntfs/content.js'
@@ -139,6 +140,7 @@ async function* catOperand(
         cause: error,
       })
     }
+    if (!isDamage(error) && !(error instanceof ToolError)) throw error
     miss(session, Buffer.from(operand), error)
     return
   }

@@ -1,5 +1,6 @@
 import type { Run } from '../formats/address-space.js'
 import type { Bytes } from '../formats/byte-source.js'
+import { isDamage } from '../formats/format-error.js'
 import type { Batch } from '../frames/frame.js'
 import { READ_SIZE } from './outbox.js'
 import { readAhead } from './read-ahead.js'
@@ -56,7 +57,8 @@ async function readWhole(medium: Medium, address: bigint, slab: Bytes): Promise<
   try {
     const bytes = await medium.read(address, slab.length, slab)
     return bytes.length === slab.length ? bytes : undefined
-  } catch {
+  } catch (error) {
+    if (!isDamage(error)) throw error
     return undefined
   }
 }

@@ -144,6 +144,27 @@ test('a bad block is asked for three times alone, and its good neighbours in few
   t.true(reads.length <= 24, reads.join())
 })
 
+for (const [what, name, size] of [
+  ['a file', 'medium', 4 * MIB],
+  ['a file without a size', '/proc/self/status', undefined],
+] as const)
+  test(`a defect of the program is no damage of ${what}: it ends the run, and nothing is called unreadable`, async (t) => {
+    const at = size === undefined ? name : file(folder(t), size).path
+    const script = `import fs from 'node:fs'
+const read = fs.readSync
+fs.readSync = (fd, into, from, length, at) => {
+  if (fs.readlinkSync('/proc/self/fd/' + fd).endsWith('${path.basename(name)}') && (at === null || at >= ${MIB})) undefined.defect
+  return read(fd, into, from, length, at)
+}`
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` }
+    const { status, stderr, frames } = await fileCat([at], { env })
+    t.is(status, 70, stderr)
+    t.regex(stderr, /internal error: .*defect/)
+    t.false(frames.some((frame) => frame.type === 'fill' && frame.fill === 'unreadable'))
+    const end = frames.at(-1)
+    t.true(end === undefined || (end.type === 'end' && end.body.status === 'failed'))
+  })
+
 test('a medium that goes away ends its stream as failed; the rest is unreadable, the next file is read', async (t) => {
   const root = folder(t)
   const { path: medium, bytes } = file(root, 4 * MIB)

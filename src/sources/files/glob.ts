@@ -1,5 +1,6 @@
 import { type BigIntStats, lstatSync, statSync } from 'node:fs'
 import { EXIT, ToolError } from '../../cli/exit.js'
+import { isDamage } from '../../formats/format-error.js'
 import { withinReach } from '../../platform/linux/long-path.js'
 import { pseudoFileSystem } from '../../platform/linux/mounts.js'
 import { joinPath, listDirectory } from './directory.js'
@@ -113,6 +114,7 @@ function below(pattern: Pattern, visit: Visit, unlisted: Unlisted): Visit[] {
         reached.push(...anyDepth)
       if (reached.length > 0) found.push({ path, device: stat.dev, at: reach(pattern, reached) })
     } catch (error) {
+      if (!isDamage(error)) throw error
       if (!isAbsent(error)) unlisted(path, error)
     }
   }
@@ -145,6 +147,7 @@ function list(path: Buffer, unlisted: Unlisted): Buffer[] {
   try {
     return [...listDirectory(path)]
   } catch (error) {
+    if (!isDamage(error)) throw error
     unlisted(path, error)
     return []
   }

@@ -1,6 +1,7 @@
 import fs, { type BigIntStats } from 'node:fs'
 import { EXIT, ToolError } from '../../cli/exit.js'
 import { reasonOf } from '../../cli/failure.js'
+import { isDamage } from '../../formats/format-error.js'
 import { formatAddress } from '../../frames/address.js'
 import type { Batch, StreamBody } from '../../frames/frame.js'
 import { type BlockDevice, blockDevice } from '../../platform/linux/block-device.js'
@@ -39,6 +40,7 @@ export async function* readDevice(
   try {
     fd = fs.openSync(path, fs.constants.O_RDONLY)
   } catch (error) {
+    if (!isDamage(error)) throw error
     endUnread(session, frames, path, device.size, error)
     return
   }

@@ -2,6 +2,7 @@ import fs, { type BigIntStats } from 'node:fs'
 import { reasonOf } from '../../cli/failure.js'
 import { showSize } from '../../cli/sizes.js'
 import type { Bytes } from '../../formats/byte-source.js'
+import { isDamage } from '../../formats/format-error.js'
 import { formatAddress } from '../../frames/address.js'
 import type { Batch, StreamBody } from '../../frames/frame.js'
 import { withinReach } from '../../platform/linux/long-path.js'
@@ -44,6 +45,7 @@ export async function* readFile(
   try {
     fd = withinReach(path, (at) => openFile(at, origin))
   } catch (error) {
+    if (!isDamage(error)) throw error
     sendUnopened(session, path, stat, error)
     return
   }
@@ -159,6 +161,7 @@ async function* readSized(
 /**
  * The bytes up to `size`, of a stream that has just begun. What comes after a failure is unreadable, what comes
  * after the medium's end is unknown, so that there is no gap.
+ * @throws what is no error of the system: it says nothing about the medium
  */
 export async function* readMedium(
   session: Session,
@@ -172,6 +175,7 @@ export async function* readMedium(
   const reading = { frames, medium, interrupted, reader, pieces }
   const reach = yield* readRun(reading, { start: 0n, length: size })
   if (interrupted.aborted) return reach
+  if (reach.failure !== undefined && !isDamage(reach.failure)) throw reach.failure
   if (reach.failure === undefined) frames.fill('unknown', reach.end, size - reach.end)
   else frames.failed(reach.end, size - reach.end, reach.failure)
   const { unreadable, failure } = frames.tally

@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import { promisify } from 'node:util'
+import { isDamage } from '../../formats/format-error.js'
 import { formatAddress } from '../../frames/address.js'
 import type { Batch } from '../../frames/frame.js'
 import { openPipeInput } from '../../frames/pipe-input.js'
@@ -33,6 +34,7 @@ export async function* readFifo(session: Session, path: Buffer): AsyncGenerator<
     // Whether the input takes the descriptor over is its affair, so it stays open until the process ends.
     if (fd !== undefined) yield* readPipe(session, path, fd)
   } catch (error) {
+    if (!isDamage(error)) throw error
     miss(session, path, error)
   }
 }

@@ -1,5 +1,6 @@
 import { reasonOf } from '../../cli/failure.js'
 import { showSize } from '../../cli/sizes.js'
+import { isDamage } from '../../formats/format-error.js'
 import type { Batch } from '../../frames/frame.js'
 import { READ_SIZE } from '../outbox.js'
 import type { StreamFrames } from '../stream-frames.js'
@@ -19,7 +20,7 @@ export interface Sequence {
   readonly most?: bigint | undefined
 }
 
-/** Reads to the end as one stream, in DATA of up to 1 MiB. An error closes it as failed. */
+/** Reads to the end as one stream, in DATA of up to 1 MiB. An error of the system closes it as failed. */
 export async function* readToEnd(session: Session, sequence: Sequence): AsyncGenerator<Batch> {
   const { outbox, interrupted } = session
   let frames: StreamFrames | undefined
@@ -37,6 +38,7 @@ export async function* readToEnd(session: Session, sequence: Sequence): AsyncGen
         if (count === 0) ended = true
         filled += count ?? 0
       } catch (error) {
+        if (!isDamage(error)) throw error
         failure = error
       }
     return filled

@@ -1,4 +1,5 @@
 import { type BigIntStats, lstatSync } from 'node:fs'
+import { isDamage } from '../../formats/format-error.js'
 import { withinReach } from '../../platform/linux/long-path.js'
 import { pseudoFileSystem } from '../../platform/linux/mounts.js'
 import { joinPath, listDirectory } from './directory.js'
@@ -32,6 +33,7 @@ export function* walk(root: Buffer, stat: BigIntStats): Generator<Found> {
       above.set(identityOf(own), path)
       yield { path, stat: own }
     } catch (error) {
+      if (!isDamage(error)) throw error
       yield { path, stat: own, error }
     }
   }
@@ -66,6 +68,7 @@ function look(path: Buffer): Found {
     const skipped = notEvidence(stat)
     return skipped === undefined ? { path, stat } : { path, stat, skipped }
   } catch (error) {
+    if (!isDamage(error)) throw error
     return { path, error }
   }
 }
