@@ -6,7 +6,7 @@ import { showSize } from '../../cli/sizes.js'
 import type { Facts } from '../../formats/image/facts.js'
 import type { Frame, Frames, NoteBody } from '../../frames/frame.js'
 import { type SystemFiles, textOf } from '../../platform/system-files.js'
-import { ahead } from '../ahead.js'
+import { announceSpans } from '../announce-spans.js'
 import { describe, long, propertiesOf } from '../facts.js'
 import { fileReader } from '../file-reader.js'
 import { captureFiles, helperStreams } from '../helper-files.js'
@@ -59,7 +59,7 @@ export async function* kcoreMemory(files: SystemFiles, log: Log, options: KcoreO
     const collect = options.collect && plan.live
     const captured = collect ? await captureFiles(files, VOLATILE_FILES) : []
     const read = fileReader(file, placeIn(pieces))
-    const spans = ahead(ramSpans(pieces, plan.missing, faults.find), file, placeIn(pieces))
+    const spans = announceSpans(ramSpans(pieces, plan.missing, faults.find), file, placeIn(pieces))
     yield* physicalMemory({
       ram: plan.ram,
       turtle: await factsOf(files, plan, options.facts),

@@ -9,7 +9,7 @@ import type { CloseBody, Frame, Frames, NoteBody, StreamBody } from '../../frame
 import { systemPageSize } from '../../platform/linux/page-size.js'
 import type { SystemFiles } from '../../platform/system-files.js'
 import { type Span, spansToFrames } from '../address-space-frames.js'
-import { ahead } from '../ahead.js'
+import { announceSpans } from '../announce-spans.js'
 import { imageStream, readMemory } from '../image-stream.js'
 import type { Resampling } from '../smear/options.js'
 import { openSmear } from '../smear.js'
@@ -66,7 +66,7 @@ export async function* processMemory(files: SystemFiles, log: Log, options: Proc
     })
     const tally = yield* spansToFrames({
       stream: MEMORY,
-      spans: ahead(spans(), reader, (address) => address),
+      spans: announceSpans(spans(), reader, (address) => address),
       read: reader.read,
       pageSize: Number(pageSize),
       program,

@@ -8,7 +8,7 @@ const AHEAD = 16n << 20n
  * The same spans; what is read of them is announced to a file that wants to know ahead.
  * @param placeOf where in the file an address stands
  */
-export async function* ahead(
+export async function* announceSpans(
   spans: AsyncIterable<Span>,
   { expect }: { readonly expect?: SystemFile['expect'] | undefined },
   placeOf: (address: bigint) => bigint,
