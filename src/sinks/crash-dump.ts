@@ -60,7 +60,7 @@ export async function beginDump(
 
   output.space.demand(planned)
   await output.write()
-  await refuseUnlessHeld(output, planned, WAY_OUT)
+  refuseUnlessHeld(output, planned, WAY_OUT)
   // Until it is over it demands more than there is.
   const before = pages ? planned : planned + BigInt(PAGE)
   await output.write(startOf(shape, evidence, isFull || !output.seekable ? (pages ?? []) : [], before))

@@ -75,7 +75,7 @@ export async function beginCore(
     : growingSegments(memoryStart)
   output.space.demand(layout.size)
   await output.write()
-  await refuseUnlessHeld(output, layout.size, 'aff4-sink takes any address, and no space for what is zero')
+  refuseUnlessHeld(output, layout.size, 'aff4-sink takes any address, and no space for what is zero')
   await output.write(layout.header)
   const closingStart = alignToPage(layout.size)
   const writes = largeWrites(output)

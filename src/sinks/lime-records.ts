@@ -45,7 +45,7 @@ export async function beginLime(
   output.space.demand(size)
   await output.write()
   if (announced) {
-    await refuseUnlessHeld(output, size, 'aff4-sink takes no space for what is zero')
+    refuseUnlessHeld(output, size, 'aff4-sink takes no space for what is zero')
   }
   const writes = largeWrites(output)
   const records: PlacedRecord[] = []

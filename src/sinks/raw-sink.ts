@@ -122,7 +122,7 @@ async function openImage({ body }: StreamFrame, output: Output, { holes, fill }:
   }
   output.space.demand(holes === 'write' ? size : announcedBytes(body))
   await output.write()
-  if (holes !== 'skip') await refuseUnlessHeld(output, size, HINT)
+  if (holes !== 'skip') refuseUnlessHeld(output, size, HINT)
 
   const coverage = createCoverage()
   const placement = placementOf(output, holes, body.ordered !== false)

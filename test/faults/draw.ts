@@ -94,9 +94,7 @@ export function drawFault({ reads, writes, size, ends, isPiped }: Place, random:
       return ends ? { type: 'full', size: 4096 * (1 + random(size >> 12)) } : moving(pick(SIGNALS, random))
     case 8: {
       const calls = pick(['sync', 'name', 'truncate'] as const, random)
-      // The second one takes back what the first tried: that much is nobody's evidence.
-      const at = calls === 'truncate' ? pick([0, 2, 3], random) : random(2)
-      return planned(String(pick([EIO, ENOSPC], random)), calls, 'out.', at)
+      return planned(String(pick([EIO, ENOSPC], random)), calls, 'out.', random(2))
     }
     default:
       return planned(pick(SIGNALS, random), pick(['sync', 'name'], random), 'out.', random(2))

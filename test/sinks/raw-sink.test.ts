@@ -241,6 +241,40 @@ test('whether a file may reach 2^52 is asked of the file system', async (t) => {
   }
 })
 
+for (const [what, injected, tools] of [
+  ['fails', 'error=EIO:when=1+', ['raw-sink', 'elf-sink', 'lime-sink']],
+  ['fails the second time', 'error=EIO:when=2+', ['raw-sink']],
+  ['kills', 'signal=KILL:when=1', ['raw-sink', 'elf-sink', 'lime-sink']],
+] as const)
+  test(`to ask for a size leaves no image of zeros where that ${what}`, async (t) => {
+    for (const name of tools) {
+      const folder = await scratch(t)
+      const { status, stderr } = await runTool(
+        name,
+        [path.join(folder, 'image')],
+        transmission(stream(memory({ ranges: ranges([0n, 0x1000n]) }), [data(0n, A)])),
+        {
+          prefix: [
+            'strace',
+            '-fqo',
+            '/dev/null',
+            '-e',
+            'trace=ftruncate',
+            '-e',
+            `inject=ftruncate:${injected}`,
+          ],
+        },
+      )
+      t.is(status, what === 'fails' ? 74 : what === 'kills' ? null : 0, `${name}: ${stderr}`)
+      const left = fs.readdirSync(folder).map((file) => [file, fs.statSync(path.join(folder, file)).size > 0])
+      t.deepEqual(
+        left,
+        what === 'fails' ? [] : [what === 'kills' ? ['image.partial', false] : ['image', true]],
+        name,
+      )
+    }
+  })
+
 test('options that make no sense are refused', async (t) => {
   const out = path.join(await scratch(t), 'image.raw')
   const input = transmission(stream(body, frames))

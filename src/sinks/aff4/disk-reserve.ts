@@ -1,9 +1,9 @@
-import { randomBytes, randomFillSync } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
 import fs from 'node:fs'
-import path from 'node:path'
 import { EXIT, ToolError } from '../../cli/exit.js'
 import { asToolError } from '../../cli/failure.js'
 import type { Space } from '../../cli/space.js'
+import { openNameless } from '../../platform/nameless-file.js'
 
 const STEP = 1 << 16
 /** More than is written or becomes known between two calls. */
@@ -26,18 +26,13 @@ export interface DiskReserve {
  * @param space what it takes counts there
  */
 export function openDiskReserve(target: string, space: Space): DiskReserve {
-  // Nobody can have put a file there, or a link to one.
-  const name = path.join(path.dirname(target), `.pmem-${randomBytes(12).toString('hex')}.reserve`)
   const fill = Buffer.alloc(STEP)
   let fd: number | undefined
   let held = 0
   return {
     hold(bytes) {
       try {
-        if (fd === undefined) {
-          fd = fs.openSync(name, 'wx', 0o600)
-          fs.unlinkSync(name)
-        }
+        fd ??= openNameless(target, 'reserve')
         // Random bytes: a file system that compresses would set no room aside for zeros.
         for (; held < bytes + MARGIN; held += STEP) {
           space.take(target, BigInt(STEP))

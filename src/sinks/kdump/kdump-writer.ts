@@ -94,7 +94,7 @@ export async function beginKdump(
 
   if (output.seekable) {
     await output.write()
-    await refuseUnlessHeld(output, BigInt(zerosAt), 'aff4-sink takes any address')
+    refuseUnlessHeld(output, BigInt(zerosAt), 'aff4-sink takes any address')
     // What is cut off by a power failure is marked, too.
     await writeFront(layout, evidence, false)
   }
