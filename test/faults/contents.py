@@ -197,7 +197,8 @@ def read_aff4(path, streams):
                     at, start, length = at + len(piece), start + len(piece), length - len(piece)
 
     complete = graph.value(None, PMEM.incomplete) is None and (None, PMEM.incomplete, None) not in graph
-    for image in {image for kind in (AFF4.Image, AFF4.FileImage) for image in graph.subjects(rdflib.RDF.type, kind)}:
+    kinds = AFF4.Image, AFF4.FileImage, AFF4.MemoryImage, AFF4.DiskImage
+    for image in {image for kind in kinds for image in graph.subjects(rdflib.RDF.type, kind)}:
         name = str(graph.value(image, PMEM.name) or graph.value(image, AFF4.originalFileName) or "")
         held = streams.named(name)
         data = graph.value(image, AFF4.dataStream) or image

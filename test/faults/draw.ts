@@ -1,5 +1,6 @@
+import path from 'node:path'
 import { createRandom } from '../fuzz/mutate.js'
-import { drawPipeline, type Pipeline, type Source } from './pipelines.js'
+import { drawAddition, drawPipeline, isLarge, type Pipeline, type Source } from './pipelines.js'
 import type { Plan } from './preload.js'
 import type { Work } from './run-work.js'
 
@@ -25,6 +26,8 @@ type Calls = Plan['calls']
 const SIGNALS = ['kill', 'kill', 'interrupt', 'int', 'term', 'hup']
 const EIO = 5
 const ENOSPC = 28
+/** Of those whose sink is struck one of so many has more evidence than the sink may lose. */
+const LONG_EACH = 5
 const HARMLESS = ['short', 'eintr', 'stall']
 
 /** Any point of so many bytes, the first and the last ones more often. */
@@ -37,20 +40,30 @@ function pointOf(size: number, random: Random): number {
 
 const pick = <T>(list: readonly T[], random: Random): T => list[random(list.length)]!
 
-/** A pipeline and a fault of it, the same for the same seed. */
-export function drawCase(sources: readonly Source[], seed: number): Case {
+/**
+ * A pipeline and a fault of it, the same for the same seed.
+ * @param adds it adds to a volume that is there
+ */
+export function drawCase(sources: readonly Source[], seed: number, adds: boolean): Case {
   const random = createRandom(seed * 2654435761 + 1)
   for (let warm = 0; warm < 5; warm++) random(2)
-  const pipeline = drawPipeline(sources, random)
-  const last = pipeline.transforms.length + 1
+  const drawn = (adds ? drawAddition : drawPipeline)(sources, random)
+  const last = drawn.transforms.length + 1
   const stage = random(3) === 0 ? last : random(last + 1)
-  const { source, sink } = pipeline
+  const large = sources.find((source) => isLarge(source) && drawn.sink.takes(source))
+  const isLong = large && !adds && stage === last && random(LONG_EACH) === 0
+  const pipeline = isLong ? { ...drawn, source: large } : drawn
+  const { source, transforms, sink, given } = pipeline
+  const selects = transforms[stage - 1]?.includes('--missing-from') ?? false
+  const readsGiven = stage === last || selects
+  const piped = given && readsGiven && random(4) === 0 ? given.name : 'in'
   const place = {
-    reads: stage === 0 ? source.reads : 'in',
-    writes: stage === last ? sink.out.replace('.', '.partial.') : 'out',
+    reads: stage === 0 ? source.reads : piped,
+    writes: stage === last ? (given?.name ?? sink.out.replace('.', '.partial.')) : 'out',
     size: source.size,
     ends: stage === last,
-    isPiped: stage > 0,
+    // Without its choice a completion is refused.
+    isPiped: stage > 0 && !selects,
   }
   return { seed, pipeline, stage, fault: drawFault(place, random) }
 }
@@ -103,8 +116,9 @@ export function drawFault({ reads, writes, size, ends, isPiped }: Place, random:
 
 /** What a person reads of a case. */
 function showCase({ seed, pipeline, stage, fault }: Case): string {
+  const before = pipeline.given ? `${pipeline.given.from} is ${pipeline.given.name}: ` : ''
   const words = [pipeline.source.command, ...pipeline.transforms, pipeline.sink.words.join(' ')]
-  return `seed ${seed}: ${words.join(' | ')}; ${words[stage]}: ${showFault(fault)}`
+  return `seed ${seed}: ${before}${words.join(' | ')}; ${words[stage]}: ${showFault(fault)}`
 }
 
 export function showFault(fault: Fault): string {
@@ -115,6 +129,7 @@ export function showFault(fault: Fault): string {
 /** The processes of a case. @param evidence the folder of what the sources read */
 export function workOf(each: Case, evidence: string): Work {
   const { pipeline, stage, fault } = each
+  const { given } = pipeline
   const words = [
     pipeline.source.command.split(' '),
     ...pipeline.transforms.map((transform) => transform.split(' ')),
@@ -125,5 +140,6 @@ export function workOf(each: Case, evidence: string): Work {
     ],
   ]
   const stages = words.map((list, index) => ({ words: list, folder: index === 0 ? evidence : '.' }))
-  return { title: showCase(each), stages, stage, fault, keepsArrived: true }
+  const files = given ? { [given.name]: path.join(evidence, given.from) } : {}
+  return { title: showCase(each), stages, stage, fault, files, keepsArrived: true }
 }

@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { craftKcore, fixture } from '../platform/linux/fixture.js'
+import { journalVolume } from '../volumes/ntfs/journal-volume.js'
 import type { Span } from './contents.js'
 
 const MIB = 1 << 20
@@ -13,6 +14,8 @@ export interface Evidence {
   folder: string
   /** A file of 8 MiB, not of whole pages. */
   flat: string
+  /** One that is longer than what any sink holds before it is on the disk. */
+  large: string
   /** What a memory truly is: a flat image of it, and its ranges. */
   memory: { truth: string; runs: readonly Span[] }
   /** What icat reads of a file of an NTFS volume. */
@@ -48,12 +51,13 @@ const RUNS: readonly Span[] = [
 ]
 
 /** Makes what the sources read. */
-export function makeEvidence(folder: string): Evidence {
+export async function makeEvidence(folder: string): Promise<Evidence> {
   const put = (name: string, bytes: Buffer) => {
     fs.writeFileSync(path.join(folder, name), bytes)
     return path.join(folder, name)
   }
   put('evidence.raw', pages('flat', 8 * MIB + 700))
+  const large = put('large.raw', pages('large', 72 * MIB))
   const all = pages('memory', RUNS.at(-1)![1])
   const memory = Buffer.alloc(all.length)
   const lime: Buffer[] = []
@@ -69,6 +73,10 @@ export function makeEvidence(folder: string): Evidence {
   put('memory.lime', Buffer.concat(lime))
   put('ntfs.raw', gunzipSync(fs.readFileSync('test/data/ntfs/colin_testfs1.raw.gz')))
   writeKcore(folder, memory)
+  const made: (() => unknown)[] = []
+  const journal = await journalVolume({ teardown: (end) => made.push(end) })
+  fs.copyFileSync(journal, path.join(folder, 'journal.raw'))
+  for (const end of made) end()
   const script = `set -eo pipefail
     image-cat memory.lime | pmem-compress snappy | aff4-sink memory.aff4
     image-cat memory.lime | avml-sink memory.avml
@@ -78,11 +86,15 @@ export function makeEvidence(folder: string): Evidence {
     image-cat memory.lime | ewf-sink memory.E01
     file-cat evidence.raw | ewf-sink evidence.E01
     file-cat evidence.raw | pmem-compress zlib | aff4-sink evidence.aff4
-    icat ntfs.raw 2 >ntfs.truth`
+    icat ntfs.raw 2 >ntfs.truth
+    set +o pipefail
+    image-cat memory.lime | pmem-compress lz4 | head -c 2M | aff4-sink -q second.aff4 || mv second.partial.aff4 memory.partial.aff4
+    file-cat evidence.raw | pmem-compress snappy | head -c 2M | aff4-sink -q second.aff4 || mv second.partial.aff4 evidence.partial.aff4`
   execFileSync('bash', ['-c', script], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
   return {
     folder,
     flat: path.join(folder, 'evidence.raw'),
+    large,
     ntfsFile: {
       truth: path.join(folder, 'ntfs.truth'),
       size: fs.statSync(path.join(folder, 'ntfs.truth')).size,

@@ -1,10 +1,11 @@
+import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { createRandom } from '../fuzz/mutate.js'
 import type { Judge } from './contents.js'
 import { drawFault, type Fault, showFault } from './draw.js'
 import type { Evidence } from './evidence.js'
-import { complaintsOfProcesses, complaintsOfWhole, SIGNALLED } from './oracle.js'
+import { complaintsOfProcesses, complaintsOfWhole, isGraceful, readOutput, SIGNALLED } from './oracle.js'
 import { SINKS, type Sink, type Source } from './pipelines.js'
 import type { Ended, Work } from './run-work.js'
 
@@ -15,6 +16,16 @@ interface Job {
   reads: string
   /** The volume that it writes, of this evidence; else it prints. */
   writes?: (evidence: Evidence) => Pick<Source, 'truth' | 'runs'>
+  /** It makes files below `tree`. */
+  exports?: true
+}
+
+/** What comes of a job without a fault. */
+export interface Expected {
+  status: number
+  stdout: string
+  /** Digests of the files it makes, by their path. */
+  files: Readonly<Record<string, string>>
 }
 
 const memoryOf = ({ memory }: Evidence) => ({ truth: { PhysicalMemory: memory.truth }, runs: memory.runs })
@@ -34,6 +45,9 @@ const JOBS: readonly Job[] = [
   prints('ntfs-ls -r ntfs.raw'),
   prints('ntfs-stat ntfs.raw 66'),
   prints('ntfs-dump ntfs.raw 66'),
+  prints('ntfs-usn journal.raw'),
+  prints('ntfs-usn --rewind --json journal.raw'),
+  { words: ['ntfs-export', 'ntfs.raw', '/', '-C', '$TREE'], reads: 'ntfs.raw', exports: true },
   prints('pmem -V memory.aff4'),
   { words: ['aff4-recover', 'memory.aff4', '$OUT'], reads: 'memory.aff4', writes: memoryOf },
   {
@@ -61,8 +75,8 @@ export function drawJob(seed: number, sizeOf: (name: string) => number): JobCase
   for (let warm = 0; warm < 5; warm++) random(2)
   const job = JOBS[random(JOBS.length)]!
   const size = sizeOf(job.reads)
-  const ends = job.writes !== undefined
-  const writes = ends ? 'out.partial.' : 'out'
+  const ends = job.writes !== undefined || job.exports === true
+  const writes = job.exports ? 'tree/' : ends ? 'out.partial.' : 'out'
   const fault = drawFault({ reads: job.reads, writes, size, ends, isPiped: !ends }, random)
   return { seed, job, fault }
 }
@@ -73,24 +87,25 @@ export function workOfJob(
   folder: string,
   { folder: evidence }: Evidence,
 ): Work {
-  const words = job.words.map((word) => (word === '$OUT' ? `${folder}/work/out.aff4` : word))
+  const places: Record<string, string> = { $OUT: `${folder}/work/out.aff4`, $TREE: `${folder}/work/tree` }
+  const words = job.words.map((word) => places[word] ?? word)
   const first = { words, folder: evidence }
   return {
     title: `seed ${seed}: ${job.words.join(' ')}: ${showFault(fault)}`,
     stages: fault.type === 'leaves' ? [first, { words: ['cat'], folder: '.' }] : [first],
     stage: fault.type === 'leaves' ? 1 : 0,
     fault,
+    files: {},
     keepsArrived: false,
   }
 }
 
 const HARMLESS = ['short', 'eintr', 'stall', 'clock']
 
-/** @param expected what it prints, and its status, without a fault */
 export async function complaintsOfJob(
   { job, fault }: JobCase,
   ended: Ended,
-  expected: { status: number; stdout: string },
+  expected: Expected,
   evidence: Evidence,
   judge: Judge,
 ): Promise<string[]> {
@@ -105,6 +120,7 @@ export async function complaintsOfJob(
     return complaints
   }
   const folder = path.join(ended.folder, fault.type === 'full' ? 'kept' : 'work')
+  if (job.exports) return [...complaints, ...complaintsOfFiles(folder, status, expected)]
   const files = fs.readdirSync(folder)
   const isFinal = files.includes('out.aff4')
   const strange = files.filter((name) => !['out.aff4', 'out.partial.aff4'].includes(name))
@@ -121,7 +137,56 @@ export async function complaintsOfJob(
         judge,
       )),
     )
+  else if (job.words[0] !== 'pmem') return complaints
+  else if (files.length > 0)
+    complaints.push(
+      ...(await complaintsOfKept(path.join(folder, files[0]!), fault, job.writes(evidence), judge)),
+    )
+  else if (status === 3) complaints.push('nothing was kept')
   return complaints
+}
+
+/** What has its final name is whole. */
+function complaintsOfFiles(folder: string, status: number, expected: Expected): string[] {
+  const found = filesBelow(folder)
+  const named = Object.keys(found).filter((name) => !name.includes('.partial'))
+  const other = named.filter((name) => found[name] !== expected.files[name])
+  const complaints = other.map((name) => `${name} is not what it should be`)
+  const missing = Object.keys(expected.files).filter((name) => !(name in found))
+  if (status === expected.status && missing.length > 0)
+    complaints.push(`status ${status}, and these are missing: ${missing.join(', ')}`)
+  return complaints
+}
+
+/** The digest of each file below a folder, by its path. */
+export function filesBelow(folder: string): Record<string, string> {
+  const found: Record<string, string> = {}
+  for (const entry of fs.readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    const file = path.join(entry.parentPath, entry.name)
+    if (entry.isFile())
+      found[path.relative(folder, file)] = createHash('sha256').update(fs.readFileSync(file)).digest('hex')
+  }
+  return found
+}
+
+/** What it may read ahead of what it writes. */
+const AHEAD = 4 << 20
+
+/** A part is labelled, and holds what was read before it was told to end. */
+async function complaintsOfKept(
+  file: string,
+  fault: Fault,
+  source: Pick<Source, 'truth' | 'runs'>,
+  judge: Judge,
+): Promise<string[]> {
+  const read =
+    fault.type === 'planned' && isGraceful(fault) && fault.plan.calls === 'read' ? fault.plan.at : 0
+  const { held, complete } = await readOutput(file, source, VOLUME, judge)
+  if (complete) return [`${path.basename(file)}: its label says complete`]
+  if (typeof held === 'string') return isGraceful(fault) ? [`${path.basename(file)}: ${held}`] : []
+  if (held.wrong !== null) return [`${path.basename(file)}: wrong at 0x${held.wrong.toString(16)}`]
+  const known = held.known.reduce((sum, [start, end]) => sum + end - start, 0)
+  return known < read - AHEAD ? [`of ${read} bytes that were read ${known} were kept`] : []
 }
 
 function allowedStatuses(fault: Fault, ended: Ended, fine: number): number[] {

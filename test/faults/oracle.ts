@@ -3,8 +3,8 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import type { Contents, Held, Judge, Span } from './contents.js'
-import type { Case } from './draw.js'
-import type { Sink, Source } from './pipelines.js'
+import type { Case, Fault } from './draw.js'
+import type { Given, Sink, Source } from './pipelines.js'
 import type { Ended } from './run-work.js'
 
 const run = promisify(execFile)
@@ -17,15 +17,24 @@ const HARMLESS = ['short', 'eintr', 'stall', 'clock']
 /** A sink without END finishes so long after SIGTERM. */
 const GRACE_SECONDS = 4
 
-/** What is wrong with how a case ended; nothing is what is wanted. */
-export async function complaintsOf(each: Case, ended: Ended, judge: Judge): Promise<string[]> {
+/** What is wrong with how a case ended; nothing is what is wanted. @param evidence the folder of what the sources read */
+export async function complaintsOf(
+  each: Case,
+  ended: Ended,
+  evidence: string,
+  judge: Judge,
+): Promise<string[]> {
   const complaints = complaintsOfProcesses(ended)
   ended.statuses.forEach((status, stage) => {
     const allowed = allowedStatuses(each, ended, stage)
     if (!allowed.includes(status))
       complaints.push(`stage ${stage}: status ${status}, not ${allowed.join(' or ')}`)
   })
-  complaints.push(...(await complaintsOfOutput(each, ended, judge)))
+  complaints.push(
+    ...(each.pipeline.given
+      ? await complaintsOfAddition(each, each.pipeline.given, ended, evidence, judge)
+      : await complaintsOfOutput(each, ended, judge)),
+  )
   return complaints
 }
 
@@ -82,7 +91,10 @@ async function complaintsOfOutput(each: Case, ended: Ended, judge: Judge): Promi
   const complaints: string[] = []
   const status = ended.statuses[last]!
   const isFinal = files.includes(sink.out)
-  if ((status === 0 || status === 2) !== isFinal && status !== 137 && status < 128)
+  // Of files each is named when it is whole itself.
+  const isNamed = isFinal && sink.words[0] !== 'files-sink'
+  const isDone = status === 0 || status === 2
+  if ((isDone ? !isFinal : isNamed) && status < 128)
     complaints.push(`status ${status}, and ${sink.out} is ${isFinal ? '' : 'not '}there`)
   if (isFinal) {
     if (files.includes(partial)) complaints.push(`both ${sink.out} and ${partial} are there`)
@@ -100,11 +112,12 @@ export async function complaintsOfWhole(
   isUnreadable: boolean,
   judge: Judge,
 ): Promise<string[]> {
-  const held = await readOutput(file, source, sink, judge)
+  const { held, complete } = await readOutput(file, source, sink, judge)
   if (typeof held === 'string') return [`${path.basename(file)}: ${held}`]
   const lost = within(held.lost, source.runs)
   const found = isUnreadable ? merged([...held.known, ...lost]) : held.known
   const complaints: string[] = []
+  if (complete === false && !isUnreadable) complaints.push(`${sink.out}: its label says incomplete`)
   if (held.wrong !== null) complaints.push(`${sink.out}: wrong at 0x${held.wrong.toString(16)}`)
   if (isUnreadable === (lost.length === 0))
     complaints.push(`${sink.out}: ${show(lost)} is lost, says the status otherwise`)
@@ -118,6 +131,7 @@ async function complaintsOfPart(each: Case, ended: Ended, file: string, judge: J
   const { pipeline, stage, fault } = each
   const { source, sink } = pipeline
   const isSinkStruck = stage === pipeline.transforms.length + 1
+  const lag = isSinkStruck ? lagOf(each) : 0
   const frames = path.join(ended.folder, 'arrived')
   const limit = isSinkStruck && ended.struck !== undefined ? { limit: ended.struck } : {}
   const arrived = await judge.ask({ kind: 'frames', path: frames, truth: source.truth, ...limit })
@@ -127,17 +141,15 @@ async function complaintsOfPart(each: Case, ended: Ended, file: string, judge: J
   if (!fs.existsSync(file)) {
     const lost = sizeOf(came.known)
     const isDead = ended.statuses.at(-1) === SIGNALLED.interrupt
-    return !isDead && lost > (isSinkStruck ? sink.lag : 0)
-      ? [`${lost} bytes arrived, and nothing was kept`]
-      : []
+    return !isDead && lost > lag ? [`${lost} bytes arrived, and nothing was kept`] : []
   }
-  const held = await readOutput(file, source, sink, judge)
-  if (typeof held === 'string')
-    return sizeOf(came.known) <= (isSinkStruck ? sink.lag : 0) ? [] : [`${path.basename(file)}: ${held}`]
+  const { held, complete } = await readOutput(file, source, sink, judge)
+  if (complete && sink.kind === 'aff4') return [`${path.basename(file)}: its label says complete`]
+  if (typeof held === 'string') return sizeOf(came.known) <= lag ? [] : [`${path.basename(file)}: ${held}`]
   if (held.wrong !== null) return [`${path.basename(file)}: wrong at 0x${held.wrong.toString(16)}`]
   if (isSinkStruck) {
     const missing = sizeOf(came.known) - sizeOf(held.known)
-    return missing > sink.lag
+    return missing > lag
       ? [`${missing} bytes of ${show(came.known)} arrived and are not in ${show(held.known)} (${fault.type})`]
       : []
   }
@@ -146,39 +158,148 @@ async function complaintsOfPart(each: Case, ended: Ended, file: string, judge: J
     : [`holds ${show(held.known)} of ${show(came.known)} that arrived`]
 }
 
+/** What was there is there, and with it all that came; a completion can be gone on with. */
+async function complaintsOfAddition(
+  each: Case,
+  given: Given,
+  ended: Ended,
+  evidence: string,
+  judge: Judge,
+): Promise<string[]> {
+  const { pipeline, stage, fault } = each
+  const { source, sink } = pipeline
+  const isSinkStruck = stage === pipeline.transforms.length + 1
+  if (fault.type === 'leaves' && isSinkStruck) return []
+  const folder = path.join(ended.folder, fault.type === 'full' ? 'kept' : 'work')
+  const files = fs.readdirSync(folder)
+  const [name = '', ...others] = files.filter((file) => !file.endsWith('.append'))
+  if (others.length > 0 || ![sink.out, given.name].includes(name)) return [`files: ${files.join(', ')}`]
+  const file = path.join(folder, name)
+  const isGuarded = files.length > 1
+  if (isGuarded && !isSinkStruck) return [`${name}.append is left`]
+
+  const before = path.join(evidence, given.from)
+  const old = fs.readFileSync(before)
+  if (!fs.readFileSync(file).subarray(0, old.length).equals(old)) return ['what was there has changed']
+  const status = ended.statuses.at(-1)!
+  const isWhole = status === 0 || status === 2
+  if (given.completes && isWhole !== (name === sink.out) && status < 128)
+    return [`status ${status}, and it is called ${name}`]
+
+  const truth = { ...given.truth, ...source.truth }
+  const added = Object.keys(source.truth)[0]!
+  const read = async (kind: 'aff4' | 'frames', where: string, limit: object = {}) => {
+    const { error, complete, streams } = await judge.ask({ kind, path: where, truth, ...limit })
+    return { error, complete, old: Object.values(streams ?? {}), held: streams?.[added] ?? NOTHING }
+  }
+  const had = given.completes ? (await read('aff4', before)).held.known : []
+  const limit = isSinkStruck && ended.struck !== undefined ? { limit: ended.struck } : {}
+  const came = merged([
+    ...had,
+    ...(await read('frames', path.join(ended.folder, 'arrived'), limit)).held.known,
+  ])
+  const complaints: string[] = []
+  const judgeVolume = async (where: string, lag: number) => {
+    const { error, held, old } = await read('aff4', where)
+    if (error) complaints.push(`${path.basename(where)}: ${error}`)
+    for (const { wrong } of old) if (wrong !== null) complaints.push(`wrong at 0x${wrong.toString(16)}`)
+    if (
+      !given.completes &&
+      !old.some(({ known }) => sizeOf(known) === fs.statSync(Object.values(given.truth)[0]!).size)
+    )
+      complaints.push('what was there is not whole any more')
+    const missing = sizeOf(came) - sizeOf(held.known)
+    if (missing > lag) complaints.push(`${missing} bytes of ${show(came)} are not in ${show(held.known)}`)
+    return held
+  }
+  if (isGuarded) {
+    const again = path.join(ended.folder, 'again.aff4')
+    const { code, stderr } = await runTool('bin/aff4-recover', [file, again])
+    if (code === 0 || code === 3) await judgeVolume(again, lagOf(each))
+    else complaints.push(`aff4-recover: ${code}: ${stderr}`)
+    const undone = await runTool('bin/aff4-recover', ['--undo', file])
+    if (undone.code !== 0) complaints.push(`aff4-recover --undo: ${undone.code}: ${undone.stderr}`)
+    if (!fs.readFileSync(file).equals(old)) complaints.push('what was undone is not what was there')
+  } else if (isSinkStruck && !isGraceful(fault) && fs.readFileSync(file).equals(old)) {
+    // Its end did not fit any more: it is again what it was.
+  } else {
+    const held = await judgeVolume(file, isSinkStruck ? lagOf(each) : 0)
+    const { complete } = await read('aff4', file)
+    const isOld = fs.readFileSync(file).equals(old)
+    if (complete !== isWhole && status !== 2 && status < 128 && !isOld)
+      complaints.push(`status ${status}, and its label says ${complete ? '' : 'in'}complete`)
+    if (isWhole && !covers([...held.known, ...(status === 2 ? held.lost : [])], source.runs))
+      complaints.push(`status ${status}, and it holds ${show(held.known)} of ${show(source.runs)}`)
+  }
+  if (given.completes && name !== sink.out && complaints.length === 0) {
+    const script = `cd "$1"; ${source.command} | pmem-select --missing-from "$2" | aff4-sink "$3"`
+    const { code, stderr } = await runTool('bash', [
+      '-c',
+      script,
+      'bash',
+      evidence,
+      file,
+      path.join(folder, sink.out),
+    ])
+    if (code !== 0) complaints.push(`completed again: ${code}: ${stderr}`)
+    else {
+      const { held, complete } = await read('aff4', path.join(folder, sink.out))
+      if (!complete || held.wrong !== null || !covers(held.known, source.runs))
+        complaints.push(`completed again it holds ${show(held.known)} of ${show(source.runs)}`)
+    }
+  }
+  return complaints
+}
+
+/** A sink that is only told to end loses nothing. */
+export const isGraceful = (fault: Fault): boolean =>
+  fault.type === 'planned' && ['int', 'term', 'hup', 'interrupt'].includes(fault.plan.kind)
+
+/** Bytes that came to a sink that was struck, and may be lost. */
+const lagOf = ({ pipeline, fault }: Case): number => (isGraceful(fault) ? 0 : pipeline.sink.lag)
+
 const NOTHING: Held = { known: [], lost: [], wrong: null }
 const only = (contents: Contents): Held => Object.values(contents.streams)[0] ?? NOTHING
 
-/** What an output holds, or why it cannot be read. */
-async function readOutput(file: string, source: Evidence, sink: Sink, judge: Judge): Promise<Held | string> {
+interface Read {
+  /** Or why it cannot be read. */
+  held: Held | string
+  /** What its label says, where it has one. */
+  complete?: boolean | null
+}
+
+/** What an output holds. */
+export async function readOutput(file: string, source: Evidence, sink: Sink, judge: Judge): Promise<Read> {
   const isPartial = path.basename(file).includes('.partial.')
   let map = `${file}.map`
   let [kind, content] = [sink.kind, file]
   if (isPartial && kind === 'aff4' && !hasDirectory(file)) {
     content = `${file}.recovered.aff4`
-    const { code, stderr } = await status('bin/aff4-recover', [file, content])
-    if (code !== 0 && code !== 3) return `aff4-recover: ${code}: ${stderr}`
+    const { code, stderr } = await runTool('bin/aff4-recover', [file, content])
+    if (code !== 0 && code !== 3) return { held: `aff4-recover: ${code}: ${stderr}` }
   }
   if (kind === 'image') {
     kind = 'raw'
     content = `${file}.raw`
     const script = 'image-cat --format "$1" "$2" | raw-sink --fill zero "$3"'
-    const { code, stderr } = await status('bash', ['-c', script, 'bash', sink.format!, file, content])
+    const { code, stderr } = await runTool('bash', ['-c', script, 'bash', sink.format!, file, content])
     if (isPartial && fs.existsSync(content.replace(/\.raw$/, '.partial.raw')))
       content = content.replace(/\.raw$/, '.partial.raw')
-    if (!fs.existsSync(content)) return `image-cat: ${code}: ${stderr}`
+    if (!fs.existsSync(content)) return { held: `image-cat: ${code}: ${stderr}` }
     map = `${content}.map`
   }
   const contents = await judge.ask({ kind: kind as 'raw', path: content, truth: source.truth })
-  if (contents.error) return contents.error
+  if (contents.error) return { held: contents.error }
   const held = only(contents)
-  if (sink.kind === 'aff4' && contents.complete === isPartial)
-    return `its label says ${contents.complete ? '' : 'in'}complete`
-  if (!fs.existsSync(map))
-    return sink.kind === 'image' ? { ...held, known: within(held.known, source.runs) } : held
+  const { complete } = contents
+  if (!fs.existsSync(map)) {
+    const known = sink.kind === 'image' ? within(held.known, source.runs) : held.known
+    return { held: { ...held, known }, complete }
+  }
   const told = only(await judge.ask({ kind: 'map', path: map, truth: source.truth }))
   const isTold = held.wrong === null || !covers(told.known, [[held.wrong, held.wrong + 1]])
-  return { known: within(held.known, told.known), lost: told.lost, wrong: isTold ? null : held.wrong }
+  const wrong = isTold ? null : held.wrong
+  return { held: { known: within(held.known, told.known), lost: told.lost, wrong }, complete }
 }
 
 function hasDirectory(file: string): boolean {
@@ -186,7 +307,7 @@ function hasDirectory(file: string): boolean {
   return bytes.lastIndexOf('PK\x05\x06', undefined, 'latin1') >= 0
 }
 
-async function status(command: string, words: string[]): Promise<{ code: number; stderr: string }> {
+async function runTool(command: string, words: string[]): Promise<{ code: number; stderr: string }> {
   const env = { ...process.env, PATH: `${path.resolve('bin')}:${process.env.PATH}` }
   try {
     const { stderr } = await run(command, words, { env })

@@ -1,7 +1,7 @@
 """Runs a pipeline in a process group of its own, which a terminal would interrupt as a whole, and tells each exit status.
 
-Standard input: {"stages": [{"words": […], "folder": …, "environment": {…}, "errors": file}…], "output": file, "full": bytes?, "kept": folder}.
-Standard output: the statuses, 128 and its number for a signal. With `full`, the folder it is called in becomes a file
+Standard input: {"stages": [{"words": […], "folder": …, "environment": {…}, "errors": file}…], "files": {name: file}, "output": file, "full": bytes?, "kept": folder}.
+`files` are copied to where it runs. Standard output: the statuses, 128 and its number for a signal. With `full`, the folder it is called in becomes a file
 system of that size first, what is in it at the end goes to `kept`, and it has to be called by unshare --mount.
 """
 import json, os, shutil, subprocess, sys
@@ -11,6 +11,9 @@ here = os.getcwd()
 if "full" in asked:
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={asked['full']}", "tmpfs", here], check=True)
     os.chdir(here)
+
+for name, file in asked["files"].items():
+    shutil.copyfile(file, os.path.join(here, name))
 
 running, group, source = [], 0, subprocess.DEVNULL
 for stage in asked["stages"]:

@@ -29,15 +29,29 @@ export interface Sink {
   lag: number
 }
 
+/** A volume that is there before, and is added to. */
+export interface Given {
+  /** Its name in the folder of the evidence. */
+  from: string
+  /** Its name where the sink runs. */
+  name: string
+  /** The only stream that it holds; of one that is completed the one that comes. */
+  truth: Record<string, string>
+  /** What it lacks comes. */
+  completes: boolean
+}
+
 export interface Pipeline {
   source: Source
   transforms: readonly string[]
   sink: Sink
+  given?: Given
 }
 
 const MIB = 1 << 20
 
-export function sources({ flat, memory, ntfsFile }: Evidence, sizeOf: (name: string) => number): Source[] {
+export function sources(evidence: Evidence, sizeOf: (name: string) => number): Source[] {
+  const { flat, memory, ntfsFile } = evidence
   const logFile = { truth: { $LogFile: ntfsFile.truth }, runs: [[0, ntfsFile.size]] as const }
   const one = (command: string, reads: string, stream: string, isMemory: boolean): Source => ({
     command,
@@ -47,6 +61,7 @@ export function sources({ flat, memory, ntfsFile }: Evidence, sizeOf: (name: str
     runs: isMemory ? memory.runs : [[0, sizeOf('evidence.raw')]],
     isMemory,
   })
+  const large = { reads: 'large.raw', size: sizeOf('large.raw'), runs: [[0, sizeOf('large.raw')]] as const }
   const images = ['memory.lime', 'memory.avml', 'memory.core', 'memory.kdump', 'memory.dmp', 'memory.E01']
   return [
     one('file-cat evidence.raw', 'evidence.raw', 'evidence.raw', false),
@@ -56,6 +71,11 @@ export function sources({ flat, memory, ntfsFile }: Evidence, sizeOf: (name: str
     { ...one('ntfs-cat ntfs.raw 2', 'ntfs.raw', '$LogFile', false), ...logFile },
     one('pmem-read-kcore --kcore kernel.ram --iomem iomem', 'kernel.ram', 'PhysicalMemory', true),
     one('aff4-cat memory.aff4', 'memory.aff4', 'PhysicalMemory', true),
+    {
+      ...one('file-cat large.raw', 'large.raw', 'large.raw', false),
+      truth: { 'large.raw': evidence.large },
+      ...large,
+    },
     ...images.map((name) => one(`image-cat ${name}`, name, 'PhysicalMemory', true)),
   ]
 }
@@ -69,10 +89,13 @@ const sink = (command: string, out: string, kind: Sink['kind'], more: Partial<Si
   ...more,
 })
 
+export const isLarge = ({ reads }: Source): boolean => reads === 'large.raw'
 const isMemory = (source: Source) => source.isMemory
 
-/** More than there is: bevies, records of AVML, chunks of E01 and pages of kdump are found by tables that follow. */
-const BEVY = { lag: 64 * MIB }
+/** Two bevies of 16 MiB, or records of AVML, and what is on its way to them: they are found by what follows them. */
+const BEVY = { lag: 36 * MIB }
+/** Chunks of E01 and pages of kdump are found by tables that follow, those of a ZIP member by its end. */
+const TABLE = { lag: 24 * MIB }
 
 export const SINKS: readonly Sink[] = [
   sink('raw-sink', 'out.raw', 'raw'),
@@ -81,18 +104,18 @@ export const SINKS: readonly Sink[] = [
   sink('aff4-sink --block-hashes', 'out.aff4', 'aff4', BEVY),
   sink('aff4-sink --logical', 'out.aff4', 'aff4', BEVY),
   sink('lime-sink', 'out.lime', 'lime'),
-  sink('avml-sink', 'out.avml', 'avml', { lag: 64 * MIB }),
+  sink('avml-sink', 'out.avml', 'avml', BEVY),
   sink('elf-sink', 'out.core', 'elf'),
-  sink('ewf-sink', 'out.E01', 'image', { format: 'ewf', lag: 64 * MIB }),
-  sink('crashdump-sink', 'out.dmp', 'image', { format: 'crashdump', lag: 4 * MIB, takes: isMemory }),
-  sink('kdump-sink', 'out.kdump', 'image', { format: 'kdump', lag: 64 * MIB, takes: isMemory }),
-  sink('zip-sink', 'out.zip', 'zip', { lag: 64 * MIB }),
+  sink('ewf-sink', 'out.E01', 'image', { format: 'ewf', ...TABLE }),
+  sink('crashdump-sink', 'out.dmp', 'image', { format: 'crashdump', takes: isMemory }),
+  sink('kdump-sink', 'out.kdump', 'image', { format: 'kdump', ...TABLE, takes: isMemory }),
+  sink('zip-sink', 'out.zip', 'zip', TABLE),
   {
-    ...sink('files-sink -C', 'evidence.raw', 'raw', BEVY),
+    ...sink('files-sink -C', 'evidence.raw', 'raw'),
     words: ['files-sink', '-C', '.'],
     takes: ({ command }) => command === 'file-cat evidence.raw',
   },
-  { ...sink('', 'out.raw', 'raw', BEVY), words: ['pmem-tee', 'raw-sink --ignore-space out.raw'] },
+  { ...sink('', 'out.raw', 'raw'), words: ['pmem-tee', 'raw-sink --ignore-space out.raw'] },
   {
     ...sink('', 'out.aff4', 'aff4', BEVY),
     words: ['pmem-tee', 'cat >/dev/null', 'aff4-sink --ignore-space out.aff4'],
@@ -113,9 +136,36 @@ const TRANSFORMS = [
   'pmem-progress',
 ] as const
 
+const COMPRESSED = ['pmem-compress snappy', 'pmem-compress -j 1 zlib'] as const
+
+/** A volume of which not all came is completed, or one that is whole appended to. */
+export function drawAddition(all: readonly Source[], random: Random): Pipeline {
+  const sink = SINKS.find(({ words }) => words.join(' ') === 'aff4-sink out.aff4')!
+  const compress = COMPRESSED[random(COMPRESSED.length)]!
+  const completes = random(3) > 0
+  if (!completes) {
+    const truth = all.find(({ reads }) => reads === 'evidence.aff4')!.truth
+    const given = { from: 'evidence.aff4', name: 'out.aff4', truth, completes }
+    const possible = all.filter(isMemory)
+    return { source: possible[random(possible.length)]!, transforms: [compress], sink, given }
+  }
+  // By the name of its stream a volume is known.
+  const possible = all.filter(({ command }) => !/ntfs-cat|evidence.E01|large/.test(command))
+  const source = possible[random(possible.length)]!
+  const name = 'out.partial.aff4'
+  const from = source.isMemory ? 'memory.partial.aff4' : 'evidence.partial.aff4'
+  const select = `pmem-select --missing-from ${name}`
+  return {
+    source,
+    transforms: [select, compress],
+    sink,
+    given: { from, name, truth: source.truth, completes },
+  }
+}
+
 export function drawPipeline(all: readonly Source[], random: Random): Pipeline {
   const sink = SINKS[random(SINKS.length)]!
-  const possible = all.filter(sink.takes)
+  const possible = all.filter((source) => sink.takes(source) && !isLarge(source))
   const transforms = Array.from({ length: random(4) }, () => TRANSFORMS[random(TRANSFORMS.length)]!)
   return { source: possible[random(possible.length)]!, transforms, sink }
 }

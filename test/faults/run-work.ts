@@ -36,6 +36,8 @@ export interface Work {
   stages: readonly Stage[]
   stage: number
   fault: Fault
+  /** What lies in `work` before, by its name there: copies of these. */
+  files: Readonly<Record<string, string>>
   /** What reaches the last one is kept in `arrived`. */
   keepsArrived: boolean
 }
@@ -100,7 +102,7 @@ export async function runWork(each: Work, folder: string, object: string): Promi
 }
 
 /** What pipeline.py is to run. `tee` keeps what reaches the last one; its status is not told. */
-function askFor({ stages, stage, fault, keepsArrived }: Work, folder: string, object: string) {
+function askFor({ stages, stage, fault, files, keepsArrived }: Work, folder: string, object: string) {
   const asked: object[] = stages.map(({ words, folder: place }, index) => {
     const isStruck = index === stage
     const leaves = isStruck && fault.type === 'leaves'
@@ -114,8 +116,9 @@ function askFor({ stages, stage, fault, keepsArrived }: Work, folder: string, ob
   })
   const tee = { words: ['tee', '-i', `${folder}/arrived`], folder: '.', environment: {}, errors: '/dev/null' }
   if (keepsArrived) asked.splice(-1, 0, tee)
-  const full = fault.type === 'full' ? { full: fault.size, kept: `${folder}/kept` } : {}
-  return { stages: asked, output: `${folder}/stdout`, ...full }
+  const given = Object.values(files).reduce((sum, file) => sum + fs.statSync(file).size, 0)
+  const full = fault.type === 'full' ? { full: given + fault.size, kept: `${folder}/kept` } : {}
+  return { stages: asked, files, output: `${folder}/stdout`, ...full }
 }
 
 interface Process {

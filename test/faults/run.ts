@@ -9,6 +9,5 @@ const { struck, failures } = await injectFaults(
   (line) => console.log(line),
   true,
 )
-for (const failure of failures) console.log(`\n${failure}`)
 console.log(`${struck} faults, ${failures.length} failures`)
 process.exitCode = failures.length === 0 ? 0 : 1

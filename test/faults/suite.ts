@@ -4,7 +4,7 @@ import path from 'node:path'
 import { openJudge } from './contents.js'
 import { drawCase, workOf } from './draw.js'
 import { makeEvidence } from './evidence.js'
-import { complaintsOfJob, drawJob, type JobCase, workOfJob } from './jobs.js'
+import { complaintsOfJob, drawJob, type Expected, filesBelow, type JobCase, workOfJob } from './jobs.js'
 import { complaintsOf } from './oracle.js'
 import { sources } from './pipelines.js'
 import { buildPreload } from './preload.js'
@@ -12,6 +12,8 @@ import { runWork } from './run-work.js'
 
 /** One of so many is of a tool that does all by itself. */
 const JOBS_EACH = 4
+/** One of so many adds to a volume that is there. */
+const ADDITIONS_EACH = 8
 /** Nobody sees that the clock is right. */
 const NO_FAULT = {
   type: 'planned',
@@ -27,7 +29,7 @@ export interface Tally {
 /**
  * Injects faults into pipelines until so many have happened.
  * @param seed of the first; the next ones count up from there
- * @param tell gets a line every hundred
+ * @param tell gets each failure, and a line every hundred
  * @param keep failed cases stay in their folders
  */
 export async function injectFaults(
@@ -42,21 +44,22 @@ export async function injectFaults(
   const tally: Tally = { struck: 0, failures: [] }
   try {
     fs.mkdirSync(path.join(home, 'evidence'))
-    const evidence = makeEvidence(path.join(home, 'evidence'))
+    const evidence = await makeEvidence(path.join(home, 'evidence'))
     const sizeOf = (name: string) => fs.statSync(path.join(evidence.folder, name)).size
     const all = sources(evidence, sizeOf)
     const object = buildPreload(home)
-    const expected = new Map<string, { status: number; stdout: string }>()
+    const expected = new Map<string, Expected>()
 
-    /** What a job prints without a fault. */
-    async function expectedOf(each: JobCase, folder: string) {
+    /** What a job prints, or makes below a folder, without a fault. */
+    async function expectedOf(each: JobCase, folder: string): Promise<Expected> {
       const key = each.job.words.join(' ')
       const known = expected.get(key)
-      if (known || each.job.writes) return known ?? { status: 0, stdout: '' }
+      if (known || each.job.writes) return known ?? { status: 0, stdout: '', files: {} }
       fs.mkdirSync(folder)
       const work = workOfJob({ ...each, fault: NO_FAULT }, folder, evidence)
       const { statuses } = await runWork(work, folder, object)
-      const found = { status: statuses[0]!, stdout: fs.readFileSync(path.join(folder, 'stdout'), 'latin1') }
+      const stdout = fs.readFileSync(path.join(folder, 'stdout'), 'latin1')
+      const found = { status: statuses[0]!, stdout, files: filesBelow(path.join(folder, 'work')) }
       expected.set(key, found)
       fs.rmSync(folder, { recursive: true })
       return found
@@ -71,10 +74,10 @@ export async function injectFaults(
         const ended = await runWork(work, folder, object)
         return { work, ended, complaints: await complaintsOfJob(each, ended, wanted, evidence, judge) }
       }
-      const each = drawCase(all, number)
+      const each = drawCase(all, number, number % ADDITIONS_EACH === 1)
       const work = workOf(each, evidence.folder)
       const ended = await runWork(work, folder, object)
-      return { work, ended, complaints: await complaintsOf(each, ended, judge) }
+      return { work, ended, complaints: await complaintsOf(each, ended, evidence.folder, judge) }
     }
 
     let next = seed
@@ -84,15 +87,11 @@ export async function injectFaults(
         const folder = path.join(home, String(number))
         fs.mkdirSync(folder)
         const { work, ended, complaints } = await inject(number, folder)
-        if (complaints.length > 0)
-          tally.failures.push(
-            [
-              work.title,
-              `statuses ${ended.statuses}, ${ended.struck ?? 'never struck'}`,
-              ...complaints,
-              ...ended.stderr,
-            ].join('\n  '),
-          )
+        if (complaints.length > 0) {
+          const how = `statuses ${ended.statuses}, ${ended.struck ?? 'never struck'}`
+          tally.failures.push([work.title, how, ...complaints, ...ended.stderr].join('\n  '))
+          tell(tally.failures.at(-1)!)
+        }
         if (complaints.length === 0 || !keep) fs.rmSync(folder, { recursive: true })
         // Of a single one it is asked how it ends, whether it strikes or not.
         if (ended.struck === undefined && work.fault.type === 'planned' && count > 1) continue

@@ -38,7 +38,10 @@ interface Pieces {
 }
 
 /** A volume with a change journal, in a folder that is removed after the test. */
-export async function journalVolume(t: ExecutionContext, pieces: Pieces = {}): Promise<string> {
+export async function journalVolume(
+  t: Pick<ExecutionContext, 'teardown'>,
+  pieces: Pieces = {},
+): Promise<string> {
   const { first = FIRST, again = AGAIN, story = STORY, damage } = pieces
   const folder = mkdtempSync(path.join(tmpdir(), 'pmem-usn-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
