@@ -256,7 +256,11 @@ export const isGraceful = (fault: Fault): boolean =>
   fault.type === 'planned' && ['int', 'term', 'hup', 'interrupt'].includes(fault.plan.kind)
 
 /** Bytes that came to a sink that was struck, and may be lost. */
-const lagOf = ({ pipeline, fault }: Case): number => (isGraceful(fault) ? 0 : pipeline.sink.lag)
+function lagOf({ pipeline, fault }: Case): number {
+  const { lag, lagWhenFull = lag } = pipeline.sink
+  if (isGraceful(fault)) return 0
+  return fault.type === 'full' ? lagWhenFull : lag
+}
 
 const NOTHING: Held = { known: [], lost: [], wrong: null }
 const only = (contents: Contents): Held => Object.values(contents.streams)[0] ?? NOTHING

@@ -27,6 +27,8 @@ export interface Sink {
   takes: (source: Source) => boolean
   /** Bytes that came and may be lost when the sink is killed, or its output can no longer be written. */
   lag: number
+  /** The same where the disk is only full; `lag` where absent. */
+  lagWhenFull?: number
 }
 
 /** A volume that is there before, and is added to. */
@@ -109,7 +111,7 @@ export const SINKS: readonly Sink[] = [
   sink('ewf-sink', 'out.E01', 'image', { format: 'ewf', ...TABLE }),
   sink('crashdump-sink', 'out.dmp', 'image', { format: 'crashdump', takes: isMemory }),
   sink('kdump-sink', 'out.kdump', 'image', { format: 'kdump', ...TABLE, takes: isMemory }),
-  sink('zip-sink', 'out.zip', 'zip', TABLE),
+  sink('zip-sink', 'out.zip', 'zip', { ...TABLE, lagWhenFull: 4 * MIB }),
   {
     ...sink('files-sink -C', 'evidence.raw', 'raw'),
     words: ['files-sink', '-C', '.'],

@@ -323,9 +323,10 @@ test('a stream that is not whole is called so inside, and the archive outside', 
     t.is(members[2]!.sha256, sha256(noise.subarray(0, size)))
     t.regex(comment, /^incomplete: truncated/)
     t.is(shell(folder, `unzip -tq ${name}.partial.zip`).status, 0)
-    // What is in a pipe already cannot be given another name: it is left out.
+    // What is in a pipe already cannot be given another name: it is left out, and that is said.
     const piped = await runTool('zip-sink', ['-'], Buffer.concat([whole, stump]))
     t.is(piped.status, 3)
+    t.is(/large.bin: is not whole/.test(piped.stderr), name === 'large')
     writeFileSync(path.join(folder, 'piped.zip'), piped.stdout)
     const names = readZip(path.join(folder, 'piped.zip')).members.map((member) => member.name)
     t.deepEqual(names, [
@@ -337,24 +338,87 @@ test('a stream that is not whole is called so inside, and the archive outside', 
   }
 })
 
-test('what was written before the disk was full is an archive', async (t) => {
-  const folder = await scratch(t)
-  const noise = randomBytes(6 << 20)
-  const input = transmission([
-    ...file('whole', noise.subarray(0, 1 << 20), 1),
-    ...stream({ name: 'large', kind: 'image', size: hex(noise.length) }, pieces(noise), 2),
-  ])
-  const limited = ['bash', '-c', 'trap "" XFSZ; ulimit -f 4096; exec "$@"', '-']
-  const { status, stderr } = await runTool('zip-sink', [path.join(folder, 'out.zip')], input, {
-    prefix: limited,
+/** Runs zip-sink on a file system of so many bytes, and takes out what it leaves there. */
+async function onSmallDisk(folder: string, size: string, input: Buffer) {
+  const disk = path.join(folder, 'disk')
+  mkdirSync(disk)
+  const script = `mount -t tmpfs -o size=${size} tmpfs '${disk}' || exit 99
+status=0; "$@" || status=$?; cp -- '${disk}'/* '${folder}'; exit $status`
+  const prefix = ['unshare', '--map-root-user', '--mount', 'bash', '-c', script, 'small']
+  return runTool('zip-sink', ['--ignore-space', path.join(disk, 'out.zip')], input, { prefix })
+}
+
+/** Runs zip-sink where a file may have so many bytes. */
+const withSmallFiles = (folder: string, size: number, input: Buffer) =>
+  runTool('zip-sink', [path.join(folder, 'out.zip')], input, {
+    prefix: ['bash', '-c', `trap "" XFSZ; ulimit -f ${size >> 10}; exec "$@"`, '-'],
   })
+
+const NOISE = randomBytes(24 << 20)
+/** Of ten bytes, seven or eight stay. */
+const DENSE_TEXT = Buffer.from(NOISE.toString('base64'), 'latin1')
+
+for (const [what, content] of [
+  ['stored', NOISE],
+  ['deflated', DENSE_TEXT],
+] as const)
+  for (const [limit, run, least] of [
+    ['the disk is full', (folder, input) => onSmallDisk(folder, '12M', input), 6 << 20],
+    ['a file may not grow on', (folder, input) => withSmallFiles(folder, 12 << 20, input), 7 << 20],
+    // The directory alone has no room behind the last piece.
+    [
+      'a file may not have its directory',
+      (folder, input) => withSmallFiles(folder, (10 << 20) + (20 << 10), input),
+      5 << 20,
+    ],
+  ] as readonly [string, (folder: string, input: Buffer) => ReturnType<typeof runTool>, number][])
+    test(`where ${limit}, what came of a file that is ${what} is kept, and its tail named`, async (t) => {
+      const folder = await scratch(t)
+      const small = Array.from({ length: 4000 }, (_, i) =>
+        file(`${'long/'.repeat(20)}${i}`, `${i}`, i + 1),
+      ).flat()
+      const input = transmission([
+        ...small,
+        ...file('whole', NOISE.subarray(0, 1 << 20), 5000),
+        ...stream({ name: 'large.bin', kind: 'image', size: hex(content.length) }, pieces(content), 5001),
+      ])
+      const { status, stderr } = await run(folder, input)
+      t.is(status, 74, stderr)
+      const kept = Number(/large.bin: its first (\d+) bytes are kept as large.partial.bin/.exec(stderr)?.[1])
+      t.true(kept >= least, stderr)
+      t.deepEqual(
+        readdirSync(folder).filter((name) => name !== 'disk'),
+        ['out.partial.zip'],
+      )
+      const { members, comment } = readZip(path.join(folder, 'out.partial.zip'))
+      t.is(members.length, 4002)
+      t.deepEqual(
+        members.slice(-2).map(({ name, size, stored, sha256 }) => ({ name, size, stored, sha256 })),
+        [
+          { name: 'whole', size: 1 << 20, stored: true, sha256: sha256(NOISE.subarray(0, 1 << 20)) },
+          {
+            name: 'large.partial.bin',
+            size: kept,
+            stored: what === 'stored',
+            sha256: sha256(content.subarray(0, kept)),
+          },
+        ],
+      )
+      t.regex(comment, /^incomplete: failed: .*(file too large|no space left on device)/)
+      t.is(shell(folder, 'unzip -tq out.partial.zip').status, 0)
+    })
+
+test('where the disk is full only at the end, all that came is kept', async (t) => {
+  const folder = await scratch(t)
+  const small = (count: number) =>
+    Array.from({ length: count }, (_, i) => file(`file ${i}`, NOISE.subarray(0, 1000), i + 1)).flat()
+  const { status, stderr } = await onSmallDisk(folder, '3M', transmission(small(3000)))
   t.is(status, 74, stderr)
   const { members, comment } = readZip(path.join(folder, 'out.partial.zip'))
-  t.deepEqual(
-    members.map(({ name }) => name),
-    ['whole'],
-  )
-  t.regex(comment, /file too large/)
+  t.true(members.length > 1000)
+  t.is(new Set(members.map((member) => member.sha256)).size, 1)
+  t.regex(comment, /^incomplete: failed: .*no space left on device/)
+  t.is(shell(folder, 'unzip -tq out.partial.zip').status, 0)
 })
 
 test('unreadable ranges are their text and the status is 2; too many zeros are refused', async (t) => {

@@ -11,6 +11,7 @@ import { eachChunk, isRun, type RunFrame } from '../../frames/chunk-run.js'
 import type { MetaFrame, NoteFrame, StartFrame, StreamBody } from '../../frames/frame.js'
 import type { Receiver } from '../receive.js'
 import { admitStream } from '../sink-output.js'
+import { watchSink } from '../watched-sink.js'
 import { type Completion, elsewhere, openCompletion } from './completion.js'
 import { conclude, nameLost, stateOf } from './conclusion.js'
 import { openLogicalStream } from './logical-stream.js'
@@ -19,7 +20,6 @@ import { openRekallStream } from './rekall-stream.js'
 import { createStoredBlocks } from './stored-blocks.js'
 import { openStoredStream, type StoredImage, type StoredStream, type StreamContext } from './stored-stream.js'
 import type { Complete, VolumeOutput } from './volume-output.js'
-import { watchSink } from './watched-sink.js'
 
 /** Puts every stream that comes into a volume, which begins with the first of them. */
 export function volumeReceiver(

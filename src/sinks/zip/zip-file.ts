@@ -19,10 +19,13 @@ export interface ZipFile {
   data(frame: DataFrame): Promise<void>
   fill(frame: FillFrame): Promise<void>
   meta(frame: MetaFrame): void
-  end(complete: boolean): Promise<void>
+  /** @returns whether it is in the directory */
+  end(complete: boolean): Promise<boolean>
 }
 
 export function openZipFile(archive: Archive, body: StreamBody, names: MemberNames, output: string): ZipFile {
+  // Who reads a pipe is helped by sizes in front; in a file they can be written later, and what is written is not lost.
+  const most = archive.seekable ? PIECE : GATHERED
   let facts = NO_FACTS
   let gathered: Buffer = Buffer.alloc(0)
   let held = 0
@@ -40,7 +43,7 @@ export function openZipFile(archive: Archive, body: StreamBody, names: MemberNam
   async function put(bytes: Bytes): Promise<void> {
     next += BigInt(bytes.length)
     if (member) return member.write(bytes)
-    if (held + bytes.length <= GATHERED) return gather(bytes)
+    if (held + bytes.length <= most) return gather(bytes)
     const first = gathered.subarray(0, held)
     const sample = first.length > 0 ? first : bytes.subarray(0, PIECE)
     member = await archive.begin(names.name, sample, known(), announced > 0n ? announced : undefined)
@@ -51,7 +54,7 @@ export function openZipFile(archive: Archive, body: StreamBody, names: MemberNam
 
   function gather(bytes: Bytes): void {
     if (held + bytes.length > gathered.length) {
-      const larger = Buffer.allocUnsafe(Math.min(GATHERED, 2 * (held + bytes.length)))
+      const larger = Buffer.allocUnsafe(Math.min(most, 2 * (held + bytes.length)))
       gathered.copy(larger, 0, 0, held)
       gathered = larger
     }
@@ -92,8 +95,9 @@ export function openZipFile(archive: Archive, body: StreamBody, names: MemberNam
     async end(complete) {
       if (complete && announced > next) await padTo(announced)
       const name = complete ? names.name : names.partial
-      if (member) await member.end(name)
-      else await archive.add(name, gathered.subarray(0, held), known())
+      if (member) return member.end(name)
+      await archive.add(name, gathered.subarray(0, held), known())
+      return true
     },
   }
 }

@@ -1,9 +1,10 @@
-import { constants, crc32, createDeflateRaw, type DeflateRaw, deflateRawSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { constants, crc32, deflateRaw, deflateRawSync, type ZlibOptions } from 'node:zlib'
 import type { ByteSink, Bytes } from '../../byte-source.js'
 import { FormatError } from '../../format-error.js'
-import { type DirectoryEntry, encodeEntry } from './central-directory.js'
+import { type DirectoryEntry, encodeEntry, entryBytes } from './central-directory.js'
 import { encodeDescriptor } from './data-descriptor.js'
-import { encodeEnd } from './end-records.js'
+import { END_SIZE, encodeEnd, LOCATOR_SIZE, ZIP64_END_SIZE } from './end-records.js'
 import { DEFLATED, encodeLocalHeader, STORED } from './local-header.js'
 
 /** Level 1 is twice as fast as 6 and gains a few per cent less. */
@@ -13,8 +14,15 @@ const WORTHWHILE = 0.95
 
 /** Where an archive goes. */
 export interface ArchiveSink extends ByteSink {
-  /** Writes over what was written before; undefined where that is not possible, as in a pipe. */
-  readonly rewrite: ((offset: bigint, bytes: Bytes) => Promise<void>) | undefined
+  /** Undefined where that is not possible, as in a pipe. */
+  readonly seekable:
+    | {
+        /** Writes over what was written before. */
+        rewrite(offset: bigint, bytes: Bytes): Promise<void>
+        /** Cuts the end off, and goes on from there. */
+        truncate(size: bigint): Promise<void>
+      }
+    | undefined
 }
 
 /** What is known of a file beside its bytes. */
@@ -29,14 +37,19 @@ export interface ArchiveFacts {
 export interface GrowingMember {
   /** The bytes may be a view: they are taken when the promise is kept. */
   write(bytes: Bytes): Promise<void>
-  /** @param name what it is called in the end, instead; at most 8 bytes longer than at first */
-  end(name?: string): Promise<void>
+  /**
+   * @param name what it is called in the end, instead; at most 8 bytes longer than at first
+   * @returns whether it is in the directory: in a pipe, not by another name
+   */
+  end(name?: string): Promise<boolean>
 }
 
 /** A plain ZIP archive, written front to back with flat memory. */
 export interface Archive {
-  /** End of the last member that was written whole. */
-  readonly intact: bigint
+  /** Whether what was written can be written over. */
+  readonly seekable: boolean
+  /** What `finish` will write at most, its comment left out. */
+  readonly finishBytes: number
   /** A file whose bytes are all there. */
   add(name: string, bytes: Bytes, facts: ArchiveFacts): Promise<void>
   addFolder(name: string, facts: ArchiveFacts): Promise<void>
@@ -48,6 +61,13 @@ export interface Archive {
   begin(name: string, first: Bytes, facts: ArchiveFacts, most?: bigint): Promise<GrowingMember>
   /** Writes the directory of the members that are whole. */
   finish(comment: string): Promise<void>
+  /**
+   * After a failed write to a file: ends the member that is open with what of it is written, in the room that its tail
+   * took, and finishes.
+   * @param name what that member is called, as in `end`
+   * @returns how many bytes of that member's file are kept
+   */
+  salvage(name: string, comment: string): Promise<bigint>
 }
 
 /**
@@ -57,13 +77,40 @@ export interface Archive {
 const SHORT = 0xf000_0000n
 /** Room for `.partial` in a name. */
 const RENAMING = 8
+/** Deflated at once, and written at once: behind each of them a member can end. */
+const PIECE = 1 << 20
+/** What ends a deflated member behind any piece: a block without bytes. */
+const LAST_BLOCK = Buffer.of(3, 0)
+/** Of a directory's entry, beside what `entryBytes` counts. */
+const TIMESTAMP_BYTES = 9
+
+/** So much of a member is written. */
+interface Reached {
+  readonly crc: number
+  readonly size: bigint
+  readonly compressedSize: bigint
+}
+
+const NOTHING: Reached = { crc: 0, size: 0n, compressedSize: 0n }
+
+/** A member that can end before its end. */
+interface OpenMember {
+  /** Where: with all that is written, and with a piece less. */
+  readonly cuts: readonly Reached[]
+  cut(at: Reached, name: string): Promise<void>
+}
 
 export function createArchive(sink: ArchiveSink): Archive {
+  const { seekable } = sink
   const entries: DirectoryEntry[] = []
+  let directoryBytes = 0
+  /** End of the last member that was written whole. */
   let intact = sink.position
+  let open: OpenMember | undefined
 
   function enter(entry: DirectoryEntry): void {
     entries.push(entry)
+    directoryBytes += entryBytes(entry.name) + TIMESTAMP_BYTES
     intact = sink.position
   }
 
@@ -97,54 +144,127 @@ export function createArchive(sink: ArchiveSink): Archive {
     const headerOffset = sink.position
     const shorter = deflateRawSync(sample, { level: LEVEL }).length < WORTHWHILE * sample.length
     // Stored bytes tell nobody where they end.
-    const described = sink.rewrite === undefined
+    const described = seekable === undefined
     const long = !described || most === undefined || most >= SHORT
-    const deflater = shorter || described ? createDeflater(shorter ? LEVEL : 0) : undefined
-    const method = deflater ? DEFLATED : STORED
+    const deflates = shorter || described
+    const level = shorter ? LEVEL : 0
     const known = {
-      method,
+      method: deflates ? DEFLATED : STORED,
       headerOffset,
       described,
       attributes: attributesOf(REGULAR, facts),
       ...timeOf(facts),
     }
-    let crc = 0
-    let size = 0n
-    let compressedSize = 0n
-    const header = { name: first, crc, size, compressedSize, ...known }
-    await sink.write(encodeLocalHeader(header, long ? RENAMING : undefined))
+    const gathered = deflates ? Buffer.allocUnsafe(PIECE) : undefined
+    let held = 0
+    let reached = NOTHING
+    /** Older ones, the first a piece or more behind `reached`. */
+    let marks: readonly [Reached, Reached] = [NOTHING, NOTHING]
+    await sink.write(encodeLocalHeader({ name: first, ...NOTHING, ...known }, long ? RENAMING : undefined))
+    const contentOffset = sink.position
 
-    async function put(pieces: readonly Bytes[]): Promise<void> {
-      for (const piece of pieces) compressedSize += BigInt(piece.length)
-      if (pieces.length > 0) await sink.write(...pieces)
+    async function put(bytes: Bytes, stored: Bytes): Promise<void> {
+      await sink.write(stored)
+      reached = {
+        crc: crc32(bytes, reached.crc),
+        size: reached.size + BigInt(bytes.length),
+        compressedSize: reached.compressedSize + BigInt(stored.length),
+      }
+      if (reached.compressedSize - marks[1].compressedSize >= PIECE) marks = [marks[1], reached]
     }
+
+    async function deflate(): Promise<void> {
+      const bytes = gathered!.subarray(0, held)
+      held = 0
+      if (bytes.length > 0) await put(bytes, await deflated(bytes, level))
+    }
+
+    /** @returns whether it is in the directory */
+    async function close(at: Reached, name: string): Promise<boolean> {
+      let { compressedSize } = at
+      if (deflates) {
+        await sink.write(LAST_BLOCK)
+        compressedSize += BigInt(LAST_BLOCK.length)
+      }
+      const entry = { ...known, ...at, name, compressedSize }
+      if (seekable) {
+        const left = RENAMING - (Buffer.byteLength(name, 'utf8') - Buffer.byteLength(first, 'utf8'))
+        await seekable.rewrite(headerOffset, encodeLocalHeader(entry, left))
+      } else await sink.write(encodeDescriptor(entry, long))
+      // The header in a pipe keeps its name.
+      const entered = seekable !== undefined || name === first
+      if (entered) enter(entry)
+      return entered
+    }
+
+    open = {
+      get cuts() {
+        return [reached, marks[0]]
+      },
+      async cut(at, name) {
+        await seekable!.truncate(contentOffset + at.compressedSize)
+        await close(at, name)
+      },
+    }
+    let size = 0n
 
     return {
       async write(bytes) {
-        crc = crc32(bytes, crc)
         size += BigInt(bytes.length)
         if (!long && size >= SHORT) throw new FormatError(`${sink.name}: ${first}: longer than ${most} bytes`)
-        await put(deflater ? await deflater.push(bytes) : [bytes])
+        for (let at = 0; at < bytes.length; ) {
+          const piece = bytes.subarray(at, at + PIECE - held)
+          at += piece.length
+          if (gathered) {
+            gathered.set(piece, held)
+            held += piece.length
+            if (held === PIECE) await deflate()
+          } else await put(piece, piece)
+        }
       },
       async end(name = first) {
-        if (deflater) await put(await deflater.finish())
-        const entry = { name, crc, size, compressedSize, ...known }
-        if (sink.rewrite) {
-          const left = RENAMING - (Buffer.byteLength(name, 'utf8') - Buffer.byteLength(first, 'utf8'))
-          await sink.rewrite(headerOffset, encodeLocalHeader(entry, left))
-        } else await sink.write(encodeDescriptor(entry, long))
-        // The header in a pipe keeps its name.
-        if (sink.rewrite || name === first) enter(entry)
+        if (deflates) await deflate()
+        const entered = await close(reached, name)
+        open = undefined
+        return entered
       },
     }
   }
 
+  async function finish(comment: string): Promise<void> {
+    const directoryOffset = sink.position
+    for (let from = 0; from < entries.length; from += ENTRIES_AT_ONCE)
+      await sink.write(Buffer.concat(entries.slice(from, from + ENTRIES_AT_ONCE).map(encodeEntry)))
+    const directorySize = sink.position - directoryOffset
+    await sink.write(encodeEnd({ entries: BigInt(entries.length), directoryOffset, directorySize }, comment))
+  }
+
+  async function salvage(name: string, comment: string): Promise<bigint> {
+    const whole = entries.length
+    const end = intact
+    let failure: unknown
+    for (const cut of open?.cuts ?? [NOTHING])
+      try {
+        entries.length = whole
+        if (open && cut.size > 0n) await open.cut(cut, name)
+        else await seekable!.truncate(end)
+        await finish(comment)
+        return cut.size
+      } catch (error) {
+        failure = error
+      }
+    throw failure
+  }
+
   return {
-    get intact() {
-      return intact
+    seekable: seekable !== undefined,
+    get finishBytes() {
+      return directoryBytes + ZIP64_END_SIZE + LOCATOR_SIZE + END_SIZE
     },
     add,
     begin,
+    finish,
+    salvage,
     async addFolder(name, facts) {
       const entry: DirectoryEntry = {
         name: `${name}/`,
@@ -159,15 +279,6 @@ export function createArchive(sink: ArchiveSink): Archive {
       await sink.write(encodeLocalHeader(entry))
       enter(entry)
     },
-    async finish(comment) {
-      const directoryOffset = sink.position
-      for (let from = 0; from < entries.length; from += ENTRIES_AT_ONCE)
-        await sink.write(Buffer.concat(entries.slice(from, from + ENTRIES_AT_ONCE).map(encodeEntry)))
-      const directorySize = sink.position - directoryOffset
-      await sink.write(
-        encodeEnd({ entries: BigInt(entries.length), directoryOffset, directorySize }, comment),
-      )
-    },
   }
 }
 
@@ -176,35 +287,10 @@ const FOLDER = 0o040000
 const DOS_FOLDER = 0x10
 const ENTRIES_AT_ONCE = 4096
 
-/** Deflates in a thread, and holds no more than what it was just given. */
-function createDeflater(level: number) {
-  const deflate: DeflateRaw = createDeflateRaw({ level, chunkSize: 256 << 10, flush: constants.Z_NO_FLUSH })
-  let pieces: Bytes[] = []
-  let failure: Error | undefined
-  deflate.on('data', (piece: Bytes) => pieces.push(piece))
-  deflate.on('error', (error) => {
-    failure = error
+/** Deflates in a thread. What comes ends with a whole byte: another piece can follow, or the last block. */
+const deflated = (bytes: Bytes, level: number): Promise<Buffer> =>
+  promisify<Bytes, ZlibOptions, Buffer>(deflateRaw)(bytes, {
+    level,
+    chunkSize: 256 << 10,
+    finishFlush: constants.Z_SYNC_FLUSH,
   })
-  function take(): Bytes[] {
-    if (failure) throw failure
-    const taken = pieces
-    pieces = []
-    return taken
-  }
-  return {
-    async push(bytes: Bytes): Promise<Bytes[]> {
-      await new Promise<void>((resolve, reject) =>
-        deflate.write(bytes, (error) => (error ? reject(error) : resolve())),
-      )
-      return take()
-    },
-    async finish(): Promise<Bytes[]> {
-      await new Promise<void>((resolve, reject) => {
-        deflate.once('end', resolve)
-        deflate.once('error', reject)
-        deflate.end()
-      })
-      return take()
-    },
-  }
-}

@@ -1,9 +1,9 @@
 import { randomFillSync } from 'node:crypto'
 import fs from 'node:fs'
-import { EXIT, ToolError } from '../../cli/exit.js'
-import { asToolError } from '../../cli/failure.js'
-import type { Space } from '../../cli/space.js'
-import { openNameless } from '../../platform/nameless-file.js'
+import { EXIT, ToolError } from '../cli/exit.js'
+import { asToolError } from '../cli/failure.js'
+import type { Space } from '../cli/space.js'
+import { openNameless } from '../platform/nameless-file.js'
 
 const STEP = 1 << 16
 /** More than is written or becomes known between two calls. */

@@ -1,5 +1,5 @@
-import type { Output } from '../../cli/output.js'
-import type { ByteSink } from '../../formats/byte-source.js'
+import type { Output } from '../cli/output.js'
+import type { ByteSink, Bytes } from '../formats/byte-source.js'
 import { openDiskReserve } from './disk-reserve.js'
 
 /** An output with room set aside for its end, which knows whether anything could not be written or set aside. */
@@ -10,6 +10,8 @@ export interface WatchedSink extends ByteSink {
   hold(bytes: number): void
   /** Gives that room back, for the end to be written into. */
   release(): void
+  /** As `Output`. */
+  writeAt(offset: bigint, bytes: Bytes): Promise<void>
 }
 
 export function watchSink(output: Output): WatchedSink {
@@ -30,6 +32,13 @@ export function watchSink(output: Output): WatchedSink {
     async write(...pieces) {
       try {
         await output.write(...pieces)
+      } catch (error) {
+        throw failing(error)
+      }
+    },
+    async writeAt(offset, bytes) {
+      try {
+        await output.writeAt(offset, bytes)
       } catch (error) {
         throw failing(error)
       }
