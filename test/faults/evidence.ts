@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { craftKcore, fixture } from '../platform/linux/fixture.js'
+import { type FarHost, farHost } from '../sources/ssh/far-host.js'
 import { journalVolume } from '../volumes/ntfs/journal-volume.js'
 import type { Span } from './contents.js'
 
@@ -16,6 +17,8 @@ export interface Evidence {
   flat: string
   /** One that is longer than what any sink holds before it is on the disk. */
   large: string
+  /** It has the files that are here. */
+  host: FarHost
   /** What a memory truly is: a flat image of it, and its ranges. */
   memory: { truth: string; runs: readonly Span[] }
   /** What icat reads of a file of an NTFS volume. */
@@ -50,8 +53,11 @@ const RUNS: readonly Span[] = [
   [0x800000, 0xb80000],
 ]
 
-/** Makes what the sources read. */
-export async function makeEvidence(folder: string): Promise<Evidence> {
+/**
+ * Makes what the sources read.
+ * @param ends gets what is to be done when all is over
+ */
+export async function makeEvidence(folder: string, ends: (() => unknown)[]): Promise<Evidence> {
   const put = (name: string, bytes: Buffer) => {
     fs.writeFileSync(path.join(folder, name), bytes)
     return path.join(folder, name)
@@ -73,10 +79,8 @@ export async function makeEvidence(folder: string): Promise<Evidence> {
   put('memory.lime', Buffer.concat(lime))
   put('ntfs.raw', gunzipSync(fs.readFileSync('test/data/ntfs/colin_testfs1.raw.gz')))
   writeKcore(folder, memory)
-  const made: (() => unknown)[] = []
-  const journal = await journalVolume({ teardown: (end) => made.push(end) })
-  fs.copyFileSync(journal, path.join(folder, 'journal.raw'))
-  for (const end of made) end()
+  const teardown = (end: () => unknown) => ends.push(end)
+  fs.symlinkSync(await journalVolume({ teardown }), path.join(folder, 'journal.raw'))
   const script = `set -eo pipefail
     image-cat memory.lime | pmem-compress snappy | aff4-sink memory.aff4
     image-cat memory.lime | avml-sink memory.avml
@@ -95,6 +99,7 @@ export async function makeEvidence(folder: string): Promise<Evidence> {
     folder,
     flat: path.join(folder, 'evidence.raw'),
     large,
+    host: farHost({ teardown }),
     ntfsFile: {
       truth: path.join(folder, 'ntfs.truth'),
       size: fs.statSync(path.join(folder, 'ntfs.truth')).size,

@@ -1,3 +1,4 @@
+import path from 'node:path'
 import type { Asked, Span } from './contents.js'
 import type { Evidence } from './evidence.js'
 
@@ -53,7 +54,14 @@ export interface Pipeline {
 const MIB = 1 << 20
 
 export function sources(evidence: Evidence, sizeOf: (name: string) => number): Source[] {
-  const { flat, memory, ntfsFile } = evidence
+  const { flat, memory, ntfsFile, host } = evidence
+  const far = [
+    'pmem-read-ssh',
+    '--kcore',
+    path.join(evidence.folder, 'kernel.ram'),
+    '--iomem',
+    path.join(evidence.folder, 'iomem'),
+  ]
   const logFile = { truth: { $LogFile: ntfsFile.truth }, runs: [[0, ntfsFile.size]] as const }
   const one = (command: string, reads: string, stream: string, isMemory: boolean): Source => ({
     command,
@@ -72,6 +80,11 @@ export function sources(evidence: Evidence, sizeOf: (name: string) => number): S
     one('aff4-cat evidence.aff4', 'evidence.aff4', 'evidence.raw', false),
     { ...one('ntfs-cat ntfs.raw 2', 'ntfs.raw', '$LogFile', false), ...logFile },
     one('pmem-read-kcore --kcore kernel.ram --iomem iomem', 'kernel.ram', 'PhysicalMemory', true),
+    // What ssh prints comes through a socket.
+    {
+      ...one([...far, 'far', '--', ...host.sshOptions].join(' '), 'kernel.ram', 'PhysicalMemory', true),
+      reads: 'socket:',
+    },
     one('aff4-cat memory.aff4', 'memory.aff4', 'PhysicalMemory', true),
     {
       ...one('file-cat large.raw', 'large.raw', 'large.raw', false),

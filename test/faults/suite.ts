@@ -41,10 +41,12 @@ export async function injectFaults(
   const home = fs.mkdtempSync(path.join(tmpdir(), 'pmem-faults-'))
   process.env.PATH = `${path.resolve('bin')}:${process.env.PATH}`
   const judge = openJudge()
+  const ends: (() => unknown)[] = []
   const tally: Tally = { struck: 0, failures: [] }
   try {
     fs.mkdirSync(path.join(home, 'evidence'))
-    const evidence = await makeEvidence(path.join(home, 'evidence'))
+    const evidence = await makeEvidence(path.join(home, 'evidence'), ends)
+    process.env.PATH = `${evidence.host.bin}:${process.env.PATH}`
     const sizeOf = (name: string) => fs.statSync(path.join(evidence.folder, name)).size
     const all = sources(evidence, sizeOf)
     const object = buildPreload(home)
@@ -102,6 +104,7 @@ export async function injectFaults(
     await Promise.all(count === 1 ? [worker()] : [worker(), worker()])
   } finally {
     judge.close()
+    for (const end of ends) end()
     if (!keep || tally.failures.length === 0) fs.rmSync(home, { recursive: true })
     else tell(`what failed is in ${home}`)
   }
