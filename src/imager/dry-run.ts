@@ -98,7 +98,7 @@ function asText({ streams, formats, output, fileSystem }: Forecast, pipeline: st
   const lines = [pipeline, '']
   for (const stream of streams.slice(0, MOST_LISTED)) lines.push(...describeStream(stream))
   if (streams.length > MOST_LISTED) lines.push(`and ${streams.length - MOST_LISTED} more (--json lists them)`)
-  lines.push(`${showSize(total(streams))} in ${streams.length} streams, not compressed`, '')
+  lines.push(`${showSize(total(streams))} in all, not compressed`, '')
   if (fileSystem)
     lines.push(`${output}: ${showSize(fileSystem.free)} are free, of ${showSize(fileSystem.size)}`)
   for (const { format, codec, stream, bytes, sampled, fits, chosen } of formats) {
