@@ -20,7 +20,7 @@ let lab: Lab
 let configuration: string
 test.before(async () => {
   const port = await freePort()
-  lab = await openLab({ memory: 160, sshPort: port })
+  lab = await openLab({ memory: 256, sshPort: port })
   configuration = await startSsh(lab.guest, port, lab.folder)
 })
 test.after.always(() => lab?.close())
