@@ -304,6 +304,8 @@ function createAnswer(
   let at = offset
   let received = offset
   let kept = NO_ROOM
+  /** What comes next was given room in `kept`, even if it is wanted by the time it is there. */
+  let keeping = false
   let dropped = false
   let ending: Ending | undefined
   let failure: { error: unknown } | undefined
@@ -330,6 +332,7 @@ function createAnswer(
     room(keep) {
       if (received === end) return NO_ROOM
       if (dropped) return WASTE
+      keeping = wanted === undefined
       if (wanted) return wanted.into.subarray(wanted.filled)
       if (!keep) return undefined
       if (kept.length === 0) kept = Buffer.alloc(Number(end - at))
@@ -340,8 +343,11 @@ function createAnswer(
       received += BigInt(count)
       if (received > end) throw new ProtocolError('more bytes than were asked for')
       if (!wanted || dropped) return
-      at += BigInt(count)
-      wanted.filled += count
+      if (keeping) wanted.filled += takeKept(wanted.into.subarray(wanted.filled))
+      else {
+        at += BigInt(count)
+        wanted.filled += count
+      }
       if (wanted.filled === wanted.into.length) done()
     },
     ended(how) {
