@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { readUninterrupted } from '../platform/read-uninterrupted.js'
 
 /** Less is read before another thread has even woken. */
 export const WORTH_TWO = 1 << 20
@@ -27,7 +28,7 @@ export async function readInTwo(fd: number, position: bigint, target: Buffer): P
 /** Fills a part of the target by one read in this thread. @returns whether it could */
 export function readNow(fd: number, position: bigint, target: Buffer, at: number, length: number): boolean {
   try {
-    return fs.readSync(fd, target, at, length, position) === length
+    return readUninterrupted(fd, target, at, length, position) === length
   } catch {
     return false
   }

@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import type { Bytes } from '../formats/byte-source.js'
+import { readUninterrupted } from './read-uninterrupted.js'
 
 const BLOCK = 1 << 20
 
@@ -14,7 +15,7 @@ export function readPseudoFile(path: string, most: number): { bytes: Buffer; cut
     let bytes: Buffer = Buffer.alloc(Math.min(BLOCK, most + 1))
     let got = 0
     for (;;) {
-      const count = fs.readSync(fd, bytes, got, bytes.length - got, null)
+      const count = readUninterrupted(fd, bytes, got, bytes.length - got, null)
       if (count === 0) return { bytes: bytes.subarray(0, got), cut: false }
       got += count
       if (got > most) return { bytes: bytes.subarray(0, most), cut: true }

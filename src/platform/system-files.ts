@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import type { Bytes } from '../formats/byte-source.js'
 import { isDamage } from '../formats/format-error.js'
 import { readPseudoFile } from './pseudo-file.js'
+import { readUninterrupted } from './read-uninterrupted.js'
 
 const PROC_SUPER_MAGIC = 0x9fa0
 const MOST_TEXT = 1 << 20
@@ -43,7 +44,7 @@ const openLocal = (path: string): SystemFile & { readonly fd: number } => {
   return {
     fd,
     // Of Node's calls only readSync and the callback form of read take offsets above 2^53.
-    read: (offset, into) => fs.readSync(fd, into, 0, into.length, offset),
+    read: (offset, into) => readUninterrupted(fd, into, 0, into.length, offset),
     close: () => fs.closeSync(fd),
   }
 }

@@ -7,6 +7,7 @@ import { MACHINE } from '../formats/elf/structs.js'
 import type { Facts } from '../formats/image/facts.js'
 import type { Frames } from '../frames/frame.js'
 import type { PmemInfo } from '../platform/macos/pmem-info.js'
+import { readUninterrupted } from '../platform/read-uninterrupted.js'
 import { LOCAL_FILES } from '../platform/system-files.js'
 import type { ReadBytes } from './address-space-frames.js'
 import { describe, long, propertiesOf } from './facts.js'
@@ -69,7 +70,7 @@ export async function* readOsxpmem(log: Log, options: OsxpmemOptions): Frames {
     const size = ram.reduce((sum, { length }) => sum + length, 0n)
     log.verbose(`${plan.device}: ${showSize(size)} of RAM in ${ram.length} ranges of ${infoFile}`)
     const read: ReadBytes = (address, length, slab) =>
-      slab.subarray(0, fs.readSync(fd, slab, 0, length, address))
+      slab.subarray(0, readUninterrupted(fd, slab, 0, length, address))
     const { warnings } = plan
     const { batchesAlive } = options
     yield* physicalMemory({

@@ -167,6 +167,19 @@ test('pages that fail are unreadable, one by one', async (t) => {
   t.regex(streams[0]!.notes[0]!.message, /^unreadable: input\/output error/)
 })
 
+test('a read that the system interrupts is made again', async (t) => {
+  const file = writeKcore('interrupted')
+  const inject = 'inject=pread64:error=EINTR:when=2+3'
+  const under = ['strace', '-f', '-qq', '-o', '/dev/null', '-P', file, '-e', inject]
+  const [whole, sent] = await Promise.all([
+    runSource('pmem-read-kcore', ['--kcore', file]),
+    runSource('pmem-read-kcore', ['--kcore', file], { under }),
+  ])
+  t.is(sent.status, whole.status, sent.stderr)
+  for (const kind of ['data', 'unreadable'])
+    t.deepEqual(rangesOf(sent.streams[0]!, kind), rangesOf(whole.streams[0]!, kind))
+})
+
 test('a kcore that is cut short leaves the rest unreadable', async (t) => {
   const file = writeKcore('cut')
   fs.truncateSync(file, 0x5000 + 0x182800)

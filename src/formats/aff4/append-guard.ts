@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
+import { readUninterrupted } from '../../platform/read-uninterrupted.js'
 import type { ByteSource } from '../byte-source.js'
 import { clipLength } from '../clip-length.js'
 import { openFileSource } from '../file-source.js'
@@ -91,7 +92,7 @@ function readText(name: string): string | undefined {
   const fd = fs.openSync(name, 'r')
   try {
     const bytes = Buffer.alloc(LONGEST)
-    return bytes.toString('latin1', 0, fs.readSync(fd, bytes, 0, LONGEST, 0))
+    return bytes.toString('latin1', 0, readUninterrupted(fd, bytes, 0, LONGEST, 0))
   } finally {
     fs.closeSync(fd)
   }

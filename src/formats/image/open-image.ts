@@ -1,6 +1,7 @@
 import fs, { type BigIntStats } from 'node:fs'
 import { blockDevice } from '../../platform/linux/block-device.js'
 import { deviceNumber } from '../../platform/linux/mounts.js'
+import { readUninterrupted } from '../../platform/read-uninterrupted.js'
 import type { Secrets } from '../aff4/encryption/unlock.js'
 import type { ByteSource } from '../byte-source.js'
 import { decodeFileHeader, SIZES } from '../ewf/structs.js'
@@ -96,7 +97,7 @@ function beginsAsZip(path: string): boolean {
   const fd = fs.openSync(path, 'r')
   try {
     const head = Buffer.alloc(ZIP_MEMBER.length)
-    return fs.readSync(fd, head, 0, head.length, 0) === head.length && head.equals(ZIP_MEMBER)
+    return readUninterrupted(fd, head, 0, head.length, 0) === head.length && head.equals(ZIP_MEMBER)
   } finally {
     fs.closeSync(fd)
   }

@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import type { Bytes } from '../../formats/byte-source.js'
+import { readUninterrupted } from '../read-uninterrupted.js'
 
 /** The types of Node name it only together with those of a browser. */
 declare const WebAssembly: { Memory: new (size: { initial: number }) => { buffer: ArrayBuffer } }
@@ -29,7 +30,7 @@ export function openDirect(fd: number): DirectReader {
   const memory = new Uint8Array(new WebAssembly.Memory({ initial: MOST / WASM_PAGE }).buffer)
   return {
     read(address, length, into) {
-      const count = fs.readSync(direct, memory, 0, Math.min(length, MOST), address)
+      const count = readUninterrupted(direct, memory, 0, Math.min(length, MOST), address)
       into.set(memory.subarray(0, count))
       return into.subarray(0, count)
     },

@@ -5,6 +5,7 @@ import type { Run } from '../../formats/address-space.js'
 import { FormatError } from '../../formats/format-error.js'
 import { MOST_PMEM_INFO, type PmemInfo, parsePmemInfo, ramRuns } from '../../platform/macos/pmem-info.js'
 import { readPseudoFile } from '../../platform/pseudo-file.js'
+import { readUninterrupted } from '../../platform/read-uninterrupted.js'
 
 const DEVICE = '/dev/pmem'
 
@@ -84,7 +85,7 @@ function bannerWarnings(fd: number, { kernelVersion, versionOffset }: PmemInfo):
   const found = Buffer.alloc(wanted.length)
   const place = `0x${versionOffset.toString(16)}, where the driver finds the kernel's version`
   try {
-    const count = fs.readSync(fd, found, 0, found.length, versionOffset)
+    const count = readUninterrupted(fd, found, 0, found.length, versionOffset)
     if (found.subarray(0, count).equals(wanted)) return []
     return [`at ${place}, stands something else: its facts may be those of another kernel`]
   } catch (error) {

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
-import fs from 'node:fs'
 import { decompressUpTo } from '../../../codecs/codec.js'
 import { copyBytes } from '../../../codecs/copy-bytes.js'
 import { crc32 } from '../../../codecs/crc32.js'
 import { sweepAfter } from '../../../codecs/sweep.js'
+import { readUninterrupted } from '../../../platform/read-uninterrupted.js'
 import type { Bytes } from '../../byte-source.js'
 import { type ChunkFormat, formOfChunk } from '../chunk-form.js'
 
@@ -71,7 +71,7 @@ function storedBytes({ stored, lengths }: ChunkJob): Bytes | undefined {
   if (input.length < length) input = Buffer.allocUnsafeSlow(length)
   try {
     for (let done = 0; done < length; ) {
-      const count = fs.readSync(stored.fd, input, done, length - done, stored.position + done)
+      const count = readUninterrupted(stored.fd, input, done, length - done, stored.position + done)
       if (count === 0) return undefined
       done += count
     }
