@@ -32,6 +32,8 @@ export interface Output extends ByteSink {
   readonly space: Space
   writeAt(offset: bigint, bytes: Bytes): Promise<void>
   truncate(size: bigint): Promise<void>
+  /** Waits until the disk has all that was written. @throws {ToolError} when it has lost some */
+  sync(): Promise<void>
   /**
    * Makes what was written durable. A complete file takes its final name, any other stays partial.
    * @returns the name under which the bytes are found, undefined when nothing was ever written
@@ -176,6 +178,17 @@ export function openFileOutput(
       })
   }
 
+  async function sync(): Promise<void> {
+    if (fd === undefined) return
+    try {
+      await syncing
+      meetLoss()
+      fs.fsyncSync(fd)
+    } catch (error) {
+      throw failed(error)
+    }
+  }
+
   return {
     name: target,
     path: where,
@@ -201,12 +214,11 @@ export function openFileOutput(
       if (size < end) space.giveBack(end - size)
       end = min(end, size)
     },
+    sync,
     async finish(outcome) {
       if (fd === undefined) return undefined
+      await sync()
       try {
-        await syncing
-        meetLoss()
-        fs.fsyncSync(fd)
         fs.closeSync(fd)
         return course.settle(outcome)
       } catch (error) {
@@ -250,6 +262,7 @@ function openStream(name: string, open: () => Promise<number>): Output {
     },
     writeAt: refuse,
     truncate: refuse,
+    sync: async () => {},
     finish: async () => (write ? name : undefined),
   }
 }

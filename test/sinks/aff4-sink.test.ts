@@ -350,6 +350,20 @@ test('input that was cut, interrupted or failed gives a labelled volume, with wh
   }
 })
 
+test('what the disk has lost of what was written is told inside, too', async (t) => {
+  const folder = await scratch(t)
+  const out = path.join(folder, 'out.aff4')
+  const partial = path.join(folder, 'out.partial.aff4')
+  const inject = 'inject=fsync:error=EIO:when=1'
+  const prefix = ['strace', '-f', '-qq', '-o', '/dev/null', '-P', partial, '-e', inject]
+  const { status, stderr } = await runTool('aff4-sink', [out], transmission(stream(BODY, framesOf(RANGES))), {
+    prefix,
+  })
+  t.is(status, 74, stderr)
+  const volume = read(t, partial)
+  t.regex(volume.properties[volume.urn]![`${PMEM}incomplete`]![0]!, /^failed: .*input\/output error/)
+})
+
 test('streams that came whole before the input was cut say so', async (t) => {
   const folder = await scratch(t)
   const whole = transmission(stream(BODY, framesOf(RANGES)))

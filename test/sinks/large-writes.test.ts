@@ -34,6 +34,7 @@ function slowOutput(seekable: boolean, failAt = Number.POSITIVE_INFINITY) {
     },
     writeAt: (offset, bytes) => take(Number(offset), bytes),
     truncate: async () => {},
+    sync: async () => {},
     finish: async () => undefined,
   }
   return { output, content, writes }

@@ -123,14 +123,16 @@ export function volumeReceiver(
   /** Closes what is open, and writes the end. @returns what stopped the last stream, though all of it is written */
   async function complete(into: VolumeWriter, outcome: Outcome): Promise<unknown> {
     let failure: unknown
-    if (!sink.failed)
-      await close(stateOf(outcome)).catch((error) => {
-        failure = error
-        Object.assign(outcome, { status: 'failed', error: (error as Error).message })
-      })
+    const fail = (error: unknown) => {
+      failure ??= error
+      Object.assign(outcome, { status: 'failed', error: (error as Error).message })
+    }
+    if (!sink.failed) await close(stateOf(outcome)).catch(fail)
     sink.release()
     if (sink.failed && !output.seekable) return failure
     if (sink.failed) await salvage(into, outcome)
+    // What the disk tells only now still gets into the label.
+    else await output.sync().catch(fail)
     completion?.conclude(into, outcome)
     conclude(into, { outcome, images, started, whole: whole(into), appended: target.appends, timeless })
     await into.finish()

@@ -245,6 +245,7 @@ function coreFile(name: string) {
     },
     writeAt: refuse,
     truncate: refuse,
+    sync: async () => {},
     finish: async () => undefined,
     /** Everything goes there from now on, and what came before. */
     async into(opened: SetWriter) {
