@@ -1,9 +1,7 @@
 import type { Tool } from '../cli/tool.js'
 import { chunkContent } from '../frames/chunk-content.js'
-import type { Batch, DataFrame, Frames, StreamFrame } from '../frames/frame.js'
-
-/** A batch ends once it holds this many decoded bytes: a few stored ones can stand for many. */
-const DECODED_BYTES = 1 << 20
+import type { DataFrame, Frames, StreamFrame } from '../frames/frame.js'
+import { decodedBatches } from './decoded-batches.js'
 
 /** pmem-decompress: DATA is sent on as it reads, raw and without padding. */
 export const tool: Tool = {
@@ -17,30 +15,17 @@ export const tool: Tool = {
 }
 
 /** Decodes what is compressed; raw frames without padding pass as they are. */
-export async function* decompress(frames: Frames): Frames {
+export function decompress(frames: Frames): Frames {
   let chunkSize: number | undefined
-  for await (const batch of frames) {
-    let out: Batch = []
-    let decoded = 0
-    try {
-      for (const frame of batch) {
-        if (frame.type === 'stream') chunkSize = frame.body.chunkSize
-        if (frame.type === 'stream' && chunkSize !== undefined) out.push(unchunked(frame))
-        else if (frame.type === 'data' && (frame.codec !== 'none' || frame.padded)) {
-          out.push(plain(frame, chunkSize))
-          decoded += Number(frame.length)
-        } else out.push(frame)
-        if (decoded < DECODED_BYTES) continue
-        yield out
-        out = []
-        decoded = 0
-      }
-    } catch (error) {
-      yield out
-      throw error
+  return decodedBatches(frames, (frame, out) => {
+    if (frame.type === 'stream') chunkSize = frame.body.chunkSize
+    if (frame.type === 'data' && (frame.codec !== 'none' || frame.padded)) {
+      out.push(plain(frame, chunkSize))
+      return Number(frame.length)
     }
-    yield out
-  }
+    out.push(frame.type === 'stream' && chunkSize !== undefined ? unchunked(frame) : frame)
+    return 0
+  })
 }
 
 function plain(frame: DataFrame, chunkSize: number | undefined): DataFrame {

@@ -8,6 +8,7 @@ import type {
   StreamBody,
   StreamFrame,
 } from '../../frames/frame.js'
+import { decodedBatches } from '../decoded-batches.js'
 import { type Cut, cutStream, lasting, type StreamSelector, wholeStream } from './cut-stream.js'
 
 /** What is taken of a stream: all of it, also in the place of objects that a volume has, nothing, or a part. */
@@ -26,8 +27,6 @@ export interface Selection {
 
 /** Streams that a NOTE names, before the others are only counted. */
 const MOST_NAMED = 20
-/** A batch ends once it holds this many decoded bytes: a few stored ones can stand for many. */
-const DECODED_BYTES = 1 << 20
 
 /**
  * Passes on what is selected, and says in NOTEs what is not. A transmission of which nothing is selected is left out.
@@ -39,7 +38,6 @@ export async function* selectStreams(
 ): Frames {
   const missing = new Set(wanted)
   let leftOut: string[] = []
-  let out: Batch = []
   /** Of a transmission of which nothing is selected yet. */
   let held: Frame[] = []
   /** END waits: only the end of the input tells whether all that is wanted has come. */
@@ -47,7 +45,7 @@ export async function* selectStreams(
   let current: StreamSelector | undefined
   let isFirst = true
 
-  function send(selected: readonly Frame[]): void {
+  function send(selected: readonly Frame[], out: Batch): void {
     if (last) out.push(...noteOf(leftOut, program), last)
     if (last) leftOut = []
     last = undefined
@@ -74,49 +72,33 @@ export async function* selectStreams(
     isFirst = true
   }
 
-  function end(frame: EndFrame): void {
+  function end(frame: EndFrame, out: Batch): void {
     const begun = held.length === 0
     if (begun || frame.body.status !== 'complete') {
-      if (!begun) send([])
+      if (!begun) send([], out)
       last = lasting(frame)
     }
     held = []
   }
 
   /** @returns how many bytes were decoded for it */
-  function take(frame: Frame): number {
+  function take(frame: Frame, out: Batch): number {
     if (frame.type === 'start') begin(frame)
-    else if (frame.type === 'end') end(frame)
+    else if (frame.type === 'end') end(frame, out)
     else if (frame.stream === 0) {
       if (held.length > 0) held.push(lasting(frame))
       else out.push(frame)
     } else {
       if (frame.type === 'stream') open(frame)
       const { selected, decoded } = current?.take(frame) ?? NOTHING
-      if (selected.length > 0) send(selected)
+      if (selected.length > 0) send(selected, out)
       if (frame.type === 'close' && current?.empty) leftOut.push(current.empty)
       return decoded
     }
     return 0
   }
 
-  for await (const batch of frames) {
-    let decoded = 0
-    try {
-      for (const frame of batch) {
-        decoded += take(frame)
-        if (decoded < DECODED_BYTES) continue
-        yield out
-        out = []
-        decoded = 0
-      }
-    } catch (error) {
-      yield out
-      throw error
-    }
-    yield out
-    out = []
-  }
+  yield* decodedBatches(frames, take)
   const [name] = missing
   if (last && (last.body.status !== 'complete' || name === undefined)) {
     yield [...noteOf(leftOut, program), last]
