@@ -7,16 +7,10 @@ import { openSource } from '../../src/formats/aff4/verify/open.js'
 import { verifyVolumes } from '../../src/formats/aff4/verify/verify.js'
 import { openVolume, type Volume } from '../../src/formats/aff4/volume.js'
 import type { ByteSource } from '../../src/formats/byte-source.js'
-import { FormatError } from '../../src/formats/format-error.js'
 import { bufferSink } from '../formats/buffer-sink.js'
 import { bufferSource } from '../formats/buffer-source.js'
+import { inTime, MOST_READ, readPieces, unlessDamaged } from './limits.js'
 import { createRandom, mutate } from './mutate.js'
-
-/** Whatever a volume claims: no read is larger. */
-const MOST_READ = 64 << 20
-/** So much of a stream's addresses is read. */
-const MOST_BYTES = 4 << 20
-const STEP = 1 << 20
 
 /**
  * Damages a small volume whose evidence is hashed, and has it checked, listed, read and recovered: each refuses it or gives
@@ -42,15 +36,7 @@ export async function fuzzVolume(
     const mutant = isInside
       ? changeMember(pristine, members[random(members.length)]!, random)
       : mutate(pristine, random)
-    const before = process.cpuUsage()
-    try {
-      await useVolume(mutant, wanted)
-    } catch (error) {
-      throw new Error(`${name} with seed ${number}`, { cause: error })
-    }
-    const { user, system } = process.cpuUsage(before)
-    if (mostTime !== undefined && user + system > mostTime * 1000)
-      throw new Error(`${name} with seed ${number}: ${Math.round((user + system) / 1000)} ms`)
+    await inTime(`${name} with seed ${number}`, mostTime, () => useVolume(mutant, wanted))
   }
 }
 
@@ -91,15 +77,8 @@ async function evidenceIn(volumes: readonly Volume[]): Promise<string[]> {
     const stream = await unlessDamaged(() => openStream(volumes, urn))
     if (!stream) continue
     const digest = createHash('sha256')
-    let left = MOST_BYTES
-    for (const { start, length } of stream.runs)
-      for (let at = 0n; at < length && left > 0; at += BigInt(STEP)) {
-        const size = Math.min(STEP, Number(length - at), left)
-        left -= size
-        const bytes = await unlessDamaged(() => stream.read(start + at, size))
-        if (bytes && bytes.length !== size) throw new Error(`${bytes.length} bytes for ${size}`)
-        digest.update(`${start + at} `).update(bytes ?? 'damaged')
-      }
+    const pieces = readPieces(stream.runs, (address, length) => stream.read(address, length))
+    for await (const { address, bytes } of pieces) digest.update(`${address} `).update(bytes ?? 'damaged')
     digests.push(digest.digest('hex'))
   }
   return digests
@@ -143,13 +122,4 @@ export function rewriteMember(
 function changeMember(pristine: Buffer, member: StoredMember, random: (below: number) => number): Buffer {
   const content = pristine.subarray(member.data, member.data + member.size)
   return rewriteMember(pristine, member, mutate(content, random))
-}
-
-async function unlessDamaged<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work()
-  } catch (error) {
-    if (error instanceof FormatError) return undefined
-    throw error
-  }
 }

@@ -1,14 +1,8 @@
 import type { ByteSource, Bytes } from '../../src/formats/byte-source.js'
-import { FormatError } from '../../src/formats/format-error.js'
 import type { ImageFormat, Surroundings } from '../../src/formats/image/image.js'
 import { bufferSource } from '../formats/buffer-source.js'
+import { inTime, MOST_READ, readPieces, unlessDamaged } from './limits.js'
 import { createRandom, mutate } from './mutate.js'
-
-/** Whatever a file claims: no read and no answer is larger. */
-const MOST_READ = 64 << 20
-/** So much of a mutant's addresses is read. */
-const MOST_BYTES = 4 << 20
-const STEP = 1 << 20
 
 /**
  * Opens damaged copies of a file and reads what they claim to hold.
@@ -56,16 +50,8 @@ export async function checkDamaged(
   mostTime?: number,
 ): Promise<void> {
   const source = bufferSource(bytes)
-  const before = process.cpuUsage()
-  try {
-    await readAsFarAsItGoes(format, source, surroundings)
-  } catch (error) {
-    throw new Error(which, { cause: error })
-  }
-  const { user, system } = process.cpuUsage(before)
+  await inTime(which, mostTime, () => readAsFarAsItGoes(format, source, surroundings))
   if (source.largestRead > MOST_READ) throw new Error(`${which}: a read of ${source.largestRead} bytes`)
-  if (mostTime !== undefined && user + system > mostTime * 1000)
-    throw new Error(`${which}: ${Math.round((user + system) / 1000)} ms`)
 }
 
 async function readAsFarAsItGoes(
@@ -82,24 +68,7 @@ async function readAsFarAsItGoes(
     end = start + length
   }
   if (end > image.size) throw new Error('a range passes the size')
-  let left = MOST_BYTES
-  for (const { start, length } of image.runs)
-    for (let at = 0n; at < length && left > 0; at += BigInt(STEP)) {
-      const wanted = Math.min(STEP, Number(length - at), left)
-      left -= wanted
-      const bytes = await unlessDamaged(() => image.read(start + at, wanted))
-      if (bytes && bytes.length !== wanted)
-        throw new Error(`${bytes.length} bytes for ${wanted} at 0x${(start + at).toString(16)}`)
-    }
+  for await (const _ of readPieces(image.runs, (address, length) => image.read(address, length)));
   await unlessDamaged(async () => image.verify?.())
   await image.close()
-}
-
-async function unlessDamaged<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work()
-  } catch (error) {
-    if (error instanceof FormatError) return undefined
-    throw error
-  }
 }
