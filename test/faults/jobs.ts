@@ -5,7 +5,14 @@ import { createRandom } from '../fuzz/mutate.js'
 import type { Judge } from './contents.js'
 import { drawFault, type Fault, showFault } from './draw.js'
 import type { Evidence } from './evidence.js'
-import { complaintsOfProcesses, complaintsOfWhole, isGraceful, readOutput, SIGNALLED } from './oracle.js'
+import {
+  complaintsOfProcesses,
+  complaintsOfWhole,
+  isGraceful,
+  isOfEnd,
+  readOutput,
+  SIGNALLED,
+} from './oracle.js'
 import { SINKS, type Sink, type Source } from './pipelines.js'
 import type { Ended, Work } from './run-work.js'
 
@@ -182,7 +189,10 @@ async function complaintsOfKept(
   const read =
     fault.type === 'planned' && isGraceful(fault) && fault.plan.calls === 'read' ? fault.plan.at : 0
   const { held, complete } = await readOutput(file, source, VOLUME, judge)
-  if (complete) return [`${path.basename(file)}: its label says complete`]
+  if (complete)
+    return isOfEnd(fault)
+      ? complaintsOfWhole(file, source, VOLUME, false, judge)
+      : [`${path.basename(file)}: its label says complete`]
   if (typeof held === 'string') return isGraceful(fault) ? [`${path.basename(file)}: ${held}`] : []
   if (held.wrong !== null) return [`${path.basename(file)}: wrong at 0x${held.wrong.toString(16)}`]
   const known = held.known.reduce((sum, [start, end]) => sum + end - start, 0)

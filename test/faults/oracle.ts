@@ -126,6 +126,10 @@ export async function complaintsOfWhole(
   return complaints
 }
 
+/** Strikes when all is written, but for the name that says so. */
+export const isOfEnd = (fault: Fault): boolean =>
+  fault.type === 'planned' && (fault.plan.calls === 'sync' || fault.plan.calls === 'name')
+
 /** What reached the sink is in what it left; the label is the name, and the volume's own. */
 async function complaintsOfPart(each: Case, ended: Ended, file: string, judge: Judge): Promise<string[]> {
   const { pipeline, stage, fault } = each
@@ -144,7 +148,10 @@ async function complaintsOfPart(each: Case, ended: Ended, file: string, judge: J
     return !isDead && lost > lag ? [`${lost} bytes arrived, and nothing was kept`] : []
   }
   const { held, complete } = await readOutput(file, source, sink, judge)
-  if (complete && sink.kind === 'aff4') return [`${path.basename(file)}: its label says complete`]
+  if (complete && sink.kind === 'aff4')
+    return isSinkStruck && isOfEnd(fault)
+      ? complaintsOfWhole(file, source, sink, false, judge)
+      : [`${path.basename(file)}: its label says complete`]
   if (typeof held === 'string') return sizeOf(came.known) <= lag ? [] : [`${path.basename(file)}: ${held}`]
   if (held.wrong !== null) return [`${path.basename(file)}: wrong at 0x${held.wrong.toString(16)}`]
   if (isSinkStruck) {
