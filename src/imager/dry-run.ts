@@ -8,10 +8,10 @@ import { openOutput } from '../cli/output.js'
 import { showSize } from '../cli/sizes.js'
 import { type FileSystem, fileSystemOf, type Space, spaceFor } from '../cli/space.js'
 import type { Context } from '../cli/tool.js'
-import { type Estimate, estimates, isMemory } from './estimates.js'
+import { type Estimate, estimates } from './estimates.js'
 import type { Plan } from './plan.js'
 import { shellLine } from './shell.js'
-import { type SurveyedStream, type SurveySettings, survey, tellFailures } from './survey.js'
+import { isMemory, type SurveyedStream, type SurveySettings, survey, tellFailures } from './survey.js'
 
 /** Streams that are listed for people. */
 const MOST_LISTED = 20

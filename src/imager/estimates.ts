@@ -1,5 +1,5 @@
 import { compress } from '../codecs/codec.js'
-import { CODECS, type SurveyCodec, type SurveyedStream } from './survey.js'
+import { CODECS, isMemory, type SurveyCodec, type SurveyedStream } from './survey.js'
 
 /** What an output would take. */
 export interface Estimate {
@@ -19,6 +19,14 @@ const OF_INDEX = 12n
 const LIME_HEADER = 32n
 /** Headers, notes, alignment. */
 const OF_CORE = 64n << 10n
+/** Header of a crash dump of 64 bit. */
+const OF_DUMP = 8n << 10n
+/** kdump has a descriptor for each page, and two bits for each up to the last address. */
+const PAGE = 4096n
+const OF_PAGE = 24n
+/** In EWF each chunk stands in two tables; one that is not compressed has a checksum. */
+const OF_ENTRIES = 8n
+const OF_CHECKSUM = 4n
 
 /** What each format would take: volumes with all streams, images with the memory, or the only one that there is. */
 export function estimates(streams: readonly SurveyedStream[]): Estimate[] {
@@ -34,8 +42,6 @@ export function estimates(streams: readonly SurveyedStream[]): Estimate[] {
   ]
 }
 
-export const isMemory = ({ category }: SurveyedStream): boolean => category === 'memory:physical'
-
 function imagesOf(one: SurveyedStream, streams: readonly SurveyedStream[]): Estimate[] {
   const headers = BigInt(one.ranges.length) * LIME_HEADER
   const exact = (format: string, bytes: bigint): Estimate => ({
@@ -44,15 +50,29 @@ function imagesOf(one: SurveyedStream, streams: readonly SurveyedStream[]): Esti
     bytes,
     sampled: false,
   })
+  const sampled = (format: string, bytes: bigint): Estimate => ({ ...exact(format, bytes), sampled: true })
   const raw = exact('raw', one.size)
-  if (!isMemory(one)) return [raw]
+  const ewf = sampled('ewf', shareOf(one, streams, inEwf) + (one.bytes / CHUNK + 1n) * OF_ENTRIES)
+  if (!isMemory(one)) return [raw, ewf]
   return [
     raw,
     exact('elf', one.bytes + OF_CORE),
     exact('lime', one.bytes + headers),
-    { ...exact('avml', shareOf(one, streams, inAvml) + headers), sampled: true },
+    sampled('avml', shareOf(one, streams, inAvml) + headers),
+    sampled(
+      'kdump',
+      shareOf(one, [one], ({ pages }) => pages) + (one.bytes / PAGE) * OF_PAGE + one.size / PAGE / 4n,
+    ),
+    exact('crashdump', one.bytes + OF_DUMP),
+    { ...ewf, bytes: ewf.bytes + OF_CORE },
   ]
 }
+
+const ZEROS_IN_EWF = BigInt(compress('zlib', Buffer.alloc(Number(CHUNK))).length)
+
+/** Zeros are compressed like all else. */
+const inEwf = ({ stored, zeros, sampled }: SurveyedStream): bigint =>
+  stored.zlib + (zeros * ZEROS_IN_EWF + sampled * OF_CHECKSUM) / CHUNK
 
 const AVML_CHUNK = 64 << 10
 const ZEROS_IN_AVML = BigInt(compress('snappy', Buffer.alloc(AVML_CHUNK)).length)

@@ -34,7 +34,12 @@ export interface SurveyedStream {
   readonly zeros: bigint
   /** What the other chunks take in a volume. */
   readonly stored: Readonly<Record<SurveyCodec, bigint>>
+  /** Of a memory: what zlib makes of its pages, each by itself, zeros left out. */
+  readonly pages: bigint
 }
+
+export const isMemory = ({ category }: { category?: string | undefined }): boolean =>
+  category === 'memory:physical'
 
 export interface Survey {
   readonly streams: readonly SurveyedStream[]
@@ -47,6 +52,7 @@ export interface SurveySettings extends Pick<Context, 'io' | 'log' | 'secrets'> 
 }
 
 const CHUNK = 32 << 10
+const PAGE = 4096
 
 /** Has the sources tell what they would send, and compresses a sample of it; nothing is kept of what they read. */
 export async function survey(sources: readonly Stage[], settings: SurveySettings): Promise<Survey> {
@@ -86,16 +92,21 @@ async function look(source: string, evidence: Frames, streams: SurveyedStream[])
 
 function openSurvey(source: string, body: StreamBody) {
   const stored = { zlib: 0n, snappy: 0n, lz4: 0n, none: 0n }
+  const hasPages = isMemory(body)
   let sampled = 0n
   let zeros = 0n
+  let pages = 0n
 
   function store(bytes: Bytes): void {
+    if (hasPages)
+      for (let at = 0; at < bytes.length; at += PAGE) {
+        const page = bytes.subarray(at, at + PAGE)
+        if (!isZero(page)) pages += shorter('zlib', page)
+      }
     for (let at = 0; at < bytes.length; at += CHUNK) {
       const chunk = bytes.subarray(at, at + CHUNK)
       if (isZero(chunk)) zeros += BigInt(chunk.length)
-      else
-        for (const codec of CODECS)
-          stored[codec] += BigInt(Math.min(chunk.length, compress(codec, chunk).length))
+      else for (const codec of CODECS) stored[codec] += shorter(codec, chunk)
     }
   }
 
@@ -120,9 +131,14 @@ function openSurvey(source: string, body: StreamBody) {
       sampled,
       zeros,
       stored,
+      pages,
     }),
   }
 }
+
+/** What is stored of a piece: its compressed form, or the piece itself. */
+const shorter = (codec: SurveyCodec, piece: Bytes): bigint =>
+  BigInt(Math.min(piece.length, compress(codec, piece).length))
 
 /** Says why sources have nothing to send. */
 export function tellFailures({ failures }: Survey, log: Log): void {

@@ -70,6 +70,18 @@ test('each codec takes what was told, and the dry run has written nothing', asyn
   }
 })
 
+test('of a single file the images are told, too', async (t) => {
+  const shell = openShell(t)
+  put(shell, 'disk', randomBytes(3 * MIB), Buffer.alloc(25 * MIB), Buffer.alloc(4 * MIB, 'words of a text\n'))
+  const { stdout } = await shell.run(
+    'pmem --dry-run --json -i disk -o out.aff4; file-cat disk | ewf-sink -q out.E01',
+  )
+  const told: Told = JSON.parse(stdout.toString())
+  isNear(t, estimateOf(told, 'ewf'), sizeOf(shell, 'out.E01'), 'ewf')
+  t.is(estimateOf(told, 'raw'), sizeOf(shell, 'disk'))
+  t.false(told.formats.some(({ format }) => format === 'elf'))
+})
+
 test('of what is large a part is read, here and there', async (t) => {
   const shell = openShell(t)
   put(shell, 'large', randomBytes(40 * MIB), Buffer.alloc(120 * MIB), randomBytes(40 * MIB))
@@ -149,14 +161,17 @@ test('of a memory every format is told as its sink writes it', async (t) => {
   )
   const read = 'pmem-read-kcore -q --kcore kcore --iomem iomem'
   const { stderr } = await shell.run(
-    `for sink in lime elf avml raw; do ${read} | $sink-sink -q out.$sink; done
+    `for sink in lime elf avml raw kdump crashdump; do ${read} | $sink-sink -q out.$sink; done
+     ${read} | ewf-sink -q out.E01
      for codec in zlib snappy lz4 none; do ${read} | pmem-compress $codec | aff4-sink -q $codec.aff4; done`,
   )
   t.is(stderr, '')
   t.is(estimateOf(told, 'lime'), sizeOf(shell, 'out.lime'))
   t.is(estimateOf(told, 'raw'), sizeOf(shell, 'out.raw'))
-  for (const format of ['elf', 'avml'])
+  t.is(estimateOf(told, 'crashdump'), sizeOf(shell, 'out.crashdump'))
+  for (const format of ['elf', 'avml', 'kdump'])
     isNear(t, estimateOf(told, format), sizeOf(shell, `out.${format}`), format)
+  isNear(t, estimateOf(told, 'ewf'), sizeOf(shell, 'out.E01'), 'ewf')
   for (const codec of ['zlib', 'snappy', 'lz4', 'none'])
     isNear(t, estimateOf(told, 'aff4', codec), sizeOf(shell, `${codec}.aff4`), codec)
 })
