@@ -111,6 +111,8 @@ const isMemory = (source: Source) => source.isMemory
 const BEVY = { lag: 36 * MIB }
 /** Chunks of E01 and pages of kdump are found by tables that follow, those of a ZIP member by its end. */
 const TABLE = { lag: 24 * MIB }
+/** What pmem-tee has taken for a branch that is busy. */
+const TEE = 8 * MIB
 
 export const SINKS: readonly Sink[] = [
   sink('raw-sink', 'out.raw', 'raw'),
@@ -130,9 +132,12 @@ export const SINKS: readonly Sink[] = [
     words: ['files-sink', '-C', '.'],
     takes: ({ command }) => command === 'file-cat evidence.raw',
   },
-  { ...sink('', 'out.raw', 'raw'), words: ['pmem-tee', 'raw-sink --ignore-space out.raw'] },
   {
-    ...sink('', 'out.aff4', 'aff4', BEVY),
+    ...sink('', 'out.raw', 'raw', { lag: 4 * MIB + TEE }),
+    words: ['pmem-tee', 'raw-sink --ignore-space out.raw'],
+  },
+  {
+    ...sink('', 'out.aff4', 'aff4', { lag: BEVY.lag + TEE }),
     words: ['pmem-tee', 'cat >/dev/null', 'aff4-sink --ignore-space out.aff4'],
   },
 ]
