@@ -30,6 +30,13 @@ export const endOfRuns = (runs: Iterable<Run>): bigint => {
   return highest
 }
 
+/** How many bytes they cover, those that several cover counted for each. */
+export const sumOfRuns = (runs: Iterable<Run>): bigint => {
+  let sum = 0n
+  for (const { length } of runs) sum += length
+  return sum
+}
+
 /**
  * Sorts runs and joins those that touch; empty ones vanish.
  * @throws {RangeError} naming the address at which two runs overlap

@@ -38,6 +38,8 @@ export interface StreamBody extends Json {
   properties?: Json
   /** URNs of what that volume has of this stream. */
   completes?: string[]
+  /** How many bytes of it that volume has, which come as FILL unknown. */
+  held?: string
 }
 export interface DigestBody extends Json {
   algorithm: string

@@ -190,7 +190,8 @@ const isStream = (body: Json): body is StreamBody =>
   isOptional(body.chunkSize, isChunkSize) &&
   isOptional(body.ranges, (value) => Array.isArray(value) && value.every(isRange)) &&
   isOptional(body.properties, isObject) &&
-  isOptional(body.completes, (value) => Array.isArray(value) && value.length > 0 && value.every(isString))
+  isOptional(body.completes, (value) => Array.isArray(value) && value.length > 0 && value.every(isString)) &&
+  isOptional(body.held, isAddress)
 const isDigest = (body: Json): body is DigestBody =>
   isString(body.algorithm) && isString(body.value) && (body.covers === 'linear' || body.covers === 'ranges')
 const isNote = (body: Json): body is NoteBody =>

@@ -31,7 +31,7 @@ import { sample } from '../codecs/samples.js'
 import { readWithPython, unzipComplaints } from '../formats/aff4/python.js'
 import { contentOf } from '../formats/aff4/recipe.js'
 import { checkSources } from '../formats/aff4/verify/check.js'
-import { data, fill, hex, memory, ranges, scratch, stream } from './pipeline.js'
+import { data, fill, hex, memory, meta, ranges, scratch, stream } from './pipeline.js'
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
@@ -439,6 +439,131 @@ test('another disk, and another volume, are refused', async (t) => {
   t.true(readFileSync(other).equals(before))
   t.is(await store(out, [...rest.slice(0, 3), data(0n, contentOf(1, 4096)), ...rest.slice(-2)]), 65)
   t.is(await store(out, rest), 0)
+})
+
+/** A disk of two halves, each of which its seed makes. */
+const diskOf = (seed: number): Frame[] => [
+  START,
+  ...stream({ name: 'disk', kind: 'image', size: hex(8192), category: 'disk:physical' }, [
+    data(0n, contentOf(seed, 4096)),
+    data(4096n, contentOf(seed + 3, 4096)),
+  ]),
+  END,
+]
+const diskReads = (seed: number) => sha256(Buffer.concat([contentOf(seed, 4096), contentOf(seed + 3, 4096)]))
+
+test('of two sources that give one name, none is taken for the other, and none is left out', async (t) => {
+  const out = path.join(await scratch(t), 'out.aff4')
+  const both = [...diskOf(1), ...diskOf(7)]
+  // In the first of them: the second never came.
+  t.is(await store(out, cutAt(both, 3)), 3)
+  t.is(await store(out, await lacking(partialOf(out), both)), 0)
+  t.deepEqual(await contents(out), { disk: [diskReads(1), diskReads(7)] })
+  // In the second: who comes now could be either.
+  const other = path.join(await scratch(t), 'out.aff4')
+  t.is(await store(other, cutAt(both, diskOf(1).length + 3)), 3)
+  for (const again of [both, diskOf(7)])
+    await t.throwsAsync(lacking(partialOf(other), again), {
+      message: /has 2 streams called disk, not all of them whole: which of them comes cannot be told/,
+    })
+  // Between them.
+  const third = path.join(await scratch(t), 'out.aff4')
+  t.is(await store(third, cutAt(both, diskOf(1).length + 1)), 3)
+  t.is(await store(third, await lacking(partialOf(third), both)), 0)
+  t.deepEqual(await contents(third), { disk: [diskReads(1), diskReads(7)] })
+  t.deepEqual(await complaints(third), [])
+})
+
+test('names that are text only by what was put in their place are those of two files', async (t) => {
+  const out = path.join(await scratch(t), 'out.aff4')
+  const file = (byte: number, id: number) =>
+    stream(
+      { name: '/\ufffd', nameBytes: Buffer.of(0x2f, byte).toString('base64'), kind: 'image', size: '0x1' },
+      [data(0n, Buffer.of(byte))],
+      id,
+    )
+  t.is(await store(out, cutAt([START, ...file(0xff, 1), ...file(0xfe, 2), END], 4)), 3)
+  // The folder is listed in another order.
+  const again = [START, ...file(0xfe, 1), ...file(0xff, 2), END]
+  t.is(await store(out, await lacking(partialOf(out), again)), 0)
+  t.deepEqual(
+    (await contents(out))['/\ufffd']!.toSorted(),
+    [sha256(Buffer.of(0xfe)), sha256(Buffer.of(0xff))].toSorted(),
+  )
+})
+
+test('a memory of another boot, and a file that was written to, are not taken for the rest of it', async (t) => {
+  const boots = (id: string, time: bigint): Frame[] => [
+    START,
+    ...stream(MEMORY, [meta(`pmem:bootId "${id}" ; pmem:kernelRelease "6.1"`), ...pages(time * MS)]),
+    END,
+  ]
+  const out = path.join(await scratch(t), 'out.aff4')
+  t.is(await store(out, cutAt(boots('a', FIRST), 4)), 3)
+  const held = await contents(partialOf(out))
+  t.is(await store(out, await lacking(partialOf(out), boots('b', SECOND))), 65)
+  t.false(existsSync(out))
+  t.deepEqual(await contents(partialOf(out)), held)
+  t.deepEqual(
+    (await complaints(partialOf(out))).filter((complaint) => !complaint.startsWith('unchecked incomplete')),
+    [],
+  )
+  t.is(await store(out, await lacking(partialOf(out), boots('a', SECOND))), 0)
+  t.deepEqual(await complaints(out), [])
+  // Where it is all there, and only the streams behind it are not.
+  const whole = path.join(await scratch(t), 'out.aff4')
+  const first = boots('a', FIRST)
+  t.is(await store(whole, cutAt(first, first.length - 1)), 3)
+  t.is(await store(whole, await lacking(partialOf(whole), boots('b', SECOND))), 65)
+  t.false(existsSync(whole))
+
+  const written = (day: number): Frame[] => {
+    const [start, opened, ...rest] = diskOf(1)
+    const about = meta(
+      `aff4:lastWritten "2026-01-0${day}T00:00:00Z"^^<http://www.w3.org/2001/XMLSchema#dateTime>`,
+    )
+    return [start!, opened!, about, ...rest]
+  }
+  const file = path.join(await scratch(t), 'out.aff4')
+  t.is(await store(file, cutAt(written(1), 4)), 3)
+  t.is(await store(file, await lacking(partialOf(file), written(2))), 65)
+  t.is(await store(file, await lacking(partialOf(file), written(1))), 0)
+})
+
+test('what is not announced any more, and what the volume has no more, does not become a hole', async (t) => {
+  const out = await firstPart(t)
+  const smaller = memory({ size: '0x28000', ranges: ranges([0x1000n, 0xf000n], [0x20000n, 0x8000n]) })
+  const less = [START, ...stream(smaller, pages(SECOND * MS).slice(0, 3)), END]
+  await t.throwsAsync(lacking(partialOf(out), less), {
+    message: /0x28000 was announced of it, and is not in what comes/,
+  })
+  // Selected for a volume that had more of it.
+  const copy = path.join(await scratch(t), 'out.aff4')
+  copyFileSync(partialOf(out), partialOf(copy))
+  t.is(await store(out, cutAt(await lacking(partialOf(out), second), 5)), 3)
+  const rest = await lacking(partialOf(out), second)
+  t.is(await store(copy, rest), 65)
+  t.false(existsSync(copy))
+  t.is(await store(copy, await lacking(partialOf(copy), second)), 0)
+})
+
+test('a part of which no byte came is not said to be of the times and facts of the next one', async (t) => {
+  const out = await firstPart(t)
+  const about = (smear: string, time: bigint): Frame[] => [
+    START,
+    ...stream(MEMORY, [meta(`pmem:smear "${smear}"`), ...pages(time * MS)]),
+    END,
+  ]
+  t.is(await store(out, cutAt(await lacking(partialOf(out), about('one', FIRST)), 3)), 3)
+  t.is(await store(out, await lacking(partialOf(out), about('two', SECOND))), 0)
+  const { graph } = await openVolumeFile(out)
+  const [image] = [...graph.subjects()].filter((urn) => graph.isA(urn, aff4('MemoryImage')))
+  t.deepEqual(
+    graph
+      .all(image!, pmem('part'))
+      .map(({ value }) => graph.all(value, pmem('smear')).map((fact) => fact.value)),
+    [[], ['one'], ['two']],
+  )
 })
 
 test('a volume that lacks nothing, is encrypted, cut or of another layout cannot be completed', async (t) => {

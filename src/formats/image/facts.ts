@@ -47,6 +47,8 @@ export const FACTS = {
   kernelRelease: term('text', 'pmem:kernelRelease', 'kernel release'),
   kernelVersion: term('text', 'pmem:kernelVersion', 'kernel version'),
   kernelBuildId: term('text', 'pmem:kernelBuildId', 'kernel build id'),
+  /** Drawn by a Linux kernel whenever it starts. */
+  bootId: term('text', 'pmem:bootId', 'boot id'),
   bootCommandLine: term('text', 'pmem:bootCommandLine', 'boot command line'),
   hypervisor: term('text', 'pmem:hypervisor', 'hypervisor'),
   /** As its hypervisor calls it, which is not the host name. */

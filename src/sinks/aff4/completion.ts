@@ -1,13 +1,21 @@
 import { EXIT, ToolError } from '../../cli/exit.js'
 import type { Outcome } from '../../cli/output.js'
-import type { Run } from '../../formats/address-space.js'
-import { contradiction, type Holding, holdingsOf } from '../../formats/aff4/holdings.js'
+import { sumOfRuns } from '../../formats/address-space.js'
+import {
+  contradiction,
+  type Holding,
+  holdingsOf,
+  originOf,
+  otherOrigin,
+} from '../../formats/aff4/holdings.js'
 import type { OldVolume } from '../../formats/aff4/old-volume.js'
 import { type OpenEnds, takeOpenEnds } from '../../formats/aff4/open-ends.js'
+import { parseTurtle } from '../../formats/aff4/turtle.js'
 import type { Volume } from '../../formats/aff4/volume.js'
 import { openVolumeFile } from '../../formats/aff4/volume-file.js'
 import type { VolumeWriter } from '../../formats/aff4/writer.js'
-import type { StreamBody } from '../../frames/frame.js'
+import { parseAddress } from '../../frames/address.js'
+import type { MetaFrame, StreamBody } from '../../frames/frame.js'
 import { announcedRuns } from '../../frames/streams.js'
 import { openGrownStream } from './grown-stream.js'
 import type { StoredStream, StreamContext } from './stored-stream.js'
@@ -50,16 +58,35 @@ export async function openCompletion(file: string, old: OldVolume, completes: st
     return found
   }
 
+  /** Nobody would see that what came already and what comes now are of different boots. */
+  function refuseOthers(name: string, holding: Holding, stream: StoredStream): StoredStream {
+    return {
+      ...stream,
+      meta(frame) {
+        const why = otherOrigin(holding, originOfFacts(frame, holding.urn))
+        if (why)
+          throw new ToolError(EXIT.data, `${name}: is not the one of which ${file} has a part: ${why}`, {
+            hint: 'transfer it into another volume',
+          })
+        stream.meta(frame)
+      },
+    }
+  }
+
   return {
     old: ends.old,
     bytes: ends.restoreBytes,
-    held: ({ completes = [] }) => sumOf(completes.flatMap((urn) => known.get(urn)?.held ?? [])),
+    held: ({ completes = [] }) => sumOfRuns(completes.flatMap((urn) => known.get(urn)?.held ?? [])),
     async open(context, body, anew) {
       const given = body.completes!.map((urn) => find(body.name, urn))
+      if (body.held !== undefined && parseAddress(body.held) !== sumOfRuns(given.flatMap(({ held }) => held)))
+        throw new ToolError(EXIT.data, `${body.name}: ${file} has other ranges of it than those left out`, {
+          hint: 'pmem-select --missing-from has to be given the volume as it is now',
+        })
       const left = ends.left()
       const open = given.filter((holding) => left.includes(holding))
       const [only] = open
-      if (!only) return NOTHING_TAKEN
+      if (!only) return refuseOthers(body.name, given[0]!, NOTHING_TAKEN)
       const announced = announcedRuns(body)
       if (open.length > 1 || only.map === undefined) {
         const stream = anew()
@@ -79,7 +106,7 @@ export async function openCompletion(file: string, old: OldVolume, completes: st
       const aboutMap = ends.aboutMap(only)
       const grown = await openGrownStream(context, body, { earlier, holding: only, aboutMap })
       context.volume.omit(ends.settle(only))
-      return grown
+      return refuseOthers(body.name, only, grown)
     },
     conclude(volume, outcome) {
       if (holdings.some(({ unreadable }) => unreadable)) outcome.unreadable = true
@@ -96,7 +123,14 @@ export async function openCompletion(file: string, old: OldVolume, completes: st
   }
 }
 
-const sumOf = (runs: readonly Run[]) => runs.reduce((sum, { length }) => sum + length, 0n)
+const originOfFacts = ({ turtle }: MetaFrame, urn: string) => {
+  try {
+    return originOf(parseTurtle(turtle, urn).filter(({ subject }) => subject === urn))
+  } catch {
+    // It is kept as it came, and what it says nobody knows.
+    return new Map()
+  }
+}
 
 /** For frames that bring what another volume lacks. */
 export const elsewhere = (target: string, completes: string): ToolError =>

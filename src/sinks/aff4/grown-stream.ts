@@ -52,6 +52,7 @@ export async function openGrownStream(
   let partBytes = PARTS_BYTES
   let frames = 0
   let concluded = false
+  let told = false
 
   // A volume that was cut is put together by what it says of itself.
   graph.add(holding.map!, pmem('replacedBy'), iri(map.urn))
@@ -97,6 +98,10 @@ export async function openGrownStream(
       graph.add(urnOfPart, pmem('range'), text(`${formatAddress(start)}+${formatAddress(length)}`))
   }
 
+  /** A base loses its fragment: `<>` would be the image. */
+  const ofPart = (statement: Statement): Statement =>
+    statement.subject === urn ? { ...statement, subject: part } : statement
+
   function watch(): void {
     frames = 0
     keepRoom(partBytes + evidence.settleBytes + 2 * MAP_ENTRY_SIZE * unknown.length)
@@ -129,14 +134,17 @@ export async function openGrownStream(
     const all = uniteRuns(came)
     stored = [...subtractRuns(all, [...subtractRuns(all, map.runs())])]
     map.cover(uniteRuns(unknown), 'unknown')
+    // What was to come before, and is not even announced any more, is no hole.
+    map.cover(holding.announced, 'unknown')
     return evidence.settle(complete, lost)
   }
 
   function conclude(state: string | undefined): void {
     concluded = true
-    if (stored.length > 0) {
+    // With what was said of it, or the next one would be said to be both.
+    if (stored.length > 0 || told) {
       describePart(part, stored, context.transmission)
-      if (end > 0n) {
+      if (stored.length > 0 && end > 0n) {
         graph.add(part, aff4('startTime'), dateTime(dateOf(begin)))
         graph.add(part, aff4('endTime'), dateTime(dateOf(end)))
       }
@@ -149,7 +157,8 @@ export async function openGrownStream(
     fill: take,
     meta(frame) {
       partBytes += 2 * Buffer.byteLength(JSON.stringify(frame.turtle), 'utf8')
-      addFacts(volume, part, frame, context.warn)
+      addFacts(volume, urn, frame, context.warn, ofPart)
+      told = true
       watch()
     },
     note(frame) {

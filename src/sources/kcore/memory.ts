@@ -16,6 +16,7 @@ import { hiddenSymbols, lastingFiles, VOLATILE_FILES } from './helpers.js'
 import { type Plan, planAcquisition } from './plan.js'
 import { exceptFaults, openFaults, placeIn, ramSpans } from './ram-spans.js'
 
+const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 const RELEASE = '/proc/sys/kernel/osrelease'
 
 /** Of every tool that reads kcore. */
@@ -117,6 +118,7 @@ async function factsOf(files: SystemFiles, plan: Plan, more: Facts | undefined):
     machine: BigInt(kcore.machine),
     pageSize: plan.pageSize,
     kernelVersion: await told('/proc/version'),
+    bootId: (await told(BOOT_ID))?.trim(),
     bootCommandLine: await told('/proc/cmdline'),
     hypervisor: await told('/sys/hypervisor/type'),
     directMapBase: plan.directMapBase,

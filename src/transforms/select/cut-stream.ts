@@ -12,6 +12,8 @@ export interface Cut {
   readonly rest: 'absent' | 'unknown'
   /** What is cut away is in a volume already, as these objects. */
   readonly completes?: string[]
+  /** How many bytes of it are there. */
+  readonly held?: bigint
 }
 
 /** Takes the frames of one stream, STREAM first, and gives those that go on. */
@@ -47,7 +49,7 @@ const MOST_NAMED = 20
  */
 export function cutStream(
   body: StreamBody,
-  { keep, rest, completes }: Cut,
+  { keep, rest, completes, held }: Cut,
   program: string,
 ): StreamSelector | undefined {
   const announced = announcedRuns(body)
@@ -104,7 +106,11 @@ export function cutStream(
     switch (frame.type) {
       case 'stream': {
         const stream = lasting(frame)
-        if (completes) opening.push({ ...stream, body: { ...body, completes } })
+        if (completes)
+          opening.push({
+            ...stream,
+            body: { ...body, completes, ...(held !== undefined && { held: formatAddress(held) }) },
+          })
         else
           opening.push(
             { ...stream, body: rest === 'unknown' ? body : narrowed(body, selected) },

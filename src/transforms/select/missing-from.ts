@@ -1,6 +1,6 @@
 import { EXIT, ToolError } from '../../cli/exit.js'
 import { reasonOf } from '../../cli/failure.js'
-import { type Run, subtractRuns } from '../../formats/address-space.js'
+import { type Run, subtractRuns, sumOfRuns } from '../../formats/address-space.js'
 import { openAsItWas } from '../../formats/aff4/append-guard.js'
 import { STANDARD } from '../../formats/aff4/dialect.js'
 import { contradiction, type Holding, holdingsOf, isLabelled } from '../../formats/aff4/holdings.js'
@@ -22,23 +22,54 @@ const EVERYWHERE: Run = { start: 0n, length: 1n << 64n }
 export async function missingFrom(file: string): Promise<Pick<Selection, 'choose' | 'completes'>> {
   const { volume, holdings } = await openEarlier(file)
   const named = new Map<string, Holding[]>()
-  for (const holding of holdings) named.set(holding.name, [...(named.get(holding.name) ?? []), holding])
+  for (const holding of holdings) {
+    const key = keyOf(holding)
+    named.set(key, [...(named.get(key) ?? []), holding])
+  }
 
   function choose(body: StreamBody, first: boolean) {
-    const there = named.get(body.name) ?? []
+    const key = keyOf(body)
+    const there = named.get(key) ?? []
     const open = there.filter((holding) => holding.open)
-    const urns = (open.length > 0 ? open : there).map(({ urn }) => urn)
-    const [only] = open.length === 1 ? open : []
     if (there.length === 0) return 'everything'
+    refuseAmbiguous(file, there, open)
+    // Who comes next by this name is another one.
+    named.set(key, open.length > 0 ? [] : there.slice(1))
+    const urns = (open.length > 0 ? open : there.slice(0, 1)).map(({ urn }) => urn)
+    const [only] = open
     if (only?.map !== undefined) {
       refuseOther(file, only, body)
-      return { keep: [...subtractRuns([EVERYWHERE], only.held)], rest: 'unknown', completes: urns } as const
+      return { keep: [...subtractRuns([EVERYWHERE], only.held)], ...heldBy(open) } as const
     }
     if (open.length > 0) return { replaces: urns }
     if (!first) return 'nothing'
-    return hasBytes(body) ? ({ keep: [], rest: 'unknown', completes: urns } as const) : { replaces: urns }
+    return hasBytes(body) ? ({ keep: [], ...heldBy(there.slice(0, 1)) } as const) : { replaces: urns }
   }
   return { choose, completes: volume.urn }
+}
+
+/** What is left out because they have it. */
+const heldBy = (holdings: readonly Holding[]) =>
+  ({
+    rest: 'unknown',
+    completes: holdings.map(({ urn }) => urn),
+    held: sumOfRuns(holdings.flatMap(({ held }) => held)),
+  }) as const
+
+/** Of names that are not UTF-8 the text alone may be that of several. */
+const keyOf = ({ name, nameBytes = '' }: Pick<Holding, 'name'> & { nameBytes?: string | undefined }) =>
+  `${nameBytes}\0${name}`
+
+/** Each of them could be the one that comes: the bytes of one would end up in the other. */
+function refuseAmbiguous(file: string, there: readonly Holding[], open: readonly Holding[]): void {
+  if (there.length === 1 || open.length === 0) return
+  // Stumps of a file make way for it together.
+  if (open.length === there.length && open.every(({ map }) => map === undefined)) return
+  throw new ToolError(
+    EXIT.data,
+    `${file}: has ${there.length} streams called ${there[0]!.name}, not all of them whole: which of them comes cannot be told`,
+    { hint: 'transfer what it lacks into another volume' },
+  )
 }
 
 function refuseOther(file: string, holding: Holding, body: StreamBody): void {
