@@ -2,10 +2,11 @@
 
 Input, a line each: {"kind": …, "path": …, "truth": {stream: file}}; "frames" takes "limit" too: only so many bytes count.
 Output, a line each: {"streams": {stream: {"known": [[start, end]…], "lost": [[start, end]…], "wrong": address?}},
-"complete": bool?}, or {"error": …}. known: evidence, zeros included. lost: said to be unreadable or never tried.
-A format that names no stream holds the only one of `truth`.
+"complete": bool?, "resumed": [text…]}, or {"error": …}. known: evidence, zeros included. lost: said to be unreadable or
+never tried. resumed: what frames and volumes tell of links that broke off. A format that names no stream holds the first
+one of `truth`. Where FILE.runs stands beside a file of `truth`, it holds these ranges one after the other.
 """
-import json, mmap, os, struct, sys, traceback, zipfile, zlib
+import json, mmap, os, re, struct, sys, traceback, zipfile, zlib
 import lz4.block, rdflib, snappy
 from urllib.parse import unquote
 
@@ -74,6 +75,20 @@ def merge(spans):
     return out
 
 
+class Apart:
+    """Ranges far apart, as one sparse run of bytes."""
+
+    def __init__(self, content, runs):
+        self.content, self.runs, at = content, [], 0
+        for start, end in runs:
+            self.runs.append((start, end, at - start))
+            at += end - start
+
+    def __getitem__(self, wanted):
+        parts = ((max(start, wanted.start), min(end, wanted.stop), shift) for start, end, shift in self.runs)
+        return b"".join(self.content[start + shift:end + shift] for start, end, shift in parts if start < end)
+
+
 truths = {}
 
 
@@ -81,12 +96,14 @@ def truth_of(path):
     if path not in truths:
         with open(path, "rb") as file:
             truths[path] = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) if os.path.getsize(path) else b""
+        if os.path.exists(f"{path}.runs"):
+            truths[path] = Apart(truths[path], json.load(open(f"{path}.runs")))
     return truths[path]
 
 
 class Streams:
     def __init__(self, truth):
-        self.truth, self.held = truth, {}
+        self.truth, self.held, self.resumed = truth, {}, []
 
     def named(self, name):
         if len(self.truth) == 1:
@@ -96,7 +113,7 @@ class Streams:
         return self.held.setdefault(name, Held(truth_of(self.truth[name])))
 
     def only(self):
-        (name,) = self.truth
+        name = next(iter(self.truth))
         return self.held.setdefault(name, Held(truth_of(self.truth[name])))
 
 
@@ -138,6 +155,8 @@ def read_frames(path, streams, limit=None):
         elif kind == 4:
             def waiting(held=streams.named(ids[stream]), c=codec, o=offset, n=length, p=payload):
                 held.zeros(o, n) if c == 0 else held.data(o, p * n) if c == 3 else held.gap(o, n)
+        elif kind == 5:
+            streams.resumed += re.findall(r'pmem:resumption "([^"]*)"', payload.decode())
         elif kind == 9:
             complete = json.loads(payload)["status"] == "complete"
     return complete and at == len(data)
@@ -196,6 +215,7 @@ def read_aff4(path, streams):
                     held.data(at, piece)
                     at, start, length = at + len(piece), start + len(piece), length - len(piece)
 
+    streams.resumed += [str(told) for told in graph.objects(None, PMEM.resumption)]
     complete = graph.value(None, PMEM.incomplete) is None and (None, PMEM.incomplete, None) not in graph
     kinds = AFF4.Image, AFF4.FileImage, AFF4.MemoryImage, AFF4.DiskImage
     for image in {image for kind in kinds for image in graph.subjects(rdflib.RDF.type, kind)}:
@@ -254,14 +274,17 @@ def read_elf(path, streams):
     for i in range(count):
         if phoff + (i + 1) * size > len(data):
             break
-        kind, _, at, _, start, stored, length, _ = struct.unpack_from("<IIQQQQQQ", data, phoff + i * size)
+        kind, _, at, virtual, physical, stored, length, _ = struct.unpack_from("<IIQQQQQQ", data, phoff + i * size)
         if kind == 1:
-            held.data(start, data[at:at + stored])
+            # Of a process no address is physical.
+            held.data(physical or virtual, data[at:at + stored])
 
 
 def read_zip(path, streams):
     """By the local headers: a file that was cut has no directory."""
     data, at = open(path, "rb").read(), 0
+    listed = zipfile.ZipFile(path).infolist() if zipfile.is_zipfile(path) else []
+    sizes = {member.header_offset: member.compress_size for member in listed}
     while data[at:at + 4] == b"PK\3\4":
         flags, method = struct.unpack_from("<HH", data, at + 6)
         stored, length = struct.unpack_from("<II", data, at + 18)
@@ -269,14 +292,11 @@ def read_zip(path, streams):
         begins = at + 30 + name + extra
         held = streams.named(data[at + 30:at + 30 + name].decode())
         assert method in (0, 8), "a method"
-        if flags & 8:
-            inside = zipfile.ZipFile(path).infolist() if zipfile.is_zipfile(path) else []
-            stored = next((i.compress_size for i in inside if i.header_offset == at), len(data) - begins)
+        stored = sizes.get(at, len(data) - begins if flags & 8 else stored)
         content = data[begins:begins + stored]
         held.data(0, content if method == 0 else zlib.decompressobj(-15).decompress(content))
         at = begins + stored
-        if flags & 8:
-            at += 16 if data[at:at + 4] == b"PK\7\x08" else 0
+        at += 16 if data[at:at + 4] == b"PK\7\x08" else 0
 
 
 def read_map_file(path, streams):
@@ -296,7 +316,8 @@ for line in sys.stdin:
         streams = Streams(asked["truth"])
         more = {"limit": asked["limit"]} if "limit" in asked else {}
         complete = READERS[asked["kind"]](asked["path"], streams, **more)
-        answer = {"streams": {name: held.told() for name, held in streams.held.items()}, "complete": complete}
+        answer = {"streams": {name: held.told() for name, held in streams.held.items()}, "complete": complete,
+                  "resumed": streams.resumed}
     except Exception as error:
         answer = {"error": "".join(traceback.format_exception_only(error)).strip()}
     print(json.dumps(answer), flush=True)

@@ -14,6 +14,8 @@ export interface Held {
 export interface Contents {
   streams: Record<string, Held>
   complete: boolean | null
+  /** What is told of links that broke off. */
+  resumed: string[]
   /** It cannot be read: nothing else is there then. */
   error?: string
 }

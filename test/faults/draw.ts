@@ -11,6 +11,8 @@ export type Fault =
   | { type: 'leaves'; after: number }
   /** The file system of the output holds so many bytes. */
   | { type: 'full'; size: number }
+  /** Links to a far host break off after so many bytes each, the first ones; `dies`: ssh is killed. */
+  | { type: 'cut'; after: readonly number[]; dies: boolean; retries: number }
 
 export interface Case {
   seed: number
@@ -29,6 +31,9 @@ const ENOSPC = 28
 /** Of those whose sink is struck one of so many has more evidence than the sink may lose. */
 const LONG_EACH = 5
 const HARMLESS = ['short', 'eintr', 'stall']
+/** Bytes after which the first link has come so far that there is something to go on with. */
+const LOGGED_IN = 100_000
+const RETRIES = 5
 
 /** Any point of so many bytes, the first and the last ones more often. */
 function pointOf(size: number, random: Random): number {
@@ -49,6 +54,7 @@ export function drawCase(sources: readonly Source[], seed: number, adds: boolean
   for (let warm = 0; warm < 5; warm++) random(2)
   const drawn = (adds ? drawAddition : drawPipeline)(sources, random)
   const last = drawn.transforms.length + 1
+  if (drawn.source.link) return { seed, pipeline: drawn, stage: 0, fault: drawCuts(drawn.source, random) }
   const stage = random(3) === 0 ? last : random(last + 1)
   const large = sources.find((source) => isLarge(source) && drawn.sink.takes(source))
   const isLong = large && !adds && stage === last && random(LONG_EACH) === 0
@@ -114,6 +120,13 @@ export function drawFault({ reads, writes, size, ends, isPiped }: Place, random:
   }
 }
 
+/** One link in four gets no other one. */
+function drawCuts({ size }: Source, random: Random): Fault {
+  const retries = random(4) > 0 ? RETRIES : 0
+  const after = Array.from({ length: retries && 1 + random(2) }, () => pointOf(size, random))
+  return { type: 'cut', after: [LOGGED_IN + pointOf(size, random), ...after], dies: random(2) > 0, retries }
+}
+
 /** What a person reads of a case. */
 function showCase({ seed, pipeline, stage, fault }: Case): string {
   const before = pipeline.given ? `${pipeline.given.from} is ${pipeline.given.name}: ` : ''
@@ -123,15 +136,29 @@ function showCase({ seed, pipeline, stage, fault }: Case): string {
 
 export function showFault(fault: Fault): string {
   if (fault.type === 'planned') return Object.values(fault.plan).join(' ')
+  if (fault.type === 'cut') {
+    const how = fault.dies ? 'ssh is killed' : 'the link breaks off'
+    return `${how} after ${fault.after.join(', ')} bytes, --retries ${fault.retries}`
+  }
   return fault.type === 'full' ? `a file system of ${fault.size} bytes` : `leaves after ${fault.after} bytes`
 }
 
+/** The words of a source. @param folder of the case */
+function wordsOf({ command, link }: Source, fault: Fault, folder: string): string[] {
+  const words = command.split(' ')
+  if (fault.type !== 'cut') return words
+  const { after, dies, retries } = fault
+  const connections = [...after.map((cutAfter) => ({ cutAfter, dies })), {}]
+  const options = words.slice(0, words.indexOf('--'))
+  return [...options, '--retries', String(retries), '--', ...link!.linkedBy(connections, folder)]
+}
+
 /** The processes of a case. @param evidence the folder of what the sources read */
-export function workOf(each: Case, evidence: string): Work {
+export function workOf(each: Case, folder: string, evidence: string): Work {
   const { pipeline, stage, fault } = each
   const { given } = pipeline
   const words = [
-    pipeline.source.command.split(' '),
+    wordsOf(pipeline.source, fault, folder),
     ...pipeline.transforms.map((transform) => transform.split(' ')),
     // It is to meet the full disk, not to foresee it.
     [

@@ -4,11 +4,15 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { craftKcore, fixture } from '../platform/linux/fixture.js'
+import { driverYaml, efiRecord, KERNEL_VERSION } from '../platform/macos/driver-yaml.js'
 import { type FarHost, farHost } from '../sources/ssh/far-host.js'
 import { journalVolume } from '../volumes/ntfs/journal-volume.js'
 import type { Span } from './contents.js'
+import { RUNS } from './ranges.js'
+import { type StillProcess, startStillProcess } from './still-process.js'
 
 const MIB = 1 << 20
+const LARGE = 72 * MIB
 const PAGE = 4096
 
 export interface Evidence {
@@ -21,6 +25,9 @@ export interface Evidence {
   host: FarHost
   /** What a memory truly is: a flat image of it, and its ranges. */
   memory: { truth: string; runs: readonly Span[] }
+  /** What the driver of a Mac with that memory tells. */
+  info: string
+  still: StillProcess
   /** What icat reads of a file of an NTFS volume. */
   ntfsFile: { truth: string; size: number }
 }
@@ -47,11 +54,17 @@ function pages(key: string, length: number): Buffer {
   return bytes
 }
 
-const RUNS: readonly Span[] = [
-  [0x1000, 0x9f000],
-  [0x100000, 0x500000],
-  [0x800000, 0xb80000],
-]
+/** Where in the memory the banner of a kernel stands. */
+const BANNER_AT = 0x212340
+/** A record of LiME in front of what it holds. */
+function limeHeader(start: number, end: number): Buffer {
+  const head = Buffer.alloc(32)
+  head.writeUInt32LE(0x4c694d45, 0)
+  head.writeUInt32LE(1, 4)
+  head.writeBigUInt64LE(BigInt(start), 8)
+  head.writeBigUInt64LE(BigInt(end - 1), 16)
+  return head
+}
 
 /**
  * Makes what the sources read.
@@ -63,19 +76,21 @@ export async function makeEvidence(folder: string, ends: (() => unknown)[]): Pro
     return path.join(folder, name)
   }
   put('evidence.raw', pages('flat', 8 * MIB + 700))
-  const large = put('large.raw', pages('large', 72 * MIB))
+  const largePages = pages('large', LARGE)
+  const large = put('large.raw', largePages)
+  put('large.lime', Buffer.concat([limeHeader(0, LARGE), largePages]))
   const all = pages('memory', RUNS.at(-1)![1])
+  all.write(KERNEL_VERSION, BANNER_AT)
   const memory = Buffer.alloc(all.length)
   const lime: Buffer[] = []
   for (const [start, end] of RUNS) {
     all.copy(memory, start, start, end)
-    const head = Buffer.alloc(32)
-    head.writeUInt32LE(0x4c694d45, 0)
-    head.writeUInt32LE(1, 4)
-    head.writeBigUInt64LE(BigInt(start), 8)
-    head.writeBigUInt64LE(BigInt(end - 1), 16)
-    lime.push(head, all.subarray(start, end))
+    lime.push(limeHeader(start, end), all.subarray(start, end))
   }
+  const records = RUNS.map(([start, end]) =>
+    efiRecord('EfiConventionalMemory', BigInt(start), BigInt(end - start)),
+  )
+  const info = put('mac.yaml', Buffer.from(driverYaml({ versionOffset: BigInt(BANNER_AT), records })))
   put('memory.lime', Buffer.concat(lime))
   put('ntfs.raw', gunzipSync(fs.readFileSync('test/data/ntfs/colin_testfs1.raw.gz')))
   writeKcore(folder, memory)
@@ -99,6 +114,8 @@ export async function makeEvidence(folder: string, ends: (() => unknown)[]): Pro
     folder,
     flat: path.join(folder, 'evidence.raw'),
     large,
+    info,
+    still: await startStillProcess(folder, pages('process', 8 * MIB), ends),
     host: farHost({ teardown }),
     ntfsFile: {
       truth: path.join(folder, 'ntfs.truth'),

@@ -13,7 +13,7 @@
  *   AT     bytes that passed through such calls before; for all but read and write, calls
  *   NUMBER
  *
- * Calls are cut so that exactly AT bytes pass before it happens. FAULT_LOG gets a line when it does: the bytes of standard
+ * Calls are cut so that exactly AT bytes pass before it happens; pagemap gives whole entries of 8 bytes only. FAULT_LOG gets a line when it does: the bytes of standard
  * input that were read by then. Programs other than node, and what node starts, are left alone.
  */
 #define _GNU_SOURCE
@@ -43,7 +43,7 @@ static const struct {
 
 static enum calls calls = NO_CALLS;
 static char kind[16], where[256], *logged;
-static long long at, number;
+static long long at, number, unit = 1;
 static atomic_llong passed, taken;
 static atomic_int fired;
 static struct stat in, out;
@@ -59,6 +59,8 @@ __attribute__((constructor)) static void begin(void) {
   if (sscanf(plan, "%15s %15s %255s %lld %lld", kind, which, where, &at, &number) != 5) abort();
   for (calls = 0; calls < NO_CALLS && strcmp(which, CALLS[calls]); calls++) {}
   if (calls == NO_CALLS || fstat(0, &in) || fstat(1, &out)) abort();
+  if (strstr(where, "pagemap")) unit = 8;
+  at -= at % unit;
   logged = getenv("FAULT_LOG") ? strdup(getenv("FAULT_LOG")) : NULL;
   unsetenv("FAULT");
   unsetenv("LD_PRELOAD");
@@ -129,7 +131,8 @@ static ssize_t allow(enum calls which, int fd, size_t count) {
     fires();
     random = random * 1103515245 + 12345;
     size_t most = random >> 16 & 7 ? count : 100;
-    return 1 + (random >> 8) % (count < most ? count : most);
+    size_t some = 1 + (random >> 8) % (count < most ? count : most);
+    return (some + unit - 1) / unit * unit;
   }
   int error = strike();
   if (!error) return count;

@@ -202,6 +202,7 @@ async function complaintsOfKept(
 function allowedStatuses(fault: Fault, ended: Ended, fine: number): number[] {
   if (fault.type === 'leaves') return [fine, 141]
   if (fault.type === 'full') return [fine, 73, 74]
+  if (fault.type === 'cut') return [fine]
   const { kind, calls } = fault.plan
   if (ended.struck === undefined || HARMLESS.includes(kind)) return [fine]
   const signalled = SIGNALLED[kind]

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import type { Contents, Held, Judge, Span } from './contents.js'
+import type { Asked, Contents, Held, Judge, Span } from './contents.js'
 import type { Case, Fault } from './draw.js'
 import type { Given, Sink, Source } from './pipelines.js'
 import type { Ended } from './run-work.js'
@@ -35,20 +35,25 @@ export async function complaintsOf(
       ? await complaintsOfAddition(each, each.pipeline.given, ended, evidence, judge)
       : await complaintsOfOutput(each, ended, judge)),
   )
+  if (each.fault.type === 'cut') complaints.push(...(await complaintsOfLinks(each, ended, judge)))
   return complaints
 }
 
 /** What is wrong with any processes: they hang, leave something, or have a defect. */
-export function complaintsOfProcesses({ hung, left, stderr, folder }: Ended): string[] {
+export function complaintsOfProcesses({ hung, left, stderr, folder, statuses }: Ended): string[] {
   const complaints: string[] = []
   if (hung) complaints.push('hung')
   if (left.length > 0) complaints.push(`left behind: ${left.join('; ')}`)
   for (const [stage, text] of stderr.entries())
     if (/\n {4}at |internal error/.test(text)) complaints.push(`stage ${stage} has a defect: ${text}`)
-  const temporary = fs.readdirSync(path.join(folder, 'tmp'))
+  const temporary = fs.readdirSync(path.join(folder, 'tmp')).filter((name) => !isOfKilled(name, statuses))
   if (temporary.length > 0) complaints.push(`temporary files: ${temporary.join(', ')}`)
   return complaints
 }
+
+/** Who is killed can't unload a driver. */
+const isOfKilled = (name: string, statuses: readonly number[]) =>
+  statuses[0] === SIGNALLED.kill && /^(?:pmem-driver-|winpmem-is-loaded$)/.test(name)
 
 /** Exit statuses that tell the truth. */
 function allowedStatuses({ pipeline, stage: at, fault }: Case, ended: Ended, stage: number): number[] {
@@ -57,6 +62,7 @@ function allowedStatuses({ pipeline, stage: at, fault }: Case, ended: Ended, sta
   const upstream = stage < at
   if (fault.type === 'leaves') return upstream ? [0, 141] : stage === at ? [0] : [0, 3]
   if (fault.type === 'full') return stage === last ? [0, 73, 74] : [0, 141]
+  if (fault.type === 'cut') return fault.retries > 0 ? [0] : stage === 0 ? [0, 74] : [0, 3]
   if (ended.struck === undefined && fault.plan.kind !== 'clock') return fine
   const { kind, calls, where } = fault.plan
   if (HARMLESS.includes(kind)) return fine
@@ -74,6 +80,32 @@ function allowedStatuses({ pipeline, stage: at, fault }: Case, ended: Ended, sta
   const isLate = ended.seconds > GRACE_SECONDS
   if (at === 0) return stage === 0 ? [own, 0] : [0, 3]
   return kind === 'term' && isLate && stage >= at ? [0, 3] : stage < at ? [0, 141] : fine
+}
+
+/** That a link was made anew stands in what is sent and in a volume, with both times; that it was not, in the message. */
+async function complaintsOfLinks(
+  { pipeline: { source, sink } }: Case,
+  { folder, stderr, statuses }: Ended,
+  judge: Judge,
+): Promise<string[]> {
+  if (statuses[0] !== 0)
+    return /^pmem-read-ssh: far: the link broke off: .*; --retries is 0$/m.test(stderr[0]!)
+      ? []
+      : ['it does not say that the link broke off']
+  const links = fs.statSync(path.join(folder, 'links')).size
+  const told = async (kind: Asked['kind'], file: string) =>
+    (await judge.ask({ kind, path: file, truth: source.truth })).resumed.sort()
+  const sent = await told('frames', path.join(folder, 'arrived'))
+  const strange = sent.filter((text) => !/^(?:address=0x[0-9a-f]+ )?lost=\S+Z resumed=\S+Z$/.test(text))
+  const complaints = strange.map((text) => `told of a link: ${text}`)
+  if (sent.length > links - 1 || (links > 1 && sent.length === 0))
+    complaints.push(`${links} links, and ${sent.length} of them told of`)
+  const volume = path.join(folder, 'work', sink.out)
+  if (sink.kind === 'aff4' && fs.existsSync(volume)) {
+    const kept = await told('aff4', volume)
+    if (kept.join() !== sent.join()) complaints.push(`told of links: ${sent}; kept: ${kept}`)
+  }
+  return complaints
 }
 
 async function complaintsOfOutput(each: Case, ended: Ended, judge: Judge): Promise<string[]> {
@@ -112,7 +144,7 @@ export async function complaintsOfWhole(
   isUnreadable: boolean,
   judge: Judge,
 ): Promise<string[]> {
-  const { held, complete } = await readOutput(file, source, sink, judge)
+  const { held, files, complete } = await readOutput(file, source, sink, judge)
   if (typeof held === 'string') return [`${path.basename(file)}: ${held}`]
   const lost = within(held.lost, source.runs)
   const found = isUnreadable ? merged([...held.known, ...lost]) : held.known
@@ -123,6 +155,10 @@ export async function complaintsOfWhole(
     complaints.push(`${sink.out}: ${show(lost)} is lost, says the status otherwise`)
   if (!covers(found, source.runs))
     complaints.push(`${sink.out}: holds ${show(found)} of ${show(source.runs)}`)
+  if (sink.takesFiles)
+    for (const [name, truth] of Object.entries(source.truth).slice(1))
+      if (files[name]?.wrong !== null || !covers(files[name].known, [[0, fs.statSync(truth).size]]))
+        complaints.push(`${sink.out}: ${name} is not what it should be`)
   return complaints
 }
 
@@ -140,14 +176,14 @@ async function complaintsOfPart(each: Case, ended: Ended, file: string, judge: J
   const limit = isSinkStruck && ended.struck !== undefined ? { limit: ended.struck } : {}
   const arrived = await judge.ask({ kind: 'frames', path: frames, truth: source.truth, ...limit })
   if (arrived.error) return [`what reached the sink: ${arrived.error}`]
-  const came = only(arrived)
+  const came = mainOf(arrived, source)
   if (came.wrong !== null) return [`what reached the sink is wrong at 0x${came.wrong.toString(16)}`]
   if (!fs.existsSync(file)) {
     const lost = sizeOf(came.known)
     const isDead = ended.statuses.at(-1) === SIGNALLED.interrupt
     return !isDead && lost > lag ? [`${lost} bytes arrived, and nothing was kept`] : []
   }
-  const { held, complete } = await readOutput(file, source, sink, judge)
+  const { held, files, complete } = await readOutput(file, source, sink, judge)
   if (complete && sink.kind === 'aff4')
     return isSinkStruck && isOfEnd(fault)
       ? complaintsOfWhole(file, source, sink, false, judge)
@@ -160,9 +196,16 @@ async function complaintsOfPart(each: Case, ended: Ended, file: string, judge: J
       ? [`${missing} bytes of ${show(came.known)} arrived and are not in ${show(held.known)} (${fault.type})`]
       : []
   }
-  return covers(held.known, came.known)
+  const complaints = covers(held.known, came.known)
     ? []
     : [`holds ${show(held.known)} of ${show(came.known)} that arrived`]
+  if (sink.takesFiles)
+    for (const name of Object.keys(source.truth).slice(1)) {
+      const { known, wrong } = files[name] ?? NOTHING
+      if (wrong !== null || !covers(known, arrived.streams[name]?.known ?? []))
+        complaints.push(`${path.basename(file)}: ${name} is not what arrived`)
+    }
+  return complaints
 }
 
 /** What was there is there, and with it all that came; a completion can be gone on with. */
@@ -239,7 +282,7 @@ async function complaintsOfAddition(
       complaints.push(`status ${status}, and it holds ${show(held.known)} of ${show(source.runs)}`)
   }
   if (given.completes && name !== sink.out && complaints.length === 0) {
-    const script = `cd "$1"; ${source.command} | pmem-select --missing-from "$2" | aff4-sink "$3"`
+    const script = `cd "$1"; TMPDIR="$4" ${source.command} | pmem-select --missing-from "$2" | aff4-sink "$3"`
     const { code, stderr } = await runTool('bash', [
       '-c',
       script,
@@ -247,6 +290,7 @@ async function complaintsOfAddition(
       evidence,
       file,
       path.join(folder, sink.out),
+      path.join(ended.folder, 'tmp'),
     ])
     if (code !== 0) complaints.push(`completed again: ${code}: ${stderr}`)
     else {
@@ -270,11 +314,14 @@ function lagOf({ pipeline, fault }: Case): number {
 }
 
 const NOTHING: Held = { known: [], lost: [], wrong: null }
-const only = (contents: Contents): Held => Object.values(contents.streams)[0] ?? NOTHING
+const mainOf = ({ streams }: Contents, { truth }: Evidence): Held =>
+  streams[Object.keys(truth)[0]!] ?? NOTHING
 
 interface Read {
-  /** Or why it cannot be read. */
+  /** Of the first stream; or why nothing can be read. */
   held: Held | string
+  /** All streams, where the format has several. */
+  files: Readonly<Record<string, Held>>
   /** What its label says, where it has one. */
   complete?: boolean | null
 }
@@ -287,7 +334,7 @@ export async function readOutput(file: string, source: Evidence, sink: Sink, jud
   if (isPartial && kind === 'aff4' && !hasDirectory(file)) {
     content = `${file}.recovered.aff4`
     const { code, stderr } = await runTool('bin/aff4-recover', [file, content])
-    if (code !== 0 && code !== 3) return { held: `aff4-recover: ${code}: ${stderr}` }
+    if (code !== 0 && code !== 3) return { held: `aff4-recover: ${code}: ${stderr}`, files: {} }
   }
   if (kind === 'image') {
     kind = 'raw'
@@ -296,21 +343,21 @@ export async function readOutput(file: string, source: Evidence, sink: Sink, jud
     const { code, stderr } = await runTool('bash', ['-c', script, 'bash', sink.format!, file, content])
     if (isPartial && fs.existsSync(content.replace(/\.raw$/, '.partial.raw')))
       content = content.replace(/\.raw$/, '.partial.raw')
-    if (!fs.existsSync(content)) return { held: `image-cat: ${code}: ${stderr}` }
+    if (!fs.existsSync(content)) return { held: `image-cat: ${code}: ${stderr}`, files: {} }
     map = `${content}.map`
   }
   const contents = await judge.ask({ kind: kind as 'raw', path: content, truth: source.truth })
-  if (contents.error) return { held: contents.error }
-  const held = only(contents)
-  const { complete } = contents
+  if (contents.error) return { held: contents.error, files: {} }
+  const held = mainOf(contents, source)
+  const { complete, streams: files } = contents
   if (!fs.existsSync(map)) {
     const known = sink.kind === 'image' ? within(held.known, source.runs) : held.known
-    return { held: { ...held, known }, complete }
+    return { held: { ...held, known }, files, complete }
   }
-  const told = only(await judge.ask({ kind: 'map', path: map, truth: source.truth }))
+  const told = mainOf(await judge.ask({ kind: 'map', path: map, truth: source.truth }), source)
   const isTold = held.wrong === null || !covers(told.known, [[held.wrong, held.wrong + 1]])
   const wrong = isTold ? null : held.wrong
-  return { held: { known: within(held.known, told.known), lost: told.lost, wrong }, complete }
+  return { held: { known: within(held.known, told.known), lost: told.lost, wrong }, files, complete }
 }
 
 function hasDirectory(file: string): boolean {

@@ -1,4 +1,5 @@
 import path from 'node:path'
+import type { FarHost } from '../sources/ssh/far-host.js'
 import type { Asked, Span } from './contents.js'
 import type { Evidence } from './evidence.js'
 
@@ -11,11 +12,14 @@ export interface Source {
   reads: string
   /** Bytes of that. */
   size: number
-  /** The only stream that it sends, by its name. */
+  /** Streams that it sends, by their names. Those behind the first are small files, which come from a memory alone. */
   truth: Record<string, string>
+  /** Of the first. */
   runs: readonly Span[]
-  /** It is more than bytes from 0 on: some sinks take only this. */
-  isMemory: boolean
+  /** Some sinks take only memory with physical addresses, and few that of a process. */
+  kind: 'file' | 'memory' | 'process'
+  /** What is struck is its link to this host. */
+  link?: FarHost
 }
 
 export interface Sink {
@@ -26,6 +30,8 @@ export interface Sink {
   kind: Asked['kind'] | 'image'
   format?: string
   takes: (source: Source) => boolean
+  /** Small files that come after a memory are in it, too. */
+  takesFiles?: true
   /** Bytes that came and may be lost when the sink is killed, or its output can no longer be written. */
   lag: number
   /** The same where the disk is only full; `lag` where absent. */
@@ -52,9 +58,11 @@ export interface Pipeline {
 }
 
 const MIB = 1 << 20
+/** Bytes of memory of which each byte of pagemap tells. */
+const OF_ENTRY = 4096 / 8
 
 export function sources(evidence: Evidence, sizeOf: (name: string) => number): Source[] {
-  const { flat, memory, ntfsFile, host } = evidence
+  const { flat, memory, ntfsFile, host, info, still } = evidence
   const far = [
     'pmem-read-ssh',
     '--kcore',
@@ -63,35 +71,54 @@ export function sources(evidence: Evidence, sizeOf: (name: string) => number): S
     path.join(evidence.folder, 'iomem'),
   ]
   const logFile = { truth: { $LogFile: ntfsFile.truth }, runs: [[0, ntfsFile.size]] as const }
-  const one = (command: string, reads: string, stream: string, isMemory: boolean): Source => ({
+  const file = (command: string, reads: string, stream = 'evidence.raw'): Source => ({
     command,
     reads,
     size: sizeOf(reads),
-    truth: { [stream]: isMemory ? memory.truth : flat },
-    runs: isMemory ? memory.runs : [[0, sizeOf('evidence.raw')]],
-    isMemory,
+    truth: { [stream]: flat },
+    runs: [[0, sizeOf('evidence.raw')]],
+    kind: 'file',
   })
-  const large = { reads: 'large.raw', size: sizeOf('large.raw'), runs: [[0, sizeOf('large.raw')]] as const }
+  const ram = (command: string, reads: string): Source => ({
+    command,
+    reads,
+    size: sizeOf(reads),
+    truth: { PhysicalMemory: memory.truth },
+    runs: memory.runs,
+    kind: 'memory',
+  })
+  const large = { size: sizeOf('large.raw'), runs: [[0, sizeOf('large.raw')]] as const }
+  const mac = ram('pmem-read-osxpmem --device memory.truth --info mac.yaml', 'memory.truth')
+  const windows = [process.execPath, path.resolve('dist/test/faults/scripted-winpmem.js'), 'memory.truth']
+  const overSsh = ram([...far, 'far', '--', ...host.sshOptions].join(' '), 'kernel.ram')
+  const ofStill = (reads: string, size: number): Source => ({
+    command: `pmem-read-process ${still.pid}`,
+    reads,
+    size,
+    truth: { [`process/${still.pid}/memory`]: still.truth, [`process/${still.pid}/maps`]: still.maps },
+    runs: still.runs,
+    kind: 'process',
+  })
   const images = ['memory.lime', 'memory.avml', 'memory.core', 'memory.kdump', 'memory.dmp', 'memory.E01']
   return [
-    one('file-cat evidence.raw', 'evidence.raw', 'evidence.raw', false),
-    one('image-cat evidence.raw', 'evidence.raw', 'evidence.raw', false),
-    one('image-cat evidence.E01', 'evidence.E01', 'evidence.raw', false),
-    one('aff4-cat evidence.aff4', 'evidence.aff4', 'evidence.raw', false),
-    { ...one('ntfs-cat ntfs.raw 2', 'ntfs.raw', '$LogFile', false), ...logFile },
-    one('pmem-read-kcore --kcore kernel.ram --iomem iomem', 'kernel.ram', 'PhysicalMemory', true),
+    file('file-cat evidence.raw', 'evidence.raw'),
+    file('image-cat evidence.raw', 'evidence.raw'),
+    file('image-cat evidence.E01', 'evidence.E01'),
+    file('aff4-cat evidence.aff4', 'evidence.aff4'),
+    { ...file('ntfs-cat ntfs.raw 2', 'ntfs.raw'), ...logFile },
+    ram('pmem-read-kcore --kcore kernel.ram --iomem iomem', 'kernel.ram'),
+    { ...mac, truth: { ...mac.truth, 'mac.yaml': info } },
+    ram([...windows, 'mac.yaml'].join(' '), 'memory.truth'),
     // What ssh prints comes through a socket.
-    {
-      ...one([...far, 'far', '--', ...host.sshOptions].join(' '), 'kernel.ram', 'PhysicalMemory', true),
-      reads: 'socket:',
-    },
-    one('aff4-cat memory.aff4', 'memory.aff4', 'PhysicalMemory', true),
-    {
-      ...one('file-cat large.raw', 'large.raw', 'large.raw', false),
-      truth: { 'large.raw': evidence.large },
-      ...large,
-    },
-    ...images.map((name) => one(`image-cat ${name}`, name, 'PhysicalMemory', true)),
+    { ...overSsh, reads: 'socket:' },
+    { ...overSsh, link: host },
+    ofStill(`/proc/${still.pid}/mem`, sizeOf('still.truth')),
+    ofStill(`/proc/${still.pid}/pagemap`, sizeOf('still.truth') / OF_ENTRY),
+    ofStill('/memfd:still', MIB),
+    ram('aff4-cat memory.aff4', 'memory.aff4'),
+    { ...file('file-cat large.raw', 'large.raw'), truth: { 'large.raw': evidence.large }, ...large },
+    { ...ram('image-cat large.lime', 'large.lime'), truth: { PhysicalMemory: evidence.large }, ...large },
+    ...images.map((name) => ram(`image-cat ${name}`, name)),
   ]
 }
 
@@ -99,16 +126,19 @@ const sink = (command: string, out: string, kind: Sink['kind'], more: Partial<Si
   words: [...command.split(' '), out],
   out,
   kind,
-  takes: () => true,
+  takes: ({ kind }) => kind !== 'process',
   lag: 4 * MIB,
   ...more,
 })
 
-export const isLarge = ({ reads }: Source): boolean => reads === 'large.raw'
-const isMemory = (source: Source) => source.isMemory
+export const isLarge = ({ reads }: Source): boolean => reads.startsWith('large.')
+const isMemory = ({ kind }: Source) => kind === 'memory'
+/** It takes all that there is. */
+const ALL: Partial<Sink> = { takes: () => true, takesFiles: true }
 
 /** Two bevies of 16 MiB, or records of AVML, and what is on its way to them: they are found by what follows them. */
 const BEVY = { lag: 36 * MIB }
+const VOLUME = { ...ALL, ...BEVY }
 /** Chunks of E01 and pages of kdump are found by tables that follow, those of a ZIP member by its end. */
 const TABLE = { lag: 24 * MIB }
 /** What pmem-tee has taken for a branch that is busy. */
@@ -117,16 +147,16 @@ const TEE = 8 * MIB
 export const SINKS: readonly Sink[] = [
   sink('raw-sink', 'out.raw', 'raw'),
   sink('raw-sink --holes seek', 'out.raw', 'raw'),
-  sink('aff4-sink', 'out.aff4', 'aff4', BEVY),
-  sink('aff4-sink --block-hashes', 'out.aff4', 'aff4', BEVY),
-  sink('aff4-sink --logical', 'out.aff4', 'aff4', BEVY),
+  sink('aff4-sink', 'out.aff4', 'aff4', VOLUME),
+  sink('aff4-sink --block-hashes', 'out.aff4', 'aff4', VOLUME),
+  sink('aff4-sink --logical', 'out.aff4', 'aff4', VOLUME),
   sink('lime-sink', 'out.lime', 'lime'),
   sink('avml-sink', 'out.avml', 'avml', BEVY),
-  sink('elf-sink', 'out.core', 'elf'),
+  sink('elf-sink', 'out.core', 'elf', { takes: () => true }),
   sink('ewf-sink', 'out.E01', 'image', { format: 'ewf', ...TABLE }),
   sink('crashdump-sink', 'out.dmp', 'image', { format: 'crashdump', takes: isMemory }),
   sink('kdump-sink', 'out.kdump', 'image', { format: 'kdump', ...TABLE, takes: isMemory }),
-  sink('zip-sink', 'out.zip', 'zip', { ...TABLE, lagWhenFull: 4 * MIB }),
+  sink('zip-sink', 'out.zip', 'zip', { ...TABLE, lagWhenFull: 4 * MIB, takesFiles: true }),
   {
     ...sink('files-sink -C', 'evidence.raw', 'raw'),
     words: ['files-sink', '-C', '.'],
@@ -137,7 +167,7 @@ export const SINKS: readonly Sink[] = [
     words: ['pmem-tee', 'raw-sink --ignore-space out.raw'],
   },
   {
-    ...sink('', 'out.aff4', 'aff4', { lag: BEVY.lag + TEE }),
+    ...sink('', 'out.aff4', 'aff4', { ...VOLUME, lag: BEVY.lag + TEE }),
     words: ['pmem-tee', 'cat >/dev/null', 'aff4-sink --ignore-space out.aff4'],
   },
 ]
@@ -151,7 +181,7 @@ const TRANSFORMS = [
   'pmem-compress -j 1 zlib',
   'pmem-decompress',
   'pmem-hash sha256 md5',
-  'pmem-select --range 0-1g',
+  'pmem-select --range 0-0xffffffffffffffff',
   'pmem-throttle 1g',
   'pmem-progress',
 ] as const
@@ -166,14 +196,16 @@ export function drawAddition(all: readonly Source[], random: Random): Pipeline {
   if (!completes) {
     const truth = all.find(({ reads }) => reads === 'evidence.aff4')!.truth
     const given = { from: 'evidence.aff4', name: 'out.aff4', truth, completes }
-    const possible = all.filter(isMemory)
+    const possible = all.filter((source) => isMemory(source) && !isLarge(source))
     return { source: possible[random(possible.length)]!, transforms: [compress], sink, given }
   }
   // By the name of its stream a volume is known.
-  const possible = all.filter(({ command }) => !/ntfs-cat|evidence.E01|large/.test(command))
+  const possible = all.filter(
+    ({ command, kind }) => !/ntfs-cat|evidence.E01|large/.test(command) && kind !== 'process',
+  )
   const source = possible[random(possible.length)]!
   const name = 'out.partial.aff4'
-  const from = source.isMemory ? 'memory.partial.aff4' : 'evidence.partial.aff4'
+  const from = isMemory(source) ? 'memory.partial.aff4' : 'evidence.partial.aff4'
   const select = `pmem-select --missing-from ${name}`
   return {
     source,

@@ -77,7 +77,7 @@ export async function injectFaults(
         return { work, ended, complaints: await complaintsOfJob(each, ended, wanted, evidence, judge) }
       }
       const each = drawCase(all, number, number % ADDITIONS_EACH === 1)
-      const work = workOf(each, evidence.folder)
+      const work = workOf(each, folder, evidence.folder)
       const ended = await runWork(work, folder, object)
       return { work, ended, complaints: await complaintsOf(each, ended, evidence.folder, judge) }
     }
@@ -96,7 +96,8 @@ export async function injectFaults(
         }
         if (complaints.length === 0 || !keep) fs.rmSync(folder, { recursive: true })
         // Of a single one it is asked how it ends, whether it strikes or not.
-        if (ended.struck === undefined && work.fault.type === 'planned' && count > 1) continue
+        const { type } = work.fault
+        if (ended.struck === undefined && (type === 'planned' || type === 'cut') && count > 1) continue
         tally.struck++
         if (tally.struck % 100 === 0) tell(`${tally.struck} faults, ${tally.failures.length} failures`)
       }

@@ -1,3 +1,4 @@
+import { isDamage } from '../../formats/format-error.js'
 import { populatedParts } from '../../platform/linux/pagemap.js'
 import { type Mapping, mappingKind } from '../../platform/linux/process-maps.js'
 import type { SystemFile } from '../../platform/system-files.js'
@@ -32,14 +33,26 @@ async function* anonymousSpans(
   pagemap: SystemFile | undefined,
   pageSize: bigint,
 ): AsyncGenerator<Span> {
-  const { start, length, permissions } = mapping
-  if (pagemap !== undefined) {
-    for await (const { populated, ...part } of populatedParts(pagemap.read, { start, length }, pageSize))
-      yield populated ? part : { ...part, fill: 'zero' }
-  } else if (permissions.startsWith('---'))
-    yield notRead(mapping, 'warning', 'a reservation, not read: pagemap does not tell what is in use')
-  else yield { start, length }
+  const { start, length } = mapping
+  let at = start
+  try {
+    if (pagemap)
+      for await (const { populated, ...part } of populatedParts(pagemap.read, { start, length }, pageSize)) {
+        yield populated ? part : { ...part, fill: 'zero' }
+        at = part.start + part.length
+      }
+  } catch (error) {
+    if (!isDamage(error)) throw error
+  }
+  const end = start + length
+  if (at < end) yield untoldSpan({ ...mapping, start: at, length: end - at })
 }
+
+/** Where pagemap can't be read. */
+const untoldSpan = (mapping: Mapping): Span =>
+  mapping.permissions.startsWith('---')
+    ? notRead(mapping, 'warning', 'a reservation, not read: pagemap does not tell what is in use')
+    : { start: mapping.start, length: mapping.length }
 
 function notRead({ start, length }: Mapping, level: 'info' | 'warning', message: string): Span {
   return { start, length, fill: 'unknown', note: { level, message } }

@@ -48,6 +48,8 @@ export interface Script {
   readonly goneAfter?: { readonly reads: number; readonly errno: number }
   /** The resource map in the registry. */
   readonly resources?: Buffer
+  /** Reads memory, in place of each word's own address; throws what Windows would refuse with. */
+  readonly memory?: (address: bigint, into: Uint8Array) => number
   /** Told of each call but reads. */
   readonly onCall?: (call: string) => void
 }
@@ -204,6 +206,7 @@ export function scriptWin32(script: Script): Scripted {
           into.fill(0xee)
           fail('NtReadFile', E.IO_DEVICE)
         }
+      if (script.memory) return script.memory(offset, into)
       memoryAt(offset, into)
       return into.length
     },

@@ -10,6 +10,8 @@ import { appendFileSync, readFileSync } from 'node:fs'
 export interface Connection {
   /** Breaks off after so many bytes of standard output. */
   readonly cutAfter?: number
+  /** Is killed where it would break off, without a word. */
+  readonly dies?: boolean
   /** Says this instead of running the command, forever where it is told to. */
   readonly says?: string
   readonly forever?: boolean
@@ -26,6 +28,8 @@ export interface Connection {
 export interface Plan {
   /** One byte is added for each connection. */
   readonly count: string
+  /** Gets a line when a connection breaks off. */
+  readonly cut?: string
   /** The last one stands for all that follow. */
   readonly connections: readonly Connection[]
   /** What runs a command: `busybox sh`. */
@@ -43,7 +47,16 @@ if (words[0] === '-T') {
 }
 
 function connect(plan: Plan, connection: Connection, command: string): void {
-  const { cutAfter = Number.POSITIVE_INFINITY, says, forever, stays, refuses, replaces, greets } = connection
+  const {
+    cutAfter = Number.POSITIVE_INFINITY,
+    dies,
+    says,
+    forever,
+    stays,
+    refuses,
+    replaces,
+    greets,
+  } = connection
   const end = (status: number, why: string) => {
     if (why !== '') process.stderr.write(`${why}\r\n`)
     process.exitCode = status
@@ -78,6 +91,11 @@ function connect(plan: Plan, connection: Connection, command: string): void {
     left -= part.length
     const taken = process.stdout.write(part)
     if (left <= 0) {
+      if (plan.cut !== undefined) appendFileSync(plan.cut, '0\n')
+      if (dies) {
+        process.stdout.write('', () => process.kill(process.pid, 'SIGKILL'))
+        return
+      }
       child.kill('SIGKILL')
       end(255, 'client_loop: send disconnect: Broken pipe')
     } else if (!taken) {

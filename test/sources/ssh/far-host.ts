@@ -18,6 +18,12 @@ export interface FarHost {
   connections(): number
   /** Options of ssh that make it what it should be. */
   readonly sshOptions: readonly string[]
+  /**
+   * The same host by other links.
+   * @param folder gets what tells of them
+   * @returns options of ssh
+   */
+  linkedBy(connections: readonly Connection[], folder: string): readonly string[]
 }
 
 export interface FarHostOptions {
@@ -44,12 +50,20 @@ export function farHost(
   })
   const count = path.join(folder, 'count')
   fs.writeFileSync(count, '')
-  const plan: Plan = { count, connections, shell, path: far }
-  fs.writeFileSync(path.join(folder, 'plan'), JSON.stringify(plan))
+  const write = (file: string, plan: Pick<Plan, 'count' | 'connections' | 'cut'>) => {
+    fs.writeFileSync(file, JSON.stringify({ ...plan, shell, path: far } satisfies Plan))
+    return ['-F', file]
+  }
   return {
     folder,
     bin,
     connections: () => fs.statSync(count).size,
-    sshOptions: ['-F', path.join(folder, 'plan')],
+    sshOptions: write(path.join(folder, 'plan'), { count, connections }),
+    linkedBy: (others, place) =>
+      write(path.join(place, 'plan'), {
+        count: path.join(place, 'links'),
+        cut: path.join(place, 'struck'),
+        connections: others,
+      }),
   }
 }
