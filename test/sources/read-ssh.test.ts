@@ -2,13 +2,14 @@ import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import fs from 'node:fs'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import test, { type ExecutionContext } from 'ava'
 import type { Log } from '../../src/cli/messages.js'
 import { readSsh } from '../../src/sources/read-ssh.js'
 import { PATIENCE } from '../cli/shell.js'
+import { buildPreload, planned } from '../faults/preload.js'
 import {
   bytesAt,
   collect,
@@ -168,6 +169,39 @@ test.serial(
     }
   },
 )
+
+test.serial('what ssh has started outlives it: the link is made anew, and its end is told', async (t) => {
+  const leaves = path.join(folder, 'stays')
+  fs.writeFileSync(leaves, '')
+  t.teardown(() => fs.rmSync(leaves))
+  const { memory, error } = await call(t, [{ cutAfter: 20e6, leaves }, {}])
+  t.is(error, undefined)
+  t.is(firstDifference(memory!), undefined)
+  const lost = await call(t, [{ cutAfter: 20e6, leaves }], { retries: 0 })
+  t.regex(lost.error!.message, /the link broke off: .*Broken pipe; --retries is 0/)
+})
+
+test('a socket to ssh that fails is named', async (t) => {
+  const object = buildPreload(folder)
+  const struck = (at: number) => {
+    const { bin, sshOptions } = farHost(t)
+    const plan = { kind: `${constants.errno.EIO}`, calls: 'read', where: 'socket:', at, number: 0 } as const
+    const fault = planned(object, plan, path.join(folder, 'log'))
+    const env = { ...process.env, PATH: `${bin}:${process.env.PATH}`, ...fault }
+    return runSource('pmem-read-ssh', [...FILES, '--retries', '0', 'far', '--', ...sshOptions], { env })
+  }
+  const late = await struck(20e6)
+  t.is(late.status, 74)
+  t.is(late.end?.status, 'failed')
+  const why = 'what comes from ssh cannot be read: input/output error'
+  t.true(
+    late.stderr.includes(`pmem-read-ssh: far: the link broke off: ${why}; --retries is 0\n`),
+    late.stderr,
+  )
+  const soon = await struck(10)
+  t.is(soon.status, 74)
+  t.true(soon.stderr.includes(`pmem-read-ssh: far: ${why}\n`), soon.stderr)
+})
 
 test('a source whose link is lost ends as failed, with its reason, and status 74', async (t) => {
   const sent = await run(t, [...FILES, '--retries', '0'], { connections: [{ cutAfter: 20e6 }] })

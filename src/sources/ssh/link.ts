@@ -2,6 +2,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import type { Readable, Writable } from 'node:stream'
 import { EXIT, ToolError } from '../../cli/exit.js'
+import { reasonOf } from '../../cli/failure.js'
 import type { Log } from '../../cli/messages.js'
 import {
   type AnswerDecoder,
@@ -185,7 +186,7 @@ async function refusal(wire: Wire, sudo: boolean): Promise<ToolError> {
     return new ToolError(EXIT.permission, words, { hint: 'it must be a host that ssh alone gets into' })
   if (sudo && /sudo/.test(words))
     return new ToolError(/not found/.test(words) ? EXIT.unavailable : EXIT.permission, words)
-  return new ToolError(EXIT.noInput, words)
+  return new ToolError(wire.broken() ? EXIT.io : EXIT.noInput, words)
 }
 
 type Wire = ReturnType<typeof openWire>
@@ -196,16 +197,22 @@ function openWire(child: ChildProcessByStdio<Writable, Readable, Readable>, inte
   let heard = Date.now()
   let messages = ''
   let failure: Error | undefined
+  let broken: Error | undefined
   let watched: { words: string; act: () => void } | undefined
   let unread: Buffer = Buffer.alloc(0)
 
   const ended = new Promise<number | string | Error>((resolve) => {
     child.once('error', resolve)
     child.once('close', (status, signal) => resolve(signal ?? status ?? 0))
+    // Something that ssh has started may keep its standard error.
+    child.once('exit', (status, signal) => setTimeout(resolve, LAST_WORDS_MS, signal ?? status ?? 0))
   })
   // What can't be sent is noticed by what does not come.
   child.stdin.on('error', () => {})
-  child.stdout.on('error', () => {})
+  for (const pipe of [child.stdout, child.stderr])
+    pipe.on('error', (error) => {
+      broken ??= error
+    })
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     messages = (messages + text).slice(-MOST_OF_MESSAGES)
     if (watched && messages.includes(watched.words)) {
@@ -216,7 +223,10 @@ function openWire(child: ChildProcessByStdio<Writable, Readable, Readable>, inte
   const close = () => {
     interrupted.removeEventListener('abort', close)
     child.stdin.destroy()
+    // Not everything that is called ssh ends when it is told to.
+    child.stdout.destroy()
     child.kill()
+    setTimeout(() => child.kill('SIGKILL'), LAST_WORDS_MS).unref()
   }
   interrupted.addEventListener('abort', close)
 
@@ -225,6 +235,8 @@ function openWire(child: ChildProcessByStdio<Writable, Readable, Readable>, inte
     close,
     say: (words: string | Buffer) => void child.stdin.write(words),
     heardAt: () => heard,
+    /** What came could not be read. */
+    broken: () => broken !== undefined,
     /** What has come and nobody has taken; what is given here comes behind it. */
     unread(more?: Buffer): Buffer {
       if (more) unread = Buffer.concat([unread, more])
@@ -261,11 +273,12 @@ function openWire(child: ChildProcessByStdio<Writable, Readable, Readable>, inte
     },
     /** The last thing that ssh, sudo or the far shell said. */
     async lastWords(): Promise<string> {
-      const late = setTimeout(close, LAST_WORDS_MS)
+      const late = setTimeout(close, broken ? 0 : LAST_WORDS_MS)
       const how = await ended
       clearTimeout(late)
       const said = messages.trim().split('\n').at(-1)?.trim()
       if (said) return said
+      if (broken) return `what comes from ssh cannot be read: ${reasonOf(broken)}`
       if (how instanceof Error) return how.message
       return how === 0
         ? 'the host closed the connection'

@@ -17,6 +17,8 @@ export interface Connection {
   readonly forever?: boolean
   /** Stays open in silence after it has said or run what it should. */
   readonly stays?: boolean
+  /** What it has started keeps its standard error, for as long as this file is there. */
+  readonly leaves?: string
   /** Ends at once, with words on standard error. */
   readonly refuses?: string
   /** In what the far shell is told, the first stands for the second. */
@@ -53,6 +55,7 @@ function connect(plan: Plan, connection: Connection, command: string): void {
     says,
     forever,
     stays,
+    leaves,
     refuses,
     replaces,
     greets,
@@ -64,6 +67,10 @@ function connect(plan: Plan, connection: Connection, command: string): void {
     else process.stdout.write('', () => process.exit())
   }
   process.stdout.on('error', () => process.exit(255))
+  if (leaves !== undefined)
+    spawn('/bin/busybox', ['sh', '-c', 'while [ -e "$0" ]; do sleep 1; done', leaves], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    }).unref()
   if (refuses !== undefined) {
     end(255, refuses)
     return
