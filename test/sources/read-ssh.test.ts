@@ -356,6 +356,25 @@ test('sudo gets its password when it asks, and only then', async (t) => {
   t.regex(missing.stderr, /far: .*sudo.*not found/)
 })
 
+test('who waits for another prompt than that of the password sees it', async (t) => {
+  const host = farHost(t)
+  fs.writeFileSync(
+    path.join(host.folder, 'far/sudo'),
+    '#!/bin/sh\nprintf "Verification code: " >&2\nread -r given\n',
+    { mode: 0o755 },
+  )
+  const env = { ...process.env, PATH: `${host.bin}:${process.env.PATH}` }
+  const child = spawn(
+    process.execPath,
+    ['bin/pmem-read-ssh', '--sudo', ...FILES, 'far', '--', ...host.sshOptions],
+    { ...PATIENCE, env, stdio: ['ignore', 'ignore', 'pipe'] },
+  )
+  t.teardown(() => child.kill('SIGKILL'))
+  const lines = createInterface({ input: child.stderr })[Symbol.asyncIterator]()
+  const { value } = await lines.next()
+  t.is(value, 'pmem-read-ssh: far: there is no shell yet, but: Verification code:')
+})
+
 test('a process comes as it would there: its pages, its threads, and what cannot be read of it', async (t) => {
   const program = path.resolve('test/sources/process-with-holes.py')
   const child = spawn('/usr/bin/python3', [program, 'small'], { stdio: ['pipe', 'pipe', 'inherit'] })

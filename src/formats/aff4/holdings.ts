@@ -43,7 +43,6 @@ const OF_ORIGIN = new Set([
   aff4('NTKDBG'),
   pmem('processId'),
   pmem('executable'),
-  pmem('commandLine'),
   aff4('diskMake'),
   aff4('diskModel'),
   aff4('diskSerial'),

@@ -62,6 +62,8 @@ const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 const MOST_OF_GREETING = 1 << 16
 const MOST_OF_MESSAGES = 1 << 14
 const SILENCE_MS = 60_000
+/** Who waits for a shell is told what it waits for: another prompt than the one that is answered. */
+const NOTICE_MS = 5000
 /** How long ssh may take to end when the far side is gone. */
 const LAST_WORDS_MS = 2000
 
@@ -88,7 +90,13 @@ export async function openLink(
   })
   const wire = openWire(child, interrupted)
   try {
-    await greet(wire, target, ready, prompt, greetingMs)
+    let told = ''
+    const waiting = setInterval(() => {
+      const asks = wire.unfinished()
+      if (asks !== told && asks !== '') log.warn(`${target.host}: there is no shell yet, but: ${asks}`)
+      told = asks
+    }, NOTICE_MS)
+    await greet(wire, target, ready, prompt, greetingMs).finally(() => clearInterval(waiting))
     const decoder = createAnswerDecoder(nonce)
     const link = answering(wire, decoder, silenceMs)
     link.say(script(nonce))
@@ -235,6 +243,8 @@ function openWire(child: ChildProcessByStdio<Writable, Readable, Readable>, inte
     close,
     say: (words: string | Buffer) => void child.stdin.write(words),
     heardAt: () => heard,
+    /** What standard error says behind its last line: a prompt, as a rule. */
+    unfinished: () => messages.slice(messages.lastIndexOf('\n') + 1).trim(),
     /** What came could not be read. */
     broken: () => broken !== undefined,
     /** What has come and nobody has taken; what is given here comes behind it. */
