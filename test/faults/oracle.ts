@@ -307,11 +307,7 @@ export const isGraceful = (fault: Fault): boolean =>
   fault.type === 'planned' && ['int', 'term', 'hup', 'interrupt'].includes(fault.plan.kind)
 
 /** Bytes that came to a sink that was struck, and may be lost. */
-function lagOf({ pipeline, fault }: Case): number {
-  const { lag, lagWhenFull = lag } = pipeline.sink
-  if (isGraceful(fault)) return 0
-  return fault.type === 'full' ? lagWhenFull : lag
-}
+const lagOf = ({ pipeline, fault }: Case): number => (isGraceful(fault) ? 0 : pipeline.sink.lag)
 
 const NOTHING: Held = { known: [], lost: [], wrong: null }
 const mainOf = ({ streams }: Contents, { truth }: Evidence): Held =>

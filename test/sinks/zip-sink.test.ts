@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -6,6 +6,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import type { Frame, StreamBody } from '../../src/frames/frame.js'
 import { createNaming } from '../../src/sinks/zip/member-names.js'
+import { buildPreload, planned } from '../faults/preload.js'
 import { cut, data, fill, hex, runTool, scratch, stream, transmission } from './pipeline.js'
 import { makeNastyTree, shell } from './trees.js'
 
@@ -407,6 +408,43 @@ for (const [what, content] of [
       t.regex(comment, /^incomplete: failed: .*(file too large|no space left on device)/)
       t.is(shell(folder, 'unzip -tq out.partial.zip').status, 0)
     })
+
+/** What is found behind the first local header, without a directory, and whether it says where it ends. */
+const UNLISTED = `
+import struct, sys, zlib
+data = open(sys.argv[1], 'rb').read()
+_, _, flags, method, _, _, _, _, _, name, extra = struct.unpack('<IHHHHHIIIHH', data[:30])
+size, stored = struct.unpack_from('<QQ', data, 30 + name + 4)
+content = data[30 + name + extra:]
+sys.stderr.write(f'{flags & 8} {method} {stored}')
+sys.stdout.buffer.write(zlib.decompressobj(-15).decompress(content) if method else content)`
+
+for (const [what, content] of [
+  ['stored', NOISE],
+  ['deflated', DENSE_TEXT],
+] as const)
+  test(`a disk that takes no more writes at all: nothing is cut off, and what is ${what} does not look whole`, async (t) => {
+    const folder = await scratch(t)
+    const at = 9_000_000
+    const plan = { kind: '5', calls: 'write', where: 'out.partial.zip', at, number: 0 } as const
+    const environment = Object.entries(planned(buildPreload(folder), plan, path.join(folder, 'struck')))
+    const { status, stderr } = await runTool(
+      'zip-sink',
+      [path.join(folder, 'out.zip')],
+      transmission(stream({ name: 'x', kind: 'image', size: hex(content.length) }, pieces(content))),
+      { prefix: ['env', ...environment.map(([name, value]) => `${name}=${value}`)] },
+    )
+    t.is(status, 74)
+    t.regex(stderr, /out\.partial\.zip: is left without a directory: .*input\/output error\n/)
+    t.is(statSync(path.join(folder, 'out.partial.zip')).size, at)
+    const { stdout, stderr: told } = spawnSync(
+      '/usr/bin/python3',
+      ['-c', UNLISTED, path.join(folder, 'out.partial.zip')],
+      { maxBuffer: 1 << 26 },
+    )
+    t.true(stdout.length > at - (1 << 10) && stdout.equals(content.subarray(0, stdout.length)))
+    t.regex(String(told), what === 'stored' ? new RegExp(`^0 0 ${content.length}$`) : /^8 8 0$/)
+  })
 
 test('where the disk is full only at the end, all that came is kept', async (t) => {
   const folder = await scratch(t)

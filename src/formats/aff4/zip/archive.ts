@@ -81,6 +81,7 @@ const RENAMING = 8
 const PIECE = 1 << 20
 /** What ends a deflated member behind any piece: a block without bytes. */
 const LAST_BLOCK = Buffer.of(3, 0)
+const NO_BLOCK = Buffer.alloc(0)
 /** Of a directory's entry, beside what `entryBytes` counts. */
 const TIMESTAMP_BYTES = 9
 
@@ -97,6 +98,8 @@ const NOTHING: Reached = { crc: 0, size: 0n, compressedSize: 0n }
 interface OpenMember {
   /** Where: with all that is written, and with a piece less. */
   readonly cuts: readonly Reached[]
+  /** Says in front of it where it ends. Who can't write that writes nothing else either. */
+  tell(at: Reached, name: string): Promise<void>
   cut(at: Reached, name: string): Promise<void>
 }
 
@@ -160,7 +163,15 @@ export function createArchive(sink: ArchiveSink): Archive {
     let reached = NOTHING
     /** Older ones, the first a piece or more behind `reached`. */
     let marks: readonly [Reached, Reached] = [NOTHING, NOTHING]
-    await sink.write(encodeLocalHeader({ name: first, ...NOTHING, ...known }, long ? RENAMING : undefined))
+    // If it stays so, programs that need no directory read what there is, and miss the rest.
+    const unsettled = {
+      ...NOTHING,
+      ...known,
+      name: first,
+      described: deflates,
+      ...(!deflates && sizesOf(most)),
+    }
+    await sink.write(encodeLocalHeader(unsettled, long ? RENAMING : undefined))
     const contentOffset = sink.position
 
     async function put(bytes: Bytes, stored: Bytes): Promise<void> {
@@ -179,18 +190,25 @@ export function createArchive(sink: ArchiveSink): Archive {
       if (bytes.length > 0) await put(bytes, await deflated(bytes, level))
     }
 
+    const endBlock = deflates ? LAST_BLOCK : NO_BLOCK
+    const entryOf = (at: Reached, name: string): DirectoryEntry => ({
+      ...known,
+      ...at,
+      name,
+      compressedSize: at.compressedSize + BigInt(endBlock.length),
+    })
+
+    async function tell(entry: DirectoryEntry): Promise<void> {
+      const left = RENAMING - (Buffer.byteLength(entry.name, 'utf8') - Buffer.byteLength(first, 'utf8'))
+      await seekable!.rewrite(headerOffset, encodeLocalHeader(entry, left))
+    }
+
     /** @returns whether it is in the directory */
     async function close(at: Reached, name: string): Promise<boolean> {
-      let { compressedSize } = at
-      if (deflates) {
-        await sink.write(LAST_BLOCK)
-        compressedSize += BigInt(LAST_BLOCK.length)
-      }
-      const entry = { ...known, ...at, name, compressedSize }
-      if (seekable) {
-        const left = RENAMING - (Buffer.byteLength(name, 'utf8') - Buffer.byteLength(first, 'utf8'))
-        await seekable.rewrite(headerOffset, encodeLocalHeader(entry, left))
-      } else await sink.write(encodeDescriptor(entry, long))
+      if (deflates) await sink.write(endBlock)
+      const entry = entryOf(at, name)
+      if (seekable) await tell(entry)
+      else await sink.write(encodeDescriptor(entry, long))
       // The header in a pipe keeps its name.
       const entered = seekable !== undefined || name === first
       if (entered) enter(entry)
@@ -201,6 +219,7 @@ export function createArchive(sink: ArchiveSink): Archive {
       get cuts() {
         return [reached, marks[0]]
       },
+      tell: (at, name) => tell(entryOf(at, name)),
       async cut(at, name) {
         await seekable!.truncate(contentOffset + at.compressedSize)
         await close(at, name)
@@ -246,6 +265,7 @@ export function createArchive(sink: ArchiveSink): Archive {
     for (const cut of open?.cuts ?? [NOTHING])
       try {
         entries.length = whole
+        await open?.tell(cut, name)
         if (open && cut.size > 0n) await open.cut(cut, name)
         else await seekable!.truncate(end)
         await finish(comment)
@@ -281,6 +301,9 @@ export function createArchive(sink: ArchiveSink): Archive {
     },
   }
 }
+
+/** What is stored is expected to come to its announced end. */
+const sizesOf = (size = 0n) => ({ size, compressedSize: size })
 
 const REGULAR = 0o100000
 const FOLDER = 0o040000
