@@ -1,7 +1,7 @@
-import { defaultThreads } from './chunk-compressor.js'
+import { MOST_THREADS } from './chunk-compressor.js'
 import type { WritableCodec } from './codec-error.js'
-import { type ReadJob, type ReadJobResult, runReadJob, type StoredRun } from './read-job.js'
-import { openThreadPool } from './thread-pool.js'
+import { createReadJobs, type ReadJob, type ReadJobResult, type StoredRun } from './read-job.js'
+import { openThreadPool, threadsBesides } from './thread-pool.js'
 
 /** What was read of a stretch, compressed. What no run holds is zeros. */
 export interface ReadChunks {
@@ -42,18 +42,20 @@ export interface FilePlace {
 
 /** What one read asks for, unless a chunk is larger. */
 const READ_SIZE = 1 << 20
-/** Reads in flight beyond one for each thread: those that wait, or that are done and wait for their turn. */
-const SPARE_READS = 2
+/**
+ * Reads in flight beyond those that keep all threads busy: they are done and wait for one before them, which may take a
+ * hundred times as long, and others wait for a thread.
+ */
+const SPARE_READS = 4
 
 /** Opens a reader. Threads start once there is work for them. */
 export function openChunkReader(codec: WritableCodec, chunkSize: number): ChunkReader {
-  const threads = defaultThreads()
   const pool = openThreadPool<ReadJob, ReadJobResult | undefined>({
     module: new URL('./read-worker.js', import.meta.url),
-    work: runReadJob,
-    threads: threads > 1 ? threads : 0,
+    work: createReadJobs().runBeside,
+    threads: threadsBesides(MOST_THREADS - 1),
   })
-  const depth = threads + SPARE_READS
+  const depth = pool.depth + SPARE_READS
   const size = Math.max(1, Math.floor(READ_SIZE / chunkSize)) * chunkSize
   /** Memory that nobody holds. */
   const free: SharedArrayBuffer[] = []

@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { promisify } from 'node:util'
 import { storedForm } from './chunk-job.js'
 import type { WritableCodec } from './codec-error.js'
 import { copyBytes } from './copy-bytes.js'
@@ -34,15 +35,57 @@ export interface ReadJobResult {
   readonly runs: readonly StoredRun[]
 }
 
-let scratch = Buffer.alloc(0)
+/** Does jobs one after another, all in the same memory. */
+export interface ReadJobs {
+  /**
+   * Waits for the disk, and nothing else can be done meanwhile.
+   * @returns undefined when not all could be read: who sent the job finds out why
+   */
+  run(job: ReadJob): ReadJobResult | undefined
+  /** The same, while the event loop turns until all is read. To be awaited before the next one. */
+  runBeside(job: ReadJob): Promise<ReadJobResult | undefined>
+}
 
-/** @returns undefined when not all could be read: who sent the job finds out why */
-export function runReadJob(job: ReadJob): ReadJobResult | undefined {
+const read = promisify(fs.read)
+
+export function createReadJobs(): ReadJobs {
+  let memory = Buffer.alloc(0)
+
+  /** Room for the chunks of a job. */
+  function room({ length, chunkSize }: ReadJob): Buffer {
+    const whole = Math.ceil(length / chunkSize) * chunkSize
+    if (memory.length < whole) memory = Buffer.allocUnsafeSlow(whole)
+    return memory.subarray(0, whole)
+  }
+
+  return {
+    run(job) {
+      const { fd, length, position } = job
+      const input = room(job)
+      try {
+        if (fs.readSync(fd, input, 0, length, position) < length) return undefined
+      } catch {
+        return undefined
+      }
+      return compressRead(job, input)
+    },
+    async runBeside(job) {
+      const { fd, length, position } = job
+      const input = room(job)
+      try {
+        if ((await read(fd, { buffer: input, length, position })).bytesRead < length) return undefined
+      } catch {
+        return undefined
+      }
+      return compressRead(job, input)
+    },
+  }
+}
+
+/** @param input what was read, and room for what is left of its last chunk */
+function compressRead(job: ReadJob, input: Buffer): ReadJobResult {
   const { chunkSize, length } = job
-  const whole = Math.ceil(length / chunkSize) * chunkSize
-  if (scratch.length < whole) scratch = Buffer.allocUnsafeSlow(whole)
-  const input = scratch.subarray(0, whole)
-  if (!isWhole(job, input)) return undefined
+  const whole = input.length
   const time = Date.now()
   input.fill(0, length)
   const slab = Buffer.from(job.slab)
@@ -65,12 +108,4 @@ export function runReadJob(job: ReadJob): ReadJobResult | undefined {
   }
   sweepAfter(whole)
   return { time, runs }
-}
-
-function isWhole({ fd, position, length }: ReadJob, input: Buffer): boolean {
-  try {
-    return fs.readSync(fd, input, 0, length, position) === length
-  } catch {
-    return false
-  }
 }

@@ -1,5 +1,5 @@
-import { runReadJob } from './read-job.js'
+import { createReadJobs } from './read-job.js'
 import { serveJobs } from './thread-pool.js'
 
 /** The thread behind a chunk reader. */
-serveJobs(runReadJob)
+serveJobs(createReadJobs().run)

@@ -13,9 +13,21 @@ export function sweepAfter(bytes: number): void {
   since += bytes
   if (since < 4 << 20) return
   since = 0
-  if (!gc) {
-    setFlagsFromString('--expose-gc')
-    gc = runInNewContext('gc') as typeof gc
-  }
+  gc ??= prepareSweeping()
   gc?.({ type: 'minor' })
 }
+
+function prepareSweeping(): typeof gc {
+  setFlagsFromString('--expose-gc')
+  // There is little to sweep: to wake other threads for it takes longer, and they free into each other's memory.
+  setFlagsFromString('--no-parallel-scavenge')
+  setFlagsFromString('--no-concurrent-array-buffer-sweeping')
+  letMallocKeep(8 << 20)
+  return runInNewContext('gc') as typeof gc
+}
+
+/**
+ * What a sweep frees is taken again at once. glibc hands it back to the system all the same, unless it has seen a
+ * larger block go: this one, with the first sweep, and without a page of it touched.
+ */
+const letMallocKeep = (bytes: number) => void Buffer.allocUnsafeSlow(bytes)

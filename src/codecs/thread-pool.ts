@@ -8,7 +8,8 @@ export interface ThreadPool<Job, Result> {
   /** As many jobs in flight keep all threads busy. */
   readonly depth: number
   /**
-   * Does a job on a thread that is up and has not enough to do; else here, at once.
+   * Does a job on the first thread that is up and has not enough to do; here, where none has come to that by the next
+   * turn of the event loop. Jobs begin in their order, and here one at a time.
    * @param bytes how much work it is
    * @param transfer memory that goes to the thread with the job
    * @throws what the job threw, as an Error with its message where a thread did it
@@ -23,7 +24,7 @@ export interface ThreadPool<Job, Result> {
 export interface ThreadPoolOptions<Job, Result> {
   /** The module of a thread, which calls `serveJobs` with the same work. */
   readonly module: URL
-  readonly work: (job: Job) => Result
+  readonly work: (job: Job) => Result | Promise<Result>
   /** Besides this one. */
   readonly threads: number
 }
@@ -40,7 +41,12 @@ const ENDED = -1
 
 interface Pending<Result> {
   resolve(result: Result): void
-  reject(error: Error): void
+  reject(error: unknown): void
+}
+interface Waiting<Job, Result> extends Pending<Result> {
+  readonly job: Job
+  readonly bytes: number
+  readonly transfer: readonly TransferListItem[]
 }
 interface Thread<Result> {
   readonly worker: Worker
@@ -66,7 +72,9 @@ export function openThreadPool<Job, Result>(
   options: ThreadPoolOptions<Job, Result>,
 ): ThreadPool<Job, Result> {
   const threads: Thread<Result>[] = []
+  const waiting: Waiting<Job, Result>[] = []
   let begun = 0
+  let worksHere = false
   let doneHere = 0
   let failure: Error | undefined
 
@@ -79,6 +87,7 @@ export function openThreadPool<Job, Result>(
     const thread: Thread<Result> = { worker, jobs: new Map(), online: false }
     worker.on('online', () => {
       thread.online = true
+      handOut()
     })
     worker.on('message', (reply: Reply<Result> | Aside) => {
       if ('notice' in reply) return giveNotice(reply.notice)
@@ -88,6 +97,7 @@ export function openThreadPool<Job, Result>(
       thread.jobs.delete(reply.id)
       if ('error' in reply) pending.reject(new Error(reply.error))
       else pending.resolve(reply.result)
+      handOut()
     })
     worker.on('error', fail)
     worker.on('exit', () => fail(new Error('a thread ended before its work was done')))
@@ -106,6 +116,7 @@ export function openThreadPool<Job, Result>(
 
   function fail(error: Error) {
     failure ??= error
+    for (const { reject } of waiting.splice(0)) reject(failure)
     for (const { jobs } of threads) {
       for (const pending of jobs.values()) pending.reject(failure)
       jobs.clear()
@@ -120,31 +131,45 @@ export function openThreadPool<Job, Result>(
     return best
   }
 
+  function handOut(): void {
+    for (let thread = freeThread(); thread && waiting.length > 0; thread = freeThread()) {
+      const { job, transfer, ...pending } = waiting.shift()!
+      const id = begun++
+      thread.jobs.set(id, pending)
+      const request: Request<Job> = { id, job }
+      thread.worker.postMessage(request, transfer)
+    }
+  }
+
+  async function workHere(): Promise<void> {
+    worksHere = true
+    while (waiting.length > 0) {
+      // What threads have done is known, threads come up, signals arrive and lz4's buffers are freed only when the event
+      // loop turns.
+      await setImmediate()
+      const next = waiting.shift()
+      if (!next) break
+      doneHere += next.bytes
+      try {
+        next.resolve(await options.work(next.job))
+      } catch (error) {
+        next.reject(error)
+      }
+    }
+    worksHere = false
+  }
+
   return {
     depth: options.threads * JOBS_PER_THREAD + 1,
     start,
-    async run(job, bytes, transfer = []) {
-      if (failure) throw failure
-      const id = begun++
+    run(job, bytes, transfer = []) {
+      if (failure) return Promise.reject(failure)
       if (doneHere >= BYTES_BEFORE_THREADS) start()
-      let thread = freeThread()
-      if (!thread && threads.length > 0) {
-        // What threads have done is known only when the event loop turns.
-        await setImmediate()
-        if (failure) throw failure
-        thread = freeThread()
-      }
-      if (thread)
-        return new Promise((resolve, reject) => {
-          thread.jobs.set(id, { resolve, reject })
-          const request: Request<Job> = { id, job }
-          thread.worker.postMessage(request, transfer)
-        })
-      doneHere += bytes
-      const result = options.work(job)
-      // Threads come up, signals arrive and lz4's buffers are freed only when the event loop turns.
-      await setImmediate()
-      return result
+      return new Promise((resolve, reject) => {
+        waiting.push({ job, bytes, transfer, resolve, reject })
+        handOut()
+        if (waiting.length > 0 && !worksHere) void workHere()
+      })
     },
     async close() {
       fail(new Error('the threads are closed'))
