@@ -15,7 +15,8 @@ const BLOCK = 1 << 20
 /**
  * What is done to each thread's share of the file, chunk by chunk, with nothing passed on:
  * `store` reads and compresses it, writes the chunks that are not zeros to a file of the thread's own, and waits until
- * they are on the disk; `load` reads what `store` wrote, decompresses it and feeds a SHA-256.
+ * they are on the disk; `load` reads what `store` wrote, decompresses it and feeds it and the zeros to a SHA-256 of each
+ * thread.
  */
 type Work = 'store' | 'load'
 
@@ -64,10 +65,11 @@ async function storeShare(job: Job): Promise<void> {
     const stored: Uint8Array[] = []
     for (let start = 0; start < count; start += CHUNK) {
       const chunk = block.subarray(start, start + CHUNK)
-      if (!isZero(chunk)) stored.push(shorter(compress(codec, chunk), chunk))
+      const kept = isZero(chunk) ? NOTHING : shorter(compress(codec, chunk), chunk)
+      stored.push(kept)
+      lengths.push(kept.length)
     }
     fs.writevSync(out, stored)
-    lengths.push(...stored.map(({ length }) => length))
     // The memory of what lz4 gives is freed in the event loop alone.
     await setImmediate()
   }
@@ -76,12 +78,17 @@ async function storeShare(job: Job): Promise<void> {
   fs.writeFileSync(lengthsOf(job), JSON.stringify(lengths))
 }
 
+/** What is stored of a chunk of zeros. */
+const NOTHING = new Uint8Array()
+const contentOf = (codec: WritableCodec, stored: Uint8Array) =>
+  stored.length === CHUNK ? stored : decompress(codec, stored, CHUNK)
 const shorter = (stored: Uint8Array, chunk: Uint8Array) => (stored.length < chunk.length ? stored : chunk)
 
 async function loadShare(job: Job): Promise<void> {
   const lengths: number[] = JSON.parse(fs.readFileSync(lengthsOf(job), 'utf8'))
   const fd = fs.openSync(shareOf(job), 'r')
   const block = Buffer.alloc(CHUNK * 32)
+  const zeros = Buffer.alloc(CHUNK)
   const hash = createHash('sha256')
   for (let from = 0; from < lengths.length; from += 32) {
     const some = lengths.slice(from, from + 32)
@@ -89,8 +96,7 @@ async function loadShare(job: Job): Promise<void> {
     fs.readSync(fd, block, 0, bytes, null)
     let at = 0
     for (const length of some) {
-      const stored = block.subarray(at, at + length)
-      hash.update(length === CHUNK ? stored : decompress(job.codec, stored, CHUNK))
+      hash.update(length === 0 ? zeros : contentOf(job.codec, block.subarray(at, at + length)))
       at += length
     }
     await setImmediate()

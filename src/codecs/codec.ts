@@ -2,6 +2,7 @@ import { lz4, snappy } from './block-codecs.js'
 import { CodecError, type FileCodec, tooLong, type WritableFileCodec } from './codec-error.js'
 import { copyBytes } from './copy-bytes.js'
 import { lzo1xDecode } from './lzo.js'
+import { sweepAfter } from './sweep.js'
 import { deflate, inflate, inflateTemporarily } from './zlib-codec.js'
 import { zstdCompress, zstdDecompress } from './zstd.js'
 
@@ -36,6 +37,7 @@ const TABLE: Record<FileCodec, Codec> = {
 
   deflate: {
     decompress: (stored, limit) => inflate('deflate', stored, limit),
+    decompressTemporarily: (stored, limit) => inflateTemporarily('deflate', stored, limit),
   },
 
   snappy: {
@@ -83,7 +85,7 @@ export function decompress(codec: FileCodec, stored: Uint8Array, size: number): 
 }
 
 /**
- * Decodes one stored chunk that fills `into`: for small chunks, which cost less than a buffer for each.
+ * Decodes one stored chunk that fills `into`, without a buffer of its own where the codec can do so.
  * @throws {CodecError} when `stored` is damaged or holds fewer or more bytes
  */
 export function decompressInto(codec: FileCodec, stored: Uint8Array, into: Buffer): void {
@@ -91,6 +93,7 @@ export function decompressInto(codec: FileCodec, stored: Uint8Array, into: Buffe
   const bytes = (decompressTemporarily ?? decompress)(stored, into.length)
   if (bytes.length !== into.length) throw otherSize(codec, bytes.length, into.length)
   copyBytes(into, 0, bytes)
+  if (!decompressTemporarily && bytes !== stored) sweepAfter(bytes.length)
 }
 
 const otherSize = (codec: FileCodec, size: number, expected: number) =>

@@ -27,6 +27,8 @@ export interface ThreadPoolOptions<Job, Result> {
   readonly work: (job: Job) => Result | Promise<Result>
   /** Besides this one. */
   readonly threads: number
+  /** That a thread has at most, the one that it does among them: two unless this one is long away. */
+  readonly jobsPerThread?: number
 }
 
 /** One thread for each core that this process may use, this one among them. */
@@ -71,6 +73,7 @@ interface Aside {
 export function openThreadPool<Job, Result>(
   options: ThreadPoolOptions<Job, Result>,
 ): ThreadPool<Job, Result> {
+  const { jobsPerThread = JOBS_PER_THREAD } = options
   const threads: Thread<Result>[] = []
   const waiting: Waiting<Job, Result>[] = []
   let begun = 0
@@ -127,7 +130,7 @@ export function openThreadPool<Job, Result>(
   function freeThread(): Thread<Result> | undefined {
     let best: Thread<Result> | undefined
     for (const thread of threads)
-      if (thread.online && thread.jobs.size < (best?.jobs.size ?? JOBS_PER_THREAD)) best = thread
+      if (thread.online && thread.jobs.size < (best?.jobs.size ?? jobsPerThread)) best = thread
     return best
   }
 
@@ -160,7 +163,7 @@ export function openThreadPool<Job, Result>(
   }
 
   return {
-    depth: options.threads * JOBS_PER_THREAD + 1,
+    depth: options.threads * jobsPerThread + 1,
     start,
     run(job, bytes, transfer = []) {
       if (failure) return Promise.reject(failure)

@@ -1,8 +1,6 @@
 import { hash } from 'node:crypto'
-import { decompressUpTo } from '../../../codecs/codec.js'
-import { copyBytes } from '../../../codecs/copy-bytes.js'
+import { decompressInto } from '../../../codecs/codec.js'
 import { crc32 } from '../../../codecs/crc32.js'
-import { sweepAfter } from '../../../codecs/sweep.js'
 import { readUninterrupted } from '../../../platform/read-uninterrupted.js'
 import type { Bytes } from '../../byte-source.js'
 import { type ChunkFormat, formOfChunk } from '../chunk-form.js'
@@ -41,9 +39,8 @@ export function checkChunks(job: ChunkJob): ChunkSums | undefined {
   let from = 0
   let filled = 0
   for (const length of job.lengths) {
-    const chunk = decoded(job.format, stored.subarray(from, from + length))
-    if (chunk?.length !== chunkSize) return undefined
-    copyBytes(content, filled, chunk)
+    const chunk = content.subarray(filled, filled + chunkSize)
+    if (!decodes(job.format, stored.subarray(from, from + length), chunk)) return undefined
     for (const { name, each } of sums) each.push(hash(name, chunk, 'buffer'))
     from += length
     filled += chunkSize
@@ -51,14 +48,13 @@ export function checkChunks(job: ChunkJob): ChunkSums | undefined {
   return { crc: crc32(stored), digests: new Map(sums.map(({ name, each }) => [name, Buffer.concat(each)])) }
 }
 
-function decoded(format: ChunkFormat, bytes: Bytes): Bytes | undefined {
+function decodes(format: ChunkFormat, bytes: Bytes, into: Buffer): boolean {
   try {
     const { codec, stored } = formOfChunk(format, bytes)
-    const chunk = decompressUpTo(codec, stored, format.chunkSize)
-    if (codec !== 'none') sweepAfter(chunk.length)
-    return chunk
+    decompressInto(codec, stored, into)
+    return true
   } catch {
-    return undefined
+    return false
   }
 }
 

@@ -24,6 +24,7 @@ export async function verifyVolumes(
   tick: Tick,
 ): Promise<void> {
   const threads = openChunkThreads()
+  threads.expect(storedBytes(volumes))
   try {
     await runChecks({
       volumes,
@@ -43,6 +44,12 @@ export async function verifyVolumes(
   } finally {
     await threads.close()
   }
+}
+
+function storedBytes(volumes: readonly Volume[]): bigint {
+  let bytes = 0n
+  for (const { members } of volumes) for (const { size } of members.values()) bytes += size
+  return bytes
 }
 
 /** Maps come first: what they take from streams is what drives the checks of these. */
