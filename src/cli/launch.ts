@@ -52,7 +52,7 @@ export function parseWords(tool: Tool, words: readonly string[]): Arguments {
 export const tableOf = (tool: Tool): OptionTable => ({ ...COMMON, ...OF_ROLE[tool.role], ...tool.options })
 
 /**
- * How much bytecode of a function runs before V8 optimizes it, in bytes: some fifteen times V8's own figure. What runs
+ * How much bytecode of a function runs before V8 optimizes it, in bytes: some thirty times V8's own figure. What runs
  * once for each batch never pays for that, in any of the threads.
  */
 const WORTH_OPTIMIZING = 2_000_000
