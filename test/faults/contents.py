@@ -290,7 +290,7 @@ def read_zip(path, streams):
         stored, length = struct.unpack_from("<II", data, at + 18)
         name, extra = struct.unpack_from("<HH", data, at + 26)
         begins = at + 30 + name + extra
-        held = streams.named(data[at + 30:at + 30 + name].decode())
+        held = streams.named(data[at + 30:at + 30 + name].decode().replace(".partial", ""))
         assert method in (0, 8), "a method"
         stored = sizes.get(at, len(data) - begins if flags & 8 else stored)
         content = data[begins:begins + stored]

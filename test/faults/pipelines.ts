@@ -93,7 +93,8 @@ export function sources(evidence: Evidence, sizeOf: (name: string) => number): S
   const large = { size: sizeOf('large.raw'), runs: [[0, sizeOf('large.raw')]] as const }
   const mac = flatRam('pmem-read-osxpmem --device memory.truth --info mac.yaml', 'memory.truth')
   const windows = [process.execPath, path.resolve('dist/test/faults/scripted-winpmem.js'), 'memory.truth']
-  const overSsh = flatRam([...far, 'far', '--', ...host.sshOptions].join(' '), 'kernel.ram')
+  const overSsh = (...options: string[]) =>
+    flatRam([...far, ...options, 'far', '--', ...host.sshOptions].join(' '), 'kernel.ram')
   const ofStill = (reads: string, size: number): Source => ({
     command: `pmem-read-process ${still.pid}`,
     reads,
@@ -113,8 +114,8 @@ export function sources(evidence: Evidence, sizeOf: (name: string) => number): S
     { ...mac, truth: { ...mac.truth, 'mac.yaml': info } },
     flatRam([...windows, 'mac.yaml'].join(' '), 'memory.truth'),
     // What ssh prints comes through a socket.
-    { ...overSsh, reads: 'socket:' },
-    { ...overSsh, link: host },
+    { ...overSsh('--retries', '1'), reads: 'socket:' },
+    { ...overSsh(), link: host },
     ofStill(`/proc/${still.pid}/mem`, sizeOf('still.truth')),
     ofStill(`/proc/${still.pid}/pagemap`, sizeOf('still.truth') / OF_ENTRY),
     ofStill('/memfd:still', MIB),
@@ -142,8 +143,10 @@ const ALL: Partial<Sink> = { takes: () => true, takesFiles: true }
 /** Two bevies of 16 MiB, or records of AVML, and what is on its way to them: they are found by what follows them. */
 const BEVY = { lag: 36 * MIB }
 const VOLUME = { ...ALL, ...BEVY }
-/** Chunks of E01 and pages of kdump are found by tables that follow. */
-const TABLE = { lag: 24 * MIB }
+/** Pages of kdump are found by descriptors, which are written for some at once. */
+const DESCRIPTORS = { lag: 24 * MIB }
+/** Chunks of E01 are found by tables behind thousands of them. */
+const TABLE = { lag: 512 * MIB }
 /** What pmem-tee has taken for a branch that is busy. */
 const TEE = 8 * MIB
 
@@ -158,7 +161,7 @@ export const SINKS: readonly Sink[] = [
   sink('elf-sink', 'out.core', 'elf', { takes: () => true }),
   sink('ewf-sink', 'out.E01', 'image', { format: 'ewf', ...TABLE }),
   sink('crashdump-sink', 'out.dmp', 'image', { format: 'crashdump', takes: isMemory }),
-  sink('kdump-sink', 'out.kdump', 'image', { format: 'kdump', ...TABLE, takes: isMemory }),
+  sink('kdump-sink', 'out.kdump', 'image', { format: 'kdump', ...DESCRIPTORS, takes: isMemory }),
   sink('zip-sink', 'out.zip', 'zip', { takesFiles: true }),
   {
     ...sink('files-sink -C', 'evidence.raw', 'raw'),

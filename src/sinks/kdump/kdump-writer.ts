@@ -40,6 +40,8 @@ const LARGEST_PAGE = 1 << 16
 const MOST_PAGES = 2 ** 33
 /** Room for what the notes say more once the input is over; where it does not do they go behind all else. */
 const SPARE = 4096
+/** Bytes of memory that may be lost with the process. */
+const AT_RISK = 8 << 20
 
 export interface KdumpOptions {
   readonly log: Log
@@ -106,9 +108,20 @@ export async function beginKdump(
   const kept = ahead ? undefined : keptTable(pageSize, flags, zerosAt)
   const table: PageTable = kept ?? orderedTable(rows, layout.descriptorsAt, ahead ?? [])
   const compressor = openCompressor(options.codec)
+  /** Pages that are in the file, descriptors and all. */
+  let certain = 0
   const data = pageWriter(writes, table, { pageSize, flags, zerosAt })
-  const jobs = pageJobs(pageSize, compressor, data.take)
+  const jobs = pageJobs(pageSize, compressor, take)
   const whole = wholePages(jobs, pageSize)
+
+  /** Descriptors are few bytes: without being asked they would wait for those of a hundred MiB and more. */
+  async function take(pages: StoredPages<WritableFileCodec>): Promise<void> {
+    await data.take(pages)
+    if (!ahead || (table.count - certain) * pageSize < AT_RISK) return
+    certain = table.count
+    await writes.settle()
+    await rows.settle()
+  }
 
   /** How many pages are in the file, in the order in which they came. */
   function countWritten(): number {
