@@ -10,6 +10,7 @@ import { decodeHeaderText } from '../../src/formats/ewf/header-text.js'
 import { decodeSection } from '../../src/formats/ewf/structs.js'
 import { decodeMapfile } from '../../src/formats/mapfile.js'
 import type { Frame, StreamBody } from '../../src/frames/frame.js'
+import { buildPreload, planned } from '../faults/preload.js'
 import { bufferSource } from '../formats/buffer-source.js'
 import {
   cut,
@@ -615,4 +616,34 @@ test('a stump says in itself that it is one', async (t) => {
   )
   t.is(status, 2, stderr)
   t.regex((await runTool('image-info', [partial], NOTHING)).stdout.toString(), /incomplete +its writer says/)
+})
+
+test('what fills the last sector is no evidence, wherever a device that failed has cut the set off', async (t) => {
+  const folder = await scratch(t)
+  const preload = buildPreload(folder)
+  const bytes = contentOf(3 * MEBIBYTE + 100)
+  fs.writeFileSync(path.join(folder, 'frames'), transmission(stream(disk(bytes.length), framesOf(bytes))))
+  const write = (target: string, environment: object) =>
+    run('bash', ['-c', 'cd "$0"; ewf-sink -q "$1" < frames', folder, target], {
+      env: { ...process.env, PATH: `${path.resolve('bin')}:${process.env.PATH}`, ...environment },
+    })
+  await write('whole.E01', {})
+  const { size } = fs.statSync(path.join(folder, 'whole.E01'))
+  let equal = 0
+  for (let before = 2800; before > 0; before -= 400) {
+    const plan = { kind: '5', calls: 'write', where: 'cut.partial', at: size - before, number: 0 } as const
+    const failure = await t.throwsAsync(
+      write('cut.E01', planned(preload, plan, path.join(folder, 'struck'))),
+      { message: /input\/output error/ },
+    )
+    t.is((failure as Error & { code: number }).code, 74)
+    const partial = path.join(folder, 'cut.partial.E01')
+    const { stdout } = await runTool('image-cat', [partial], NOTHING)
+    const read = await runTool('raw-sink', ['-'], stdout)
+    t.is(read.stdout.length, bytes.length)
+    if (bytes.equals(read.stdout)) equal++
+    for (const name of namesIn(folder).filter((name) => name.startsWith('cut.')))
+      fs.unlinkSync(path.join(folder, name))
+  }
+  t.true(equal > 0)
 })

@@ -155,11 +155,10 @@ async function begin(outputs: SegmentOutputs, evidence: Evidence, settings: Medi
   const lengthOf = (media: bigint) => (media % BigInt(about.sectorSize) === 0n ? {} : { length: media })
   const set = await openSet(outputs, {
     ...about,
-    // What takes nothing back is one segment, and must say it now.
-    ...(!outputs.seekable && {
-      segmentSize: Number.POSITIVE_INFINITY,
-      notes: concludeNotes(about, lengthOf(size)),
-    }),
+    // Of a set that is cut off before its end nothing else tells which zeros only fill the last sector.
+    notes: concludeNotes(about, lengthOf(size)),
+    // What takes nothing back is one segment.
+    ...(!outputs.seekable && { segmentSize: Number.POSITIVE_INFINITY }),
   })
   return {
     set,
