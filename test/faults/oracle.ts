@@ -191,7 +191,10 @@ async function complaintsOfPart(each: Case, ended: Ended, file: string, judge: J
   if (typeof held === 'string') return sizeOf(came.known) <= lag ? [] : [`${path.basename(file)}: ${held}`]
   if (held.wrong !== null) return [`${path.basename(file)}: wrong at 0x${held.wrong.toString(16)}`]
   if (isSinkStruck) {
-    const missing = sizeOf(came.known) - sizeOf(held.known)
+    const all = sizeOf(came.known)
+    // What came when it had failed is counted, too: of what came before, no more fitted.
+    const reached = sink.shares && fault.type === 'full' ? Math.min(all, fault.size) : all
+    const missing = reached - sizeOf(held.known)
     return missing > lag
       ? [`${missing} bytes of ${show(came.known)} arrived and are not in ${show(held.known)} (${fault.type})`]
       : []
@@ -249,6 +252,8 @@ async function complaintsOfAddition(
     ...(await read('frames', path.join(ended.folder, 'arrived'), limit)).held.known,
   ])
   const complaints: string[] = []
+  /** All is in it, and says so. */
+  let lacksName = false
   const judgeVolume = async (where: string, lag: number) => {
     const { error, held, old } = await read('aff4', where)
     if (error) complaints.push(`${path.basename(where)}: ${error}`)
@@ -276,12 +281,13 @@ async function complaintsOfAddition(
     const held = await judgeVolume(file, isSinkStruck ? lagOf(each) : 0)
     const { complete } = await read('aff4', file)
     const isOld = fs.readFileSync(file).equals(old)
-    if (complete !== isWhole && status !== 2 && status < 128 && !isOld)
+    lacksName = complete === true && !isOld && isSinkStruck && isOfEnd(fault)
+    if (complete !== isWhole && !lacksName && status !== 2 && status < 128 && !isOld)
       complaints.push(`status ${status}, and its label says ${complete ? '' : 'in'}complete`)
-    if (isWhole && !covers([...held.known, ...(status === 2 ? held.lost : [])], source.runs))
+    if ((isWhole || lacksName) && !covers([...held.known, ...(status === 2 ? held.lost : [])], source.runs))
       complaints.push(`status ${status}, and it holds ${show(held.known)} of ${show(source.runs)}`)
   }
-  if (given.completes && name !== sink.out && complaints.length === 0) {
+  if (given.completes && name !== sink.out && !lacksName && complaints.length === 0) {
     const script = `cd "$1"; TMPDIR="$4" ${source.command} | pmem-select --missing-from "$2" | aff4-sink "$3"`
     const { code, stderr } = await runTool('bash', [
       '-c',

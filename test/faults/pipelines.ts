@@ -34,6 +34,8 @@ export interface Sink {
   takesFiles?: true
   /** Bytes that came and may be lost when the sink is killed, or its output can no longer be written. */
   lag: number
+  /** Frames go on to another when it has failed. */
+  shares?: true
 }
 
 /** A volume that is there before, and is added to. */
@@ -173,7 +175,7 @@ export const SINKS: readonly Sink[] = [
     words: ['pmem-tee', 'raw-sink --ignore-space out.raw'],
   },
   {
-    ...sink('', 'out.aff4', 'aff4', { ...VOLUME, lag: BEVY.lag + TEE }),
+    ...sink('', 'out.aff4', 'aff4', { ...VOLUME, lag: BEVY.lag + TEE, shares: true }),
     words: ['pmem-tee', 'cat >/dev/null', 'aff4-sink --ignore-space out.aff4'],
   },
 ]

@@ -91,7 +91,9 @@ async function openEarlier(file: string): Promise<{ volume: Volume; holdings: Ho
     const holdings = await holdingsOf(volume)
     const labelled = [...volume.graph.subjects()].some((urn) => isLabelled(volume, urn))
     if (!labelled && !holdings.some(({ open }) => open))
-      throw new ToolError(EXIT.data, `${file}: lacks nothing`)
+      throw new ToolError(EXIT.data, `${file}: lacks nothing`, {
+        hint: `aff4-verify ${file} tells whether it is whole; then it may have its name`,
+      })
     return { volume, holdings }
   } catch (error) {
     if (!(error instanceof FormatError)) throw error
