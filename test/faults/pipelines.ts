@@ -147,8 +147,8 @@ const BEVY = { lag: 36 * MIB }
 const VOLUME = { ...ALL, ...BEVY }
 /** Pages of kdump are found by descriptors, which are written for some at once. */
 const DESCRIPTORS = { lag: 24 * MIB }
-/** Chunks of E01 are found by tables behind thousands of them. */
-const TABLE = { lag: 512 * MIB }
+/** Chunks of E01 are found by tables, each behind 32 MiB of them. */
+const TABLE = { lag: 40 * MIB }
 /** What pmem-tee has taken for a branch that is busy. */
 const TEE = 8 * MIB
 

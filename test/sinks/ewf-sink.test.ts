@@ -176,14 +176,14 @@ test('media of any size: nothing, parts of sectors and of chunks, more than a ta
     t.is(Number(sectors), media.length / 512)
   }
   const out = path.join(folder, 'many.E01')
-  const size = BigInt(16375 * CHUNK + 1024)
+  const size = BigInt(1024 * CHUNK + 1024)
   const input = transmission(stream(disk(size), [fill(0n, size, 'zero')]))
   t.is((await runTool('ewf-sink', [out], input)).status, 0)
   t.deepEqual(
     sectionsOf(out)
       .filter(({ type }) => type === 'table')
       .map(({ body }) => body.readUInt32LE()),
-    [16375, 1],
+    [1024, 1],
   )
   t.true(fs.statSync(out).size < MEBIBYTE)
   await ewfverify(t, out)

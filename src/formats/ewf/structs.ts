@@ -92,8 +92,6 @@ export const COMPRESSION = { none: 0, fast: 1, best: 2 } as const
 /** The bit of a table entry that says that a chunk is compressed; the others are where it stands. */
 export const ENTRY_COMPRESSED = 0x8000_0000
 export const ENTRY_OFFSET = 0x7fff_ffff
-/** Most entries of one table: of all versions, and since EnCase 6. */
-export const MOST_ENTRIES = { old: 16375, current: 65534 } as const
 
 /** What the checksum behind a structure says. Logicube's imagers write none. */
 export type Checksum = 'right' | 'absent' | 'wrong'

@@ -15,7 +15,6 @@ import {
   encodeErrors,
   encodeHash,
   encodeVolume,
-  MOST_ENTRIES,
   SIZES,
   type Volume,
 } from '../structs.js'
@@ -26,7 +25,9 @@ import { openSegment, type Segment, type SegmentFile } from './segment.js'
 
 /** The last level of zlib that is called `fast`. */
 const FAST = 5
-/** Chunks of a table where nothing can be written again: they are held until it stands. */
+/** Chunks of a table, of at most 16,375 that every EnCase takes: those that have none yet are lost when we are killed. */
+const ENTRIES = 1024
+/** The same where nothing can be written again: they are held until it stands. */
 const ENTRIES_HELD = 128
 /** Characters by which notes may grow. */
 export const NOTES_GROWTH = 512
@@ -138,7 +139,7 @@ export async function openSet(files: SegmentFiles, about: SetDescription): Promi
     const number = opened + 1
     const file = await files.open(number)
     opened = number
-    const entries = file.seekable ? MOST_ENTRIES.old : ENTRIES_HELD
+    const entries = file.seekable ? ENTRIES : ENTRIES_HELD
     return openSegment(file, number, { size: segmentSize, entries })
   }
 
