@@ -3,7 +3,6 @@ import { devNull } from 'node:os'
 import path from 'node:path'
 import { isatty } from 'node:tty'
 import { inspect } from 'node:util'
-import { setFlagsFromString } from 'node:v8'
 import { onNotice } from '../codecs/notices.js'
 import { openPipeOutput } from '../frames/pipe-output.js'
 import { type Arguments, type OptionTable, parseArguments } from './arguments.js'
@@ -51,15 +50,8 @@ export function parseWords(tool: Tool, words: readonly string[]): Arguments {
 /** All options that a tool takes: its own and those it has in common with others. */
 export const tableOf = (tool: Tool): OptionTable => ({ ...COMMON, ...OF_ROLE[tool.role], ...tool.options })
 
-/**
- * How much bytecode of a function runs before V8 optimizes it, in bytes: some thirty times V8's own figure. What runs
- * once for each batch never pays for that, in any of the threads.
- */
-const WORTH_OPTIMIZING = 2_000_000
-
 /** Runs the tool of a module as this process. Launchers in bin/ call it. */
 export async function launch(module: Promise<{ tool: Tool }>): Promise<never> {
-  setFlagsFromString(`--interrupt-budget=${WORTH_OPTIMIZING}`)
   const name = path.basename(process.argv[1] ?? 'pmem')
   const defect = (error: unknown) => process.exit(report(createLog(name, {}), error))
   process.on('uncaughtException', defect)
