@@ -1,7 +1,6 @@
 import fs from 'node:fs'
 import { Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
-import { copyBytes } from '../codecs/copy-bytes.js'
 import { readUninterrupted } from '../platform/read-uninterrupted.js'
 import type { ByteInput } from './decode.js'
 import { pipeGrowth } from './pipe-size.js'
@@ -44,17 +43,16 @@ export function openPipeInput(fd: number, name: string): ByteInput & { close(): 
 
   async function readWaiting(waiter: Waiter, into: Buffer): Promise<number> {
     let filled = 0
-    while (!closed) {
-      filled += waiter.take(into.subarray(filled))
-      if (filled === into.length) break
+    while (filled < into.length && !closed) {
       const left = into.subarray(filled)
-      const count = waiter.ended() ? 0 : readNow(left)
+      const count = waiter.take(left) || (waiter.ended() ? 0 : readNow(left))
       if (count === 0) break
-      filled += count ?? 0
-      // What gave less than was asked for is empty by now: to find that out by reading costs an exception.
-      if (filled === into.length || filled >= WORTHWHILE) break
-      await waiter.wait()
-      looping = performance.now()
+      if (count !== undefined) filled += count
+      else if (filled >= WORTHWHILE) break
+      else {
+        await waiter.wait()
+        looping = performance.now()
+      }
     }
     return filled
   }
@@ -132,10 +130,9 @@ function openWaiter(fd: number): Waiter {
         socket.resume()
       }),
     take(into) {
-      const taken = rest.subarray(0, into.length)
-      copyBytes(into, 0, taken)
-      rest = rest.subarray(taken.length)
-      return taken.length
+      const count = rest.copy(into)
+      rest = rest.subarray(count)
+      return count
     },
     ended: () => ended,
     close() {

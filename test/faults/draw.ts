@@ -68,6 +68,8 @@ export function drawCase(sources: readonly Source[], seed: number, adds: boolean
     writes: stage === last ? (given?.name ?? sink.out.replace('.', '.partial.')) : 'out',
     size: source.size,
     ends: stage === last,
+    // The disk is mounted in a user namespace, from where nobody may look into a process outside.
+    fills: stage === last && source.kind !== 'process',
     // Without its choice a completion is refused.
     isPiped: stage > 0 && !selects,
   }
@@ -83,11 +85,13 @@ interface Place {
   size: number
   /** It writes files. */
   ends: boolean
+  /** These may be on a disk that is full. */
+  fills: boolean
   /** A reader may stand in its place, or behind it, and leave. */
   isPiped: boolean
 }
 
-export function drawFault({ reads, writes, size, ends, isPiped }: Place, random: Random): Fault {
+export function drawFault({ reads, writes, size, ends, fills, isPiped }: Place, random: Random): Fault {
   const planned = (kind: string, calls: Calls, where: string, at: number, number = 0): Fault => ({
     type: 'planned',
     plan: { kind, calls, where, at, number },
@@ -110,7 +114,7 @@ export function drawFault({ reads, writes, size, ends, isPiped }: Place, random:
     case 6:
       return isPiped ? { type: 'leaves', after: pointOf(size, random) } : moving(String(EIO))
     case 7:
-      return ends ? { type: 'full', size: 4096 * (1 + random(size >> 12)) } : moving(pick(SIGNALS, random))
+      return fills ? { type: 'full', size: 4096 * (1 + random(size >> 12)) } : moving(pick(SIGNALS, random))
     case 8: {
       const calls = pick(['sync', 'name', 'truncate'] as const, random)
       return planned(String(pick([EIO, ENOSPC], random)), calls, 'out.', random(2))

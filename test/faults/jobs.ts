@@ -84,7 +84,7 @@ export function drawJob(seed: number, sizeOf: (name: string) => number): JobCase
   const size = sizeOf(job.reads)
   const ends = job.writes !== undefined || job.exports === true
   const writes = job.exports ? 'tree/' : ends ? 'out.partial.' : 'out'
-  const fault = drawFault({ reads: job.reads, writes, size, ends, isPiped: !ends }, random)
+  const fault = drawFault({ reads: job.reads, writes, size, ends, fills: ends, isPiped: !ends }, random)
   return { seed, job, fault }
 }
 
