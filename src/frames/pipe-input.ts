@@ -50,6 +50,7 @@ export function openPipeInput(fd: number, name: string): ByteInput & { close(): 
       if (count !== undefined) filled += count
       else if (filled >= WORTHWHILE) break
       else {
+        // An empty pipe alone is waited for: libuv takes what it has just read less of than it could to be at its end.
         await waiter.wait()
         looping = performance.now()
       }
