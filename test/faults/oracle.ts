@@ -14,6 +14,8 @@ type Evidence = Pick<Source, 'truth' | 'runs'>
 
 export const SIGNALLED: Record<string, number> = { kill: 137, interrupt: 130, int: 130, term: 143, hup: 129 }
 const HARMLESS = ['short', 'eintr', 'stall', 'clock']
+/** What waits in the pipe and in the sink is so much more where it is compressed. */
+const COMPRESSED_AHEAD = 4 << 20
 /** A sink without END finishes so long after SIGTERM. */
 const GRACE_SECONDS = 4
 
@@ -313,7 +315,11 @@ export const isGraceful = (fault: Fault): boolean =>
   fault.type === 'planned' && ['int', 'term', 'hup', 'interrupt'].includes(fault.plan.kind)
 
 /** Bytes that came to a sink that was struck, and may be lost. */
-const lagOf = ({ pipeline, fault }: Case): number => (isGraceful(fault) ? 0 : pipeline.sink.lag)
+function lagOf({ pipeline, fault }: Case): number {
+  if (isGraceful(fault)) return 0
+  const isCompressed = pipeline.transforms.some((words) => words.startsWith('pmem-compress'))
+  return pipeline.sink.lag + (isCompressed ? COMPRESSED_AHEAD : 0)
+}
 
 const NOTHING: Held = { known: [], lost: [], wrong: null }
 const mainOf = ({ streams }: Contents, { truth }: Evidence): Held =>

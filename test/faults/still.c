@@ -9,7 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { MIB = 1 << 20, OWN = 5 * MIB, SHARED = 2 * MIB, RESERVED = 4 * MIB };
+enum { MIB = 1 << 20, OWN = 5 * MIB, SHARED = 2 * MIB, RESERVED = MIB / 4 };
 
 static char *take(size_t size, int protection, int flags, int fd) {
   char *memory = mmap(NULL, size, protection, flags, fd, 0);
