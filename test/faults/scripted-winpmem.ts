@@ -1,12 +1,10 @@
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { launch } from '../../src/cli/launch.js'
-import type { Tool } from '../../src/cli/tool.js'
 import { readUninterrupted } from '../../src/platform/read-uninterrupted.js'
 import { WIN32_ERROR, Win32Error } from '../../src/platform/windows/win32.js'
-import { readWinpmem } from '../../src/sources/read-winpmem.js'
 import { scriptWin32 } from '../platform/windows/scripted-win32.js'
+import { launchScripted } from '../sources/winpmem/launch-scripted.js'
 import { RUNS } from './ranges.js'
 
 /*
@@ -34,15 +32,4 @@ const win32 = scriptWin32({
   },
 })
 
-const tool: Tool = {
-  name: 'pmem-read-winpmem',
-  role: 'source',
-  usage: '',
-  summary: 'memory of a made-up Windows',
-  options: {},
-  operands: [0, 0],
-  run: ({ log, io: { transmit, batchesAlive } }) =>
-    transmit(readWinpmem(win32, log, { driver, mode: undefined, collect: false, batchesAlive })),
-}
-
-launch(Promise.resolve({ tool }))
+launchScripted(win32, driver)

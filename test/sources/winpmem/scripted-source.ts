@@ -1,8 +1,6 @@
 import fs from 'node:fs'
-import { launch } from '../../../src/cli/launch.js'
-import type { Tool } from '../../../src/cli/tool.js'
-import { readWinpmem } from '../../../src/sources/read-winpmem.js'
 import { scriptWin32 } from '../../platform/windows/scripted-win32.js'
+import { launchScripted } from './launch-scripted.js'
 
 /*
  * pmem-read-winpmem on a made-up Windows with 4 GiB of memory, as a program: every call of Windows is written to a file.
@@ -18,15 +16,4 @@ process.on('SIGUSR2', () => {
   throw new Error('a defect')
 })
 
-const tool: Tool = {
-  name: 'scripted-source',
-  role: 'source',
-  usage: '',
-  summary: 'memory of a made-up Windows',
-  options: {},
-  operands: [0, 0],
-  run: ({ log, io: { transmit, batchesAlive } }) =>
-    transmit(readWinpmem(win32, log, { driver, mode: undefined, collect: false, batchesAlive })),
-}
-
-launch(Promise.resolve({ tool }))
+launchScripted(win32, driver)
