@@ -37,6 +37,13 @@ export const sumOfRuns = (runs: Iterable<Run>): bigint => {
   return sum
 }
 
+/** Adds a range, to the last run where it continues that. */
+export function appendRun(runs: { start: bigint; length: bigint }[], start: bigint, length: bigint): void {
+  const last = runs.at(-1)
+  if (last && last.start + last.length === start) last.length += length
+  else runs.push({ start, length })
+}
+
 /**
  * Sorts runs and joins those that touch; empty ones vanish.
  * @throws {RangeError} naming the address at which two runs overlap

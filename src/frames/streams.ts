@@ -1,4 +1,4 @@
-import { mergeRuns, type Run } from '../formats/address-space.js'
+import { mergeRuns, type Run, sumOfRuns } from '../formats/address-space.js'
 import { max } from '../formats/min-max.js'
 import { parseAddress } from './address.js'
 import type { StreamBody } from './frame.js'
@@ -25,8 +25,7 @@ export function announcedRuns({ kind, size, ranges }: StreamBody): Run[] | undef
 }
 
 /** How many bytes a STREAM announces. @throws {FrameError} as `announcedRuns` */
-export const announcedBytes = (body: StreamBody): bigint =>
-  (announcedRuns(body) ?? []).reduce((sum, { length }) => sum + length, 0n)
+export const announcedBytes = (body: StreamBody): bigint => sumOfRuns(announcedRuns(body) ?? [])
 
 /** One past the highest address that a STREAM announces, 0 where it announces none. */
 export function announcedSize(body: StreamBody): bigint {

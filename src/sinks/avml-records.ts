@@ -8,7 +8,7 @@ import {
   type StoredChunk,
 } from '../codecs/chunk-compressor.js'
 import { copyBytes } from '../codecs/copy-bytes.js'
-import { mergeRuns, type Run } from '../formats/address-space.js'
+import { mergeRuns, type Run, sumOfRuns } from '../formats/address-space.js'
 import { fillSymbolic } from '../formats/aff4/symbolic.js'
 import { createRecordBuilder } from '../formats/avml/record-builder.js'
 import { MOST_CONTENT } from '../formats/avml/snappy-frames.js'
@@ -53,7 +53,7 @@ export async function beginAvml(
     threads: defaultThreads(),
     keep: 0,
   })
-  compressor.expect(announced?.reduce((sum, { length }) => sum + length, 0n) ?? 0n)
+  compressor.expect(sumOfRuns(announced ?? []))
   const slabs = Array.from({ length: compressor.depth + 1 }, () =>
     Buffer.from(new SharedArrayBuffer(JOB_BYTES)),
   )

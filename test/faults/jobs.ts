@@ -8,10 +8,12 @@ import type { Evidence } from './evidence.js'
 import {
   complaintsOfProcesses,
   complaintsOfWhole,
+  HARMLESS,
   isGraceful,
   isOfEnd,
   readOutput,
   SIGNALLED,
+  sizeOf,
 } from './oracle.js'
 import { SINKS, type Sink, type Source } from './pipelines.js'
 import type { Ended, Work } from './run-work.js'
@@ -107,8 +109,6 @@ export function workOfJob(
   }
 }
 
-const HARMLESS = ['short', 'eintr', 'stall', 'clock']
-
 export async function complaintsOfJob(
   { job, fault }: JobCase,
   ended: Ended,
@@ -195,7 +195,7 @@ async function complaintsOfKept(
       : [`${path.basename(file)}: its label says complete`]
   if (typeof held === 'string') return isGraceful(fault) ? [`${path.basename(file)}: ${held}`] : []
   if (held.wrong !== null) return [`${path.basename(file)}: wrong at 0x${held.wrong.toString(16)}`]
-  const known = held.known.reduce((sum, [start, end]) => sum + end - start, 0)
+  const known = sizeOf(held.known)
   return known < read - AHEAD ? [`of ${read} bytes that were read ${known} were kept`] : []
 }
 

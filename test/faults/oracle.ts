@@ -13,7 +13,7 @@ const run = promisify(execFile)
 type Evidence = Pick<Source, 'truth' | 'runs'>
 
 export const SIGNALLED: Record<string, number> = { kill: 137, interrupt: 130, int: 130, term: 143, hup: 129 }
-const HARMLESS = ['short', 'eintr', 'stall', 'clock']
+export const HARMLESS = ['short', 'eintr', 'stall', 'clock']
 /** What waits in the pipe and in the sink is so much more where it is compressed. */
 const COMPRESSED_AHEAD = 4 << 20
 /** A sink without END finishes so long after SIGTERM. */
@@ -397,7 +397,8 @@ function merged(spans: readonly Span[]): Span[] {
 const covers = (spans: readonly Span[], wanted: readonly Span[]): boolean =>
   sizeOf(within(merged(spans), wanted)) === sizeOf(wanted)
 
-const sizeOf = (spans: readonly Span[]): number => spans.reduce((sum, [start, end]) => sum + end - start, 0)
+export const sizeOf = (spans: readonly Span[]): number =>
+  spans.reduce((sum, [start, end]) => sum + end - start, 0)
 
 function within(spans: readonly Span[], bounds: readonly Span[]): Span[] {
   return spans.flatMap(([start, end]) =>

@@ -1,4 +1,4 @@
-import { endOfRuns, type Run, subtractRuns, uniteRuns } from '../address-space.js'
+import { appendRun, endOfRuns, type Run, subtractRuns, uniteRuns } from '../address-space.js'
 import { BARE } from './inventory.js'
 import { aff4, pmem } from './lexicon.js'
 import { displayName } from './original-names.js'
@@ -105,9 +105,7 @@ function whatCame(extents: Iterable<Extent>, isHeld: (content: Extent['content']
       continue
     }
     unreadable ||= content === 'unreadable'
-    const last = held.at(-1)
-    if (last && last.start + last.length === start) last.length += length
-    else held.push({ start, length })
+    appendRun(held, start, length)
   }
   return { held, lacks, unreadable }
 }

@@ -1,5 +1,5 @@
 import { EXIT, ToolError } from '../../cli/exit.js'
-import { firstIndex, type Run, subtractRuns, uniteRuns } from '../../formats/address-space.js'
+import { appendRun, firstIndex, type Run, subtractRuns, uniteRuns } from '../../formats/address-space.js'
 import type { Holding } from '../../formats/aff4/holdings.js'
 import { aff4, dateTime, iri, pmem, RDF_TYPE, STRUCTURAL, text } from '../../formats/aff4/lexicon.js'
 import { MAP_ENTRY_SIZE, symbolicContent } from '../../formats/aff4/map.js'
@@ -110,9 +110,9 @@ export async function openGrownStream(
   function take(frame: DataFrame | FillFrame): void | Promise<void> {
     if (++frames === FRAMES_BETWEEN) watch()
     const { offset, length } = frame
-    if (frame.type === 'fill' && frame.fill === 'unknown') return append(unknown, offset, length)
+    if (frame.type === 'fill' && frame.fill === 'unknown') return appendRun(unknown, offset, length)
     refuseTwice(offset, length)
-    append(came, offset, length)
+    appendRun(came, offset, length)
     if (frame.time > 0n) {
       begin = begin === 0n ? frame.time : min(begin, frame.time)
       end = max(end, frame.time)
@@ -187,13 +187,6 @@ export async function openGrownStream(
     },
     image: { urn, rank: 0 },
   }
-}
-
-/** Adds a range, to the last one where it continues that. */
-function append(runs: { start: bigint; length: bigint }[], start: bigint, length: bigint): void {
-  const last = runs.at(-1)
-  if (last && last.start + last.length === start) last.length += length
-  else runs.push({ start, length })
 }
 
 function isIn(runs: readonly Run[], address: bigint): boolean {

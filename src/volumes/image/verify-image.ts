@@ -1,6 +1,7 @@
 import { reasonOf } from '../../cli/failure.js'
 import { showSize } from '../../cli/sizes.js'
 import { isDigestName } from '../../codecs/digest.js'
+import { sumOfRuns } from '../../formats/address-space.js'
 import type { Report, Tick } from '../../formats/aff4/verify/finding.js'
 import { FormatError } from '../../formats/format-error.js'
 import { type ComparedDigest, digestContent } from '../../formats/image/content-digests.js'
@@ -33,7 +34,7 @@ export async function verifyImage(image: Image, subject: string, report: Report,
     await report({ outcome: 'mismatched', property: 'whole', subject, detail })
   }
   if (faults === 0 && image.checks.length > 0) {
-    const bytes = image.runs.reduce((sum, { length }) => sum + length, 0n)
+    const bytes = sumOfRuns(image.runs)
     const detail = `${image.checks.join(', ')}: ${showSize(bytes)}`
     await report({ outcome: 'matched', property: 'checksums', subject, detail })
   }

@@ -1,5 +1,5 @@
 import type { TreeFile } from '../../cli/tree.js'
-import type { Run } from '../../formats/address-space.js'
+import { appendRun, type Run } from '../../formats/address-space.js'
 import { fillSymbolic } from '../../formats/aff4/symbolic.js'
 import { clipLength } from '../../formats/clip-length.js'
 import { encodeMapfile, type MapBlock } from '../../formats/mapfile.js'
@@ -41,10 +41,7 @@ export async function copyContent(
     if (piece.kind === 'unreadable') {
       reason ??= piece.reason
       text += length
-      const last = lost.at(-1)
-      if (last && last.start + last.length === offset)
-        lost[lost.length - 1] = { start: last.start, length: last.length + length }
-      else lost.push({ start: offset, length })
+      appendRun(lost, offset, length)
       if (text > mostText) return { lost, reason, end: offset }
       for (let at = offset; at < offset + length; at += BigInt(PIECE_SIZE)) {
         const left = offset + length - at

@@ -1,5 +1,6 @@
 import { showSize } from '../../cli/sizes.js'
 import { VERSION } from '../../cli/version.js'
+import { sumOfRuns } from '../../formats/address-space.js'
 import type { Content } from '../../formats/ntfs/content.js'
 import { type Copied, copyContent, mapOfCopy } from './copy-content.js'
 import type { Export } from './export.js'
@@ -37,7 +38,7 @@ export async function writeContent(
       await to.passed(shown, bytes)
     })
     const { lost, reason } = copied
-    const amount = lost.reduce((sum, { length }) => sum + length, 0n)
+    const amount = sumOfRuns(lost)
     const complete = copied.end === content.size
     const map = amount === 0n ? undefined : writeMap(to, one, companion, shown, copied, content.size)
     closed = true
